@@ -1,0 +1,45 @@
+# Every command sets itself up: a stamp in .venv says which lock it was installed from.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := bench dibs domain gql migrations persistence services tests workers
+
+.PHONY: help setup run test check lock clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+setup: .venv/.runtime  ## .venv with the locked runtime dependencies and the `dibs` command
+
+run: .venv/.runtime    ## allocate a real day of orders on an embedded PostgreSQL and keep serving
+	$(BIN)/dibs demo
+
+test: .venv/.dev       ## the quick suite
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: .venv/.dev      ## style, types, import rules, printed schema
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/dibs schema | diff -u gql/schema/schema.graphql - || { echo "the schema has changed: review it, then '$(BIN)/dibs schema > gql/schema/schema.graphql'"; exit 1; }
+
+lock:                  ## resolve the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt
+	uv pip compile pyproject.toml --group build --group dev -c requirements/runtime.txt $(LOCK_FLAGS) -o requirements/dev.txt
+LOCK_FLAGS := -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --universal --python-version 3.11
+
+clean:                 ## forget the environment (never the data in .dibs)
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dibs needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: requirements/runtime.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
