@@ -1,0 +1,205 @@
+"""Allocate and deallocate: the operations on a batch, each order with its own outcome."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from domain.allocation import Ask, OpenOrder, OrderPlan, StockView, Take, plan
+from domain.batch import Batch
+from domain.errors import DomainError, NotFound, OrderNotInState
+from domain.ids import ItemId, LineId, LocationId, OrderId
+from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, ShippingPolicy
+from domain.orders import ALLOCATABLE, Order, OrderLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderToAllocate:
+    """An order in a run. `order` None: nobody knows the reference.
+
+    `lines`: for each line the units that shall be set aside in all (None: all that is open); None: every open line.
+    """
+
+    reference: str
+    order: OrderId | None
+    lines: Mapping[LineId, int | None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineOutcome:
+    """What happened to one line: of `quantity` units looked for, `allocated` were set aside at `locations`."""
+
+    line: LineId
+    item: ItemId
+    quantity: int
+    allocated: int
+    locations: tuple[tuple[LocationId, int], ...] = ()
+
+    @property
+    def short(self) -> int:
+        return self.quantity - self.allocated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderOutcome:
+    """What happened to one order of the input, at position `index` from 0; with a refusal, nothing did."""
+
+    index: int
+    order: OrderId | None
+    before: AllocationStatus | None = None
+    after: AllocationStatus | None = None
+    lines: tuple[LineOutcome, ...] = ()
+    refusal: DomainError | None = None
+
+
+def allocate(
+    batch: Batch, wanted: Sequence[OrderToAllocate], locations: Mapping[LocationId, int] | None = None
+) -> tuple[OrderOutcome, ...]:
+    """Promise stock to the orders in the sequence given. `locations`: those that may be used, with their ranks."""
+    ranks = {location.id: location.rank for location in batch.locations.values()} if locations is None else locations
+    refused = {index: refusal for index, one in enumerate(wanted) if (refusal := _refuse(batch, one))}
+    served = [index for index in range(len(wanted)) if index not in refused]
+    before = {index: batch.orders[_known(wanted[index])].allocation_status for index in served}
+    demands = [_open_order(batch, batch.orders[_known(wanted[index])], wanted[index].lines) for index in served]
+    decision = plan(demands, StockView(batch.levels.values(), ranks))
+    for demand in demands:
+        if demand.gives_back:
+            _give_back_all(batch, demand.order, AllocationCause.RUN)
+    batch.take(take for order in decision.orders for take in order.takes)
+    done = dict(zip(served, zip(demands, decision.orders, strict=True), strict=True))
+    for demand in demands:
+        _look_at(batch, demand)
+    return tuple(
+        OrderOutcome(index=index, order=one.order, refusal=refused[index])
+        if index in refused
+        else _outcome(batch, index, *done[index], before[index])
+        for index, one in enumerate(wanted)
+    )
+
+
+def deallocate(batch: Batch, orders: Sequence[tuple[str, OrderId | None]]) -> tuple[OrderOutcome, ...]:
+    """Give back everything that is set aside for the orders; each is as if no run had looked at it."""
+    return tuple(_deallocate(batch, index, reference, order) for index, (reference, order) in enumerate(orders))
+
+
+def _known(wanted: OrderToAllocate) -> OrderId:
+    assert wanted.order is not None
+    return wanted.order
+
+
+def _refuse(batch: Batch, wanted: OrderToAllocate) -> DomainError | None:
+    if wanted.order is None or wanted.order not in batch.orders:
+        return NotFound(references=(wanted.reference,))
+    order = batch.orders[wanted.order]
+    strangers = set(wanted.lines or ()) - {line.id for line in batch.lines_of(order.id)}
+    if strangers:
+        return NotFound(references=tuple(f"OrderLine:{line}" for line in sorted(strangers)))
+    if order.status not in ALLOCATABLE:
+        return OrderNotInState(order=order.id, allowed=ALLOCATABLE)
+    return None
+
+
+def _open_order(batch: Batch, order: Order, wanted: Mapping[LineId, int | None] | None) -> OpenOrder:
+    """What the order looks for: its open units that are not set aside, or all of them where it is overallocated."""
+    starts_over = batch.status_of(order.id) is AllocationStatus.OVERALLOCATED
+    asks: list[Ask] = []
+    not_asked_for = 0
+    for line in batch.lines_of(order.id):
+        kept = 0 if starts_over else line.allocated
+        target = _target(line, wanted, starts_over=starts_over)
+        if target is not None:
+            asks.append(Ask(line.id, line.item, max(0, target - kept)))
+        not_asked_for += line.open - max(target or 0, kept)
+    return OpenOrder(
+        order=order.id,
+        asks=tuple(asks),
+        gives_back=tuple(
+            Take(claim.line, claim.item, claim.location, claim.quantity) for claim in batch.claims_of(order.id)
+        )
+        if starts_over
+        else (),
+        all_or_nothing=order.shipping_policy is ShippingPolicy.SHIP_COMPLETE,
+        not_asked_for=not_asked_for,
+    )
+
+
+def _target(line: OrderLine, wanted: Mapping[LineId, int | None] | None, *, starts_over: bool) -> int | None:
+    """Units of the line that shall be set aside when the run is over; None where the run does not look at the line."""
+    if not line.open:
+        return None
+    if wanted is None:
+        return line.open
+    if line.id in wanted:
+        units = wanted[line.id]
+        return line.open if units is None else min(units, line.open)
+    return line.allocated if starts_over and line.allocated else None
+
+
+def _give_back_all(batch: Batch, order: OrderId, cause: AllocationCause) -> None:
+    for claim in batch.claims_of(order):
+        batch.give_back(claim, claim.quantity, AllocationEnd.DEALLOCATED, cause)
+
+
+def _look_at(batch: Batch, demand: OpenOrder) -> None:
+    for ask in demand.asks:
+        line = batch.lines[ask.line]
+        if not line.looked_at:
+            batch.change_line(replace(line, looked_at=True))
+    batch.explain(demand.order, AllocationCause.RUN)
+
+
+def _outcome(
+    batch: Batch, index: int, demand: OpenOrder, decision: OrderPlan, before: AllocationStatus | None
+) -> OrderOutcome:
+    taken: defaultdict[LineId, list[tuple[LocationId, int]]] = defaultdict(list)
+    for take in decision.takes:
+        taken[take.line].append((take.location, take.quantity))
+    return OrderOutcome(
+        index=index,
+        order=demand.order,
+        before=before,
+        after=batch.status_of(demand.order),
+        lines=tuple(
+            LineOutcome(
+                line=ask.line,
+                item=ask.item,
+                quantity=ask.quantity,
+                allocated=ask.quantity - decision.short.get(ask.line, 0),
+                locations=tuple(taken[ask.line]),
+            )
+            for ask in demand.asks
+        ),
+    )
+
+
+def _deallocate(batch: Batch, index: int, reference: str, order_id: OrderId | None) -> OrderOutcome:
+    if order_id is None or order_id not in batch.orders:
+        return OrderOutcome(index=index, order=order_id, refusal=NotFound(references=(reference,)))
+    order = batch.orders[order_id]
+    if order.status not in ALLOCATABLE:
+        return OrderOutcome(index=index, order=order_id, refusal=OrderNotInState(order=order_id, allowed=ALLOCATABLE))
+    given_back: defaultdict[LineId, dict[LocationId, int]] = defaultdict(dict)
+    for claim in batch.claims_of(order_id):
+        locations = given_back[claim.line]
+        locations[claim.location] = locations.get(claim.location, 0) + claim.quantity
+    before = order.allocation_status
+    _give_back_all(batch, order_id, AllocationCause.DEALLOCATED)
+    for line in batch.lines_of(order_id):
+        if line.looked_at:
+            batch.change_line(replace(line, looked_at=False))
+    batch.explain(order_id, AllocationCause.DEALLOCATED)
+    return OrderOutcome(
+        index=index,
+        order=order_id,
+        before=before,
+        after=batch.status_of(order_id),
+        lines=tuple(
+            LineOutcome(
+                line=line,
+                item=batch.lines[line].item,
+                quantity=sum(locations.values()),
+                allocated=0,
+                locations=tuple(locations.items()),
+            )
+            for line, locations in given_back.items()
+        ),
+    )

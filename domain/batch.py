@@ -1,0 +1,349 @@
+"""One transaction's working copy: facts that were read under the locks go in, operations move them, changes come out.
+
+Operations (`domain.allocating`, `domain.ordering`, `domain.stocking`) use the moves of `Batch`. Whatever they do,
+`changes` recomputes the flags of every level and the status of every order that was touched, and makes one version and
+its events for each: so a status can not change without its event, and a claim can not lose its stock unnoticed.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from domain.allocation import Claim, Take, flags
+from domain.events import AllocationStatusChanged, Event, OrderChanged, StockLevelChanged
+from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
+from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
+from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.stock import Location, Movement, StockLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was read under the locks: the orders with all their lines and claims, and the levels of every locked SKU."""
+
+    locations: Mapping[LocationId, Location] = field(default_factory=dict)
+    skus: Mapping[ItemId, Sku] = field(default_factory=dict)
+    levels: Sequence[StockLevel] = ()
+    orders: Sequence[Order] = ()
+    lines: Sequence[OrderLine] = ()
+    claims: Sequence[Claim] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedLine:
+    """A new line with its id and its position in the order, from 0."""
+
+    line: OrderLine
+    position: int
+    new: NewLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedClaim:
+    """`quantity` units of a claim that are set aside no longer, and why."""
+
+    claim: Claim
+    quantity: int
+    reason: AllocationEnd
+
+
+@dataclass(slots=True, kw_only=True)
+class Changes:
+    """Everything one transaction writes."""
+
+    placed: list[tuple[Order, NewOrder]] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    terms: dict[OrderId, OrderTerms] = field(default_factory=dict)
+    placed_lines: list[PlacedLine] = field(default_factory=list)
+    lines: list[OrderLine] = field(default_factory=list)
+    new_claims: list[Claim] = field(default_factory=list)
+    changed_claims: list[Claim] = field(default_factory=list)
+    ended_claims: list[EndedClaim] = field(default_factory=list)
+    new_levels: list[StockLevel] = field(default_factory=list)
+    changed_levels: list[StockLevel] = field(default_factory=list)
+    movements: list[Movement] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+NEW_CLAIM = 1 << 62
+"""Claims that are not written yet count from here: later than every claim that is."""
+
+
+class Batch:
+    """The working copy. Every move keeps lines, claims and levels in step."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.locations = dict(facts.locations)
+        self.skus = dict(facts.skus)
+        self.levels = {level.key: level for level in facts.levels}
+        self.orders: dict[OrderId, Order] = {}
+        self.lines: dict[LineId, OrderLine] = {}
+        self.claims: dict[AllocationId, Claim] = {}
+        self._levels_before = dict(self.levels)
+        self._orders_before: dict[OrderId, Order] = {}
+        self._lines_before: dict[LineId, OrderLine] = {}
+        self._claims_before: dict[AllocationId, Claim] = {}
+        self._lines_of: defaultdict[OrderId, list[LineId]] = defaultdict(list)
+        self._claims_of: defaultdict[OrderId, list[AllocationId]] = defaultdict(list)
+        self._claims_at: defaultdict[LevelKey, list[AllocationId]] = defaultdict(list)
+        self._locations_before: defaultdict[OrderId, set[LocationId]] = defaultdict(set)
+        self._changes_of: defaultdict[OrderId, set[OrderChange]] = defaultdict(set)
+        self._order_causes: dict[OrderId, AllocationCause] = {}
+        self._level_causes: dict[LevelKey, AllocationCause] = {}
+        self._stale_levels: set[LevelKey] = set()
+        self._made = Changes()
+        self.learn(facts)
+
+    def learn(self, facts: Facts) -> None:
+        """Add orders with their lines and claims; what is known already stays as it is."""
+        for order in facts.orders:
+            if order.id not in self._orders_before:
+                self.orders[order.id] = self._orders_before[order.id] = order
+        for line in facts.lines:
+            if line.id not in self._lines_before:
+                self.lines[line.id] = self._lines_before[line.id] = line
+                self._lines_of[line.order].append(line.id)
+        for claim in facts.claims:
+            if claim.id not in self._claims_before:
+                self._claims_before[claim.id] = claim
+                self._locations_before[claim.order].add(claim.location)
+                self._add_claim(claim)
+
+    # ------------------------------------------------------------------ reading
+
+    def lines_of(self, order: OrderId) -> list[OrderLine]:
+        return [self.lines[line] for line in self._lines_of[order]]
+
+    def claims_of(self, order: OrderId) -> list[Claim]:
+        """The order's claims, the oldest first."""
+        return [self.claims[claim] for claim in self._claims_of[order] if claim in self.claims]
+
+    def status_of(self, order: OrderId) -> AllocationStatus | None:
+        return allocation_status(self.orders[order].status, self.lines_of(order))
+
+    # ------------------------------------------------------------------ moves
+
+    def place(self, order: Order, new: NewOrder, lines: Iterable[PlacedLine]) -> None:
+        """Add an order that was not there before."""
+        self.orders[order.id] = order
+        self._made.placed.append((order, new))
+        for line in lines:
+            self.add_line(line)
+        self.note(order.id, OrderChange.PLACED)
+
+    def add_line(self, placed: PlacedLine) -> None:
+        line = placed.line
+        self.lines[line.id] = line
+        self._lines_of[line.order].append(line.id)
+        self._made.placed_lines.append(placed)
+
+    def change_order(self, order: Order, change: OrderChange, terms: OrderTerms | None = None) -> None:
+        before = self.orders[order.id]
+        self.orders[order.id] = order
+        if terms is not None:
+            self._made.terms[order.id] = terms
+        if order.priority != before.priority:
+            for claim in self.claims_of(order.id):
+                self.claims[claim.id] = replace(claim, priority=order.priority)
+                self._stale_levels.add(claim.level)
+        self.note(order.id, change)
+
+    def note(self, order: OrderId, change: OrderChange) -> None:
+        """This happened to the order in this commit."""
+        self._changes_of[order].add(change)
+
+    def explain(self, order: OrderId, cause: AllocationCause) -> None:
+        """If the order's allocation status moves in this commit, this is why."""
+        self._order_causes[order] = cause
+
+    def change_line(self, line: OrderLine) -> None:
+        self.lines[line.id] = line
+
+    def change_level(self, level: StockLevel, cause: AllocationCause) -> None:
+        """Replace a level; its flags follow in `changes`."""
+        self.levels[level.key] = level
+        self._stale_levels.add(level.key)
+        self._level_causes[level.key] = cause
+
+    def move(self, movement: Movement) -> None:
+        """Add a row to the stock ledger."""
+        self._made.movements.append(movement)
+
+    def take(self, takes: Iterable[Take]) -> None:
+        """Set the units aside: each line and each level is replaced once, whatever the number of takes."""
+        per_line: defaultdict[LineId, int] = defaultdict(int)
+        per_level: defaultdict[LevelKey, int] = defaultdict(int)
+        for take in takes:
+            order = self.orders[self.lines[take.line].order]
+            per_line[take.line] += take.quantity
+            per_level[take.item, take.location] += take.quantity
+            claim = Claim(
+                id=AllocationId(NEW_CLAIM + len(self._made.new_claims)),
+                order=order.id,
+                line=take.line,
+                item=take.item,
+                location=take.location,
+                quantity=take.quantity,
+                priority=order.priority,
+            )
+            self._made.new_claims.append(claim)
+            self._add_claim(claim)
+        for line_id, units in per_line.items():
+            line = self.lines[line_id]
+            self.lines[line_id] = replace(line, allocated=line.allocated + units)
+        for key, units in per_level.items():
+            level = self.levels[key]
+            self.levels[key] = replace(level, committed=level.committed + units)
+
+    def give_back(self, claim: Claim, quantity: int, reason: AllocationEnd, cause: AllocationCause) -> None:
+        """End `quantity` units of a claim, those without stock behind them first."""
+        unbacked = min(claim.overallocated, quantity)
+        remaining = replace(claim, quantity=claim.quantity - quantity, overallocated=claim.overallocated - unbacked)
+        if remaining.quantity:
+            self.claims[claim.id] = remaining
+        else:
+            del self.claims[claim.id]
+        line = self.lines[claim.line]
+        self.lines[claim.line] = replace(
+            line, allocated=line.allocated - quantity, overallocated=line.overallocated - unbacked
+        )
+        level = self.levels[claim.level]
+        self.change_level(replace(level, committed=level.committed - quantity, flagged=level.flagged - unbacked), cause)
+        self._made.ended_claims.append(EndedClaim(claim=claim, quantity=quantity, reason=reason))
+
+    def _add_claim(self, claim: Claim) -> None:
+        self.claims[claim.id] = claim
+        self._claims_of[claim.order].append(claim.id)
+        self._claims_at[claim.level].append(claim.id)
+
+    # ------------------------------------------------------------------ settling
+
+    def unsettled(self) -> dict[LevelKey, int]:
+        """Levels whose flags must be set anew, each with how many units of its weakest claims must be known for it.
+
+        The claims of the batch's own orders are known, and may have moved among the weakest: their units come on top.
+        """
+        needed: Counter[LevelKey] = Counter()
+        for key in self._stale_levels:
+            before, level = self._levels_before.get(key), self.levels[key]
+            needed[key] = max(before.flagged if before else 0, level.flagged, level.overallocated)
+        needed = +needed
+        if needed:
+            for claim in self._claims_before.values():
+                if claim.level in needed:
+                    needed[claim.level] += claim.quantity
+        return dict(needed)
+
+    def _settle(self) -> None:
+        for key in self.unsettled():
+            level = self.levels[key]
+            claims = [self.claims[claim] for claim in self._claims_at[key] if claim in self.claims]
+            flagged = flags(claims, level.overallocated)
+            assert sum(flagged.values()) == level.overallocated, "the weakest claims were not loaded"
+            for claim in claims:
+                self._flag(claim, flagged.get(claim.id, 0))
+            self.levels[key] = replace(level, flagged=level.overallocated)
+
+    def _flag(self, claim: Claim, overallocated: int) -> None:
+        change = overallocated - claim.overallocated
+        if change:
+            self.claims[claim.id] = replace(claim, overallocated=overallocated)
+            line = self.lines[claim.line]
+            self.lines[claim.line] = replace(line, overallocated=line.overallocated + change)
+            self._order_causes.setdefault(claim.order, self._level_causes.get(claim.level, AllocationCause.OTHER))
+
+    # ------------------------------------------------------------------ changes
+
+    def changes(self) -> Changes:
+        """What the transaction writes. Call it once, after the contenders of `unsettled` were learnt."""
+        self._settle()
+        made = self._made
+        made.new_claims = [self.claims[claim.id] for claim in made.new_claims if claim.id in self.claims]
+        made.changed_claims = [
+            self.claims[claim.id]
+            for claim in self._claims_before.values()
+            if claim.id in self.claims and self._differs(claim)
+        ]
+        made.placed_lines = [replace(placed, line=self.lines[placed.line.id]) for placed in made.placed_lines]
+        made.lines = [self.lines[line.id] for line in self._lines_before.values() if self.lines[line.id] is not line]
+        self._version_orders()
+        self._version_levels()
+        return made
+
+    def _differs(self, before: Claim) -> bool:
+        now = self.claims[before.id]
+        return now is not before and (now.quantity, now.overallocated) != (before.quantity, before.overallocated)
+
+    def _version_orders(self) -> None:
+        made = self._made
+        touched: defaultdict[OrderId, list[OrderLine]] = defaultdict(list)
+        for line in made.lines:
+            touched[line.order].append(line)
+        for placed in made.placed_lines:
+            touched[placed.line.order].append(placed.line)
+        for order_id in dict.fromkeys((*touched, *self._changes_of)):
+            before = self._orders_before.get(order_id)
+            order = replace(
+                self.orders[order_id],
+                allocation_status=self.status_of(order_id),
+                version=before.version + 1 if before else 1,
+            )
+            self.orders[order_id] = order
+            if before:
+                made.orders.append(order)
+            made.events.extend(self._order_events(order, before, touched[order_id] or self.lines_of(order_id)))
+        made.placed = [(self.orders[order.id], new) for order, new in made.placed]
+
+    def _order_events(self, order: Order, before: Order | None, lines: Sequence[OrderLine]) -> Iterator[Event]:
+        held = self._locations_before[order.id] | {claim.location for claim in self.claims_of(order.id)}
+        locations = tuple(sorted(self.locations[location].code for location in held))
+        skus = tuple(dict.fromkeys(line.sku for line in lines))
+        changes = set(self._changes_of[order.id])
+        was = before.allocation_status if before else AllocationStatus.UNALLOCATED
+        if not changes or (before and any(self._allocation_moved(line) for line in lines)):
+            changes.add(OrderChange.ALLOCATIONS_CHANGED)
+        yield OrderChanged(
+            order_id=order.id,
+            order_number=order.number,
+            channel_code=order.channel,
+            order_version=order.version,
+            skus=skus,
+            locations=locations,
+            changes=tuple(change for change in OrderChange if change in changes),
+        )
+        if was is not order.allocation_status:
+            yield AllocationStatusChanged(
+                order_id=order.id,
+                order_number=order.number,
+                channel_code=order.channel,
+                order_version=order.version,
+                skus=skus,
+                locations=locations,
+                before=was,
+                after=order.allocation_status,
+                cause=self._order_causes.get(order.id, AllocationCause.OTHER),
+            )
+
+    def _allocation_moved(self, line: OrderLine) -> bool:
+        before = self._lines_before.get(line.id)
+        return before is not None and (before.allocated, before.overallocated) != (line.allocated, line.overallocated)
+
+    def _version_levels(self) -> None:
+        for key, level in self.levels.items():
+            before = self._levels_before.get(key)
+            if level is before or (before and replace(level, version=before.version) == before):
+                continue
+            level = replace(level, version=before.version + 1 if before else 1)
+            (self._made.changed_levels if before else self._made.new_levels).append(level)
+            self._made.events.append(
+                StockLevelChanged(
+                    sku=self.skus[level.item],
+                    location_code=self.locations[level.location].code,
+                    version=level.version,
+                    on_hand=level.on_hand,
+                    committed=level.committed,
+                    unavailable=level.unavailable,
+                    available=level.available,
+                    overallocated=level.overallocated,
+                )
+            )

@@ -1,0 +1,149 @@
+"""Refusals: what a caller can be told, in the order in which they are looked for.
+
+    DomainError
+    ├── InvalidInput             1  malformed; every problem at once
+    ├── IdempotencyKeyReused     2  the key belongs to other input
+    ├── NotFound                 3  a named thing does not exist, or is not the caller's to see
+    ├── OrderAlreadyPlaced       4  wrong state …
+    ├── OrderNotInState          4
+    ├── OrderVersionConflict     4
+    ├── QuantityAlreadyShipped   4
+    ├── StockLevelConflict       4
+    └── InsufficientStock        5  not enough stock
+
+A refusal's docstring is its message. `kept` says whether an idempotency key remembers it: what the caller must correct
+first (malformed input, unknown names) is judged anew when it is sent again. A mistake of ours is an `assert`, never one
+of these.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from domain.ids import LevelKey, LineId, LocationId, OrderId, Sku
+from domain.kinds import OrderStatus
+
+
+class DomainError(Exception):
+    """Dibs refuses to do this."""
+
+    precedence: ClassVar[int]
+    kept: ClassVar[bool] = True
+
+    @property
+    def message(self) -> str:
+        return " ".join((type(self).__doc__ or "").split())
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputProblem:
+    """One thing that is wrong with an input: where (names and list positions), what kind, and what to do."""
+
+    path: tuple[str, ...]
+    code: str
+    message: str
+
+
+@dataclass(eq=False)
+class InvalidInput(DomainError):
+    """The input is malformed; every problem is listed."""
+
+    precedence = 1
+    kept = False
+    problems: tuple[InputProblem, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{'.'.join(problem.path)}: {problem.message}" for problem in self.problems)
+
+
+@dataclass(eq=False)
+class IdempotencyKeyReused(DomainError):
+    """This idempotency key was already used with different input: send a new key for a new request."""
+
+    precedence = 2
+    kept = False
+
+
+@dataclass(eq=False)
+class NotFound(DomainError):
+    """Some named things do not exist, or are not yours to see."""
+
+    precedence = 3
+    kept = False
+    references: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class OrderAlreadyPlaced(DomainError):
+    """The channel already has an order of this number."""
+
+    precedence = 4
+    order: OrderId
+
+
+@dataclass(eq=False)
+class OrderNotInState(DomainError):
+    """The order is in a state that does not allow this."""
+
+    precedence = 4
+    order: OrderId
+    allowed: tuple[OrderStatus, ...]
+
+
+@dataclass(eq=False)
+class OrderVersionConflict(DomainError):
+    """The order has changed since the version that was expected: read it again, then decide."""
+
+    precedence = 4
+    order: OrderId
+
+
+@dataclass(eq=False)
+class QuantityAlreadyShipped(DomainError):
+    """Lines would fall below what has already been shipped."""
+
+    precedence = 4
+    order: OrderId
+    lines: tuple[LineId, ...]
+
+
+@dataclass(eq=False)
+class StockLevelConflict(DomainError):
+    """On hand is not what was expected: count again, then decide."""
+
+    precedence = 4
+    levels: tuple[LevelKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """Units that were asked for and are not there."""
+
+    sku: Sku
+    location: LocationId | None
+    requested: int
+    on_hand: int
+    available: int
+
+
+@dataclass(eq=False)
+class InsufficientStock(DomainError):
+    """There is less stock than was asked for."""
+
+    precedence = 5
+    shortages: tuple[Shortage, ...]
+
+
+REFUSALS: tuple[type[DomainError], ...] = (
+    InvalidInput,
+    IdempotencyKeyReused,
+    NotFound,
+    OrderAlreadyPlaced,
+    OrderNotInState,
+    OrderVersionConflict,
+    QuantityAlreadyShipped,
+    StockLevelConflict,
+    InsufficientStock,
+)

@@ -1,0 +1,72 @@
+"""What happened, in the past tense. One catalogue for subscriptions, webhooks and `events(after:)`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from domain.ids import OrderId
+from domain.kinds import AllocationCause, AllocationStatus, OrderChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEvent:
+    """Something happened to an order; one version of it is one commit.
+
+    `skus`: those that the change concerns. `locations`: those where the order held or holds a claim.
+    """
+
+    order_id: OrderId
+    order_number: str
+    channel_code: str
+    order_version: int
+    skus: tuple[str, ...]
+    locations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChanged(OrderEvent):
+    """Every version of an order has exactly one of these."""
+
+    type: ClassVar[str] = "OrderChanged"
+    changes: tuple[OrderChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationStatusChanged(OrderEvent):
+    """An order's allocation status changed, and why."""
+
+    type: ClassVar[str] = "AllocationStatusChanged"
+    before: AllocationStatus | None
+    after: AllocationStatus | None
+    cause: AllocationCause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockLevelChanged:
+    """A stock level changed; its quantities after the change."""
+
+    type: ClassVar[str] = "StockLevelChanged"
+    sku: str
+    location_code: str
+    version: int
+    on_hand: int
+    committed: int
+    unavailable: int
+    available: int
+    overallocated: int
+
+
+Event = OrderChanged | AllocationStatusChanged | StockLevelChanged
+CATALOGUE: Mapping[str, type[Event]] = {
+    event.type: event for event in (OrderChanged, AllocationStatusChanged, StockLevelChanged)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedEvent:
+    """An event as the log holds it: `position` is public and dense; `id` is unique, not dense."""
+
+    id: int
+    position: int
+    occurred_at: Any
+    event: Event

@@ -1,0 +1,17 @@
+"""Identities. Database ids are integers; natural keys are text that never changes once it is given out."""
+
+from typing import NewType
+
+ChannelId = NewType("ChannelId", int)
+ItemId = NewType("ItemId", int)
+LocationId = NewType("LocationId", int)
+OrderId = NewType("OrderId", int)
+LineId = NewType("LineId", int)
+AllocationId = NewType("AllocationId", int)
+KeyId = NewType("KeyId", int)
+
+Sku = NewType("Sku", str)
+"""NFC, trimmed, case-sensitive."""
+
+LevelKey = tuple[ItemId, LocationId]
+"""One SKU at one location."""

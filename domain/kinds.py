@@ -1,0 +1,105 @@
+"""The closed lists of Dibs: every status, cause and policy by its name on the wire."""
+
+from enum import StrEnum
+
+
+class OrderStatus(StrEnum):
+    """What the merchant has decided about the order."""
+
+    DRAFT = "DRAFT"
+    FINALIZED = "FINALIZED"
+    FULFILLED = "FULFILLED"
+    VOID = "VOID"
+
+
+class AllocationStatus(StrEnum):
+    """What allocation has done for the quantities that are still open."""
+
+    UNALLOCATED = "UNALLOCATED"
+    ALLOCATED = "ALLOCATED"
+    PARTIALLY_ALLOCATED = "PARTIALLY_ALLOCATED"
+    COULD_NOT_ALLOCATE = "COULD_NOT_ALLOCATE"
+    OVERALLOCATED = "OVERALLOCATED"
+
+
+class ShippingPolicy(StrEnum):
+    """What may be set aside when not everything is there."""
+
+    SHIP_AVAILABLE = "SHIP_AVAILABLE"
+    SHIP_COMPLETE = "SHIP_COMPLETE"
+
+
+class LocationKind(StrEnum):
+    """What sort of place keeps the stock."""
+
+    WAREHOUSE = "WAREHOUSE"
+    STORE = "STORE"
+    THIRD_PARTY = "THIRD_PARTY"
+    DROPSHIP = "DROPSHIP"
+
+
+class StockQuantity(StrEnum):
+    """Which quantity of a stock level is meant."""
+
+    ON_HAND = "ON_HAND"
+    DAMAGED = "DAMAGED"
+    QUALITY_CONTROL = "QUALITY_CONTROL"
+    SAFETY_STOCK = "SAFETY_STOCK"
+
+
+class AdjustmentReason(StrEnum):
+    """Why a person corrects a quantity."""
+
+    COUNT = "COUNT"
+    DAMAGE = "DAMAGE"
+    LOSS = "LOSS"
+    FOUND = "FOUND"
+    CORRECTION = "CORRECTION"
+    OTHER = "OTHER"
+
+
+class MovementCause(StrEnum):
+    """What wrote a row of the stock ledger."""
+
+    RECEIVED = "RECEIVED"
+    COUNT = "COUNT"
+    DAMAGE = "DAMAGE"
+    LOSS = "LOSS"
+    FOUND = "FOUND"
+    CORRECTION = "CORRECTION"
+    OTHER = "OTHER"
+
+
+class AllocationCause(StrEnum):
+    """What moved an order's allocation status."""
+
+    RUN = "RUN"
+    EDITED = "EDITED"
+    STOCK_RECEIVED = "STOCK_RECEIVED"
+    STOCK_ADJUSTED = "STOCK_ADJUSTED"
+    DEALLOCATED = "DEALLOCATED"
+    SHIPPED = "SHIPPED"
+    CANCELED = "CANCELED"
+    DROPSHIPPED = "DROPSHIPPED"
+    OTHER = "OTHER"
+
+
+class OrderChange(StrEnum):
+    """What happened to an order in one commit."""
+
+    PLACED = "PLACED"
+    EDITED = "EDITED"
+    FINALIZED = "FINALIZED"
+    VOIDED = "VOIDED"
+    ALLOCATIONS_CHANGED = "ALLOCATIONS_CHANGED"
+    FULFILLED = "FULFILLED"
+
+
+class AllocationEnd(StrEnum):
+    """Why units that were set aside no longer are: shipped means consumed, everything else means given back."""
+
+    SHIPPED = "SHIPPED"
+    DEALLOCATED = "DEALLOCATED"
+    EDITED = "EDITED"
+    CANCELED = "CANCELED"
+    DROPSHIPPED = "DROPSHIPPED"

@@ -1,0 +1,128 @@
+"""Place, edit, finalize and void: the operations that a merchant decides on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from domain.batch import Batch, PlacedLine
+from domain.errors import NotFound, OrderNotInState, OrderVersionConflict, QuantityAlreadyShipped
+from domain.ids import ItemId, LineId, OrderId, Sku
+from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
+from domain.orders import (
+    EDITABLE,
+    TRANSITIONS,
+    NewLine,
+    NewOrder,
+    Order,
+    OrderLine,
+    OrderTerms,
+    states_that_allow,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What shall be different about an order. `quantities`: the new quantity of existing lines; 0 cancels the line."""
+
+    quantities: tuple[tuple[LineId, int], ...] = ()
+    added: tuple[NewLine, ...] = ()
+    terms: OrderTerms | None = None
+
+
+def place(batch: Batch, order: OrderId, lines: Iterable[LineId], items: dict[Sku, ItemId], new: NewOrder) -> None:
+    """Place a new order with the ids that were reserved for it and its lines."""
+    placed = Order(
+        id=order,
+        number=new.number,
+        channel=new.channel,
+        status=new.status,
+        allocation_status=AllocationStatus.UNALLOCATED,
+        shipping_policy=new.terms.shipping_policy,
+        priority=new.terms.priority,
+        version=0,
+    )
+    batch.place(placed, new, _placed_lines(order, 0, lines, items, new.lines))
+
+
+def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], items: dict[Sku, ItemId]) -> None:
+    """Change lines and terms. What is then allocated beyond a line's open quantity is given back, the latest first."""
+    order = batch.orders[order_id]
+    if order.status not in EDITABLE:
+        raise OrderNotInState(order=order_id, allowed=EDITABLE)
+    existing = {line.id: line for line in batch.lines_of(order_id)}
+    _refuse_lines(order_id, existing, edit.quantities)
+    for line_id, quantity in edit.quantities:
+        _set_quantity(batch, existing[line_id], quantity)
+    for placed in _placed_lines(order_id, len(existing), lines, items, edit.added):
+        batch.add_line(placed)
+    if edit.terms:
+        order = replace(order, priority=edit.terms.priority, shipping_policy=edit.terms.shipping_policy)
+    batch.change_order(order, OrderChange.EDITED, edit.terms)
+    batch.explain(order_id, AllocationCause.EDITED)
+
+
+def finalize(batch: Batch, order_id: OrderId) -> None:
+    """Confirm a draft: from now on it can be allocated."""
+    batch.change_order(_move(batch.orders[order_id], "finalizeOrder"), OrderChange.FINALIZED)
+
+
+def void(batch: Batch, order_id: OrderId) -> None:
+    """Cancel what is open, and give back everything that was set aside."""
+    order = _move(batch.orders[order_id], "voidOrder")
+    for claim in batch.claims_of(order_id):
+        batch.give_back(claim, claim.quantity, AllocationEnd.CANCELED, AllocationCause.CANCELED)
+    for line in batch.lines_of(order_id):
+        batch.change_line(replace(line, canceled=line.canceled + line.open))
+    batch.change_order(order, OrderChange.VOIDED)
+    batch.explain(order_id, AllocationCause.CANCELED)
+
+
+def expect_version(batch: Batch, order_id: OrderId, version: int | None) -> None:
+    if version is not None and batch.orders[order_id].version != version:
+        raise OrderVersionConflict(order=order_id)
+
+
+def _move(order: Order, operation: str) -> Order:
+    target = TRANSITIONS[order.status].get(operation)
+    if target is None:
+        raise OrderNotInState(order=order.id, allowed=states_that_allow(operation))
+    return replace(order, status=target)
+
+
+def _refuse_lines(order: OrderId, existing: dict[LineId, OrderLine], quantities: Sequence[tuple[LineId, int]]) -> None:
+    strangers = [line for line, _ in quantities if line not in existing]
+    if strangers:
+        raise NotFound(references=tuple(f"OrderLine:{line}" for line in strangers))
+    gone = [line for line, units in quantities if units < existing[line].shipped + existing[line].dropshipped]
+    if gone:
+        raise QuantityAlreadyShipped(order=order, lines=tuple(gone))
+
+
+def _set_quantity(batch: Batch, line: OrderLine, quantity: int) -> None:
+    """0 cancels what is open and leaves the quantity readable; any other quantity replaces it."""
+    if quantity:
+        edited = replace(line, quantity=quantity, canceled=0)
+    else:
+        edited = replace(line, canceled=line.canceled + line.open)
+    if edited.open > line.open:
+        edited = replace(edited, looked_at=False)
+    if edited != line:
+        batch.change_line(edited)
+    surplus = edited.allocated - edited.open
+    for claim in reversed(batch.claims_of(line.order)):
+        if surplus > 0 and claim.line == line.id:
+            units = min(surplus, claim.quantity)
+            batch.give_back(claim, units, AllocationEnd.EDITED, AllocationCause.EDITED)
+            surplus -= units
+
+
+def _placed_lines(
+    order: OrderId, position: int, ids: Iterable[LineId], items: dict[Sku, ItemId], new: Sequence[NewLine]
+) -> list[PlacedLine]:
+    return [
+        PlacedLine(
+            line=OrderLine(id=line_id, order=order, item=items[line.sku], sku=line.sku, quantity=line.quantity),
+            position=at,
+            new=line,
+        )
+        for at, (line_id, line) in enumerate(zip(ids, new, strict=True), start=position)
+    ]

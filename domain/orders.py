@@ -1,0 +1,160 @@
+"""Orders as allocation sees them, their life cycle, and the one function that computes every allocation status."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from domain.ids import ItemId, LineId, OrderId, Sku
+from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
+
+TRANSITIONS: Mapping[OrderStatus, Mapping[str, OrderStatus]] = {
+    OrderStatus.DRAFT: {"finalizeOrder": OrderStatus.FINALIZED, "voidOrder": OrderStatus.VOID},
+    OrderStatus.FINALIZED: {"voidOrder": OrderStatus.VOID},
+    OrderStatus.FULFILLED: {},
+    OrderStatus.VOID: {},
+}
+"""`status`: from where, by which operation, to where. Nothing else happens."""
+
+EDITABLE = (OrderStatus.DRAFT, OrderStatus.FINALIZED)
+ALLOCATABLE = (OrderStatus.FINALIZED,)
+
+
+def states_that_allow(operation: str) -> tuple[OrderStatus, ...]:
+    return tuple(status for status, edges in TRANSITIONS.items() if operation in edges)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    """The quantities of one line, in units.
+
+    `looked_at`: a run has looked at it since it was placed, grew or was deallocated.
+    """
+
+    id: LineId
+    order: OrderId
+    item: ItemId
+    sku: Sku
+    quantity: int
+    allocated: int = 0
+    overallocated: int = 0
+    shipped: int = 0
+    canceled: int = 0
+    dropshipped: int = 0
+    looked_at: bool = False
+
+    @property
+    def open(self) -> int:
+        return self.quantity - self.shipped - self.canceled - self.dropshipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What allocation needs to know of an order."""
+
+    id: OrderId
+    number: str
+    channel: str
+    status: OrderStatus
+    allocation_status: AllocationStatus | None
+    shipping_policy: ShippingPolicy
+    priority: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An exact decimal amount in a currency of ISO 4217."""
+
+    amount: Decimal
+    currency_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who buys."""
+
+    name: str | None = None
+    email: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where goods go. Latitude and longitude in degrees."""
+
+    name: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    country_code: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTerms:
+    """What is agreed about an order beside its lines."""
+
+    shipping_policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    customer: Customer | None = None
+    ship_to: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLine:
+    """A line that is asked for and has no id yet."""
+
+    sku: Sku
+    quantity: int
+    unit_price: Money | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An order that is asked for. `placed_at` None means now, by the database's clock."""
+
+    channel: str
+    number: str
+    lines: tuple[NewLine, ...]
+    status: OrderStatus = OrderStatus.FINALIZED
+    terms: OrderTerms = OrderTerms()
+    placed_at: datetime | None = None
+
+
+def line_allocation_status(status: OrderStatus, line: OrderLine) -> AllocationStatus | None:
+    """The allocation status of one line."""
+    return allocation_status(status, (line,))
+
+
+def allocation_status(status: OrderStatus, lines: Iterable[OrderLine]) -> AllocationStatus | None:
+    """The allocation status of an order's lines, over what is still open.
+
+    None when nothing is open or the order is void; a draft is unallocated. Overallocated wins over every other.
+    Could not allocate: nothing is set aside, and a run has looked at a line that is open.
+    """
+    if status is OrderStatus.VOID:
+        return None
+    open_units = allocated = overallocated = 0
+    looked_at = False
+    for line in lines:
+        units = line.open
+        if units:
+            open_units += units
+            allocated += line.allocated
+            overallocated += line.overallocated
+            looked_at = looked_at or line.looked_at
+    if not open_units:
+        return None
+    if overallocated:
+        return AllocationStatus.OVERALLOCATED
+    if allocated == open_units:
+        return AllocationStatus.ALLOCATED
+    if allocated:
+        return AllocationStatus.PARTIALLY_ALLOCATED
+    return AllocationStatus.COULD_NOT_ALLOCATE if looked_at else AllocationStatus.UNALLOCATED

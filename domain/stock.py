@@ -1,0 +1,98 @@
+"""Stock: three quantities that move for different reasons, and the ledger that explains them."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from domain.ids import ItemId, LevelKey, LocationId, Sku
+from domain.kinds import LocationKind, MovementCause, StockQuantity
+
+QUANTITY_MAX = 1_000_000_000
+"""The most units that any one quantity may hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """Something that is sold, known by its SKU."""
+
+    id: ItemId
+    sku: Sku
+    name: str
+    barcode: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A place that keeps stock. Lower `rank` is tried first; latitude and longitude in degrees."""
+
+    id: LocationId
+    code: str
+    name: str
+    kind: LocationKind = LocationKind.WAREHOUSE
+    country_code: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    rank: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockLevel:
+    """One SKU at one location, in units.
+
+    Allocation moves `committed`; receiving, adjusting and shipping move `on_hand`. `flagged` is what the claims here
+    carry as overallocated; it always equals `overallocated`, which the database holds to as well.
+    """
+
+    item: ItemId
+    location: LocationId
+    on_hand: int = 0
+    committed: int = 0
+    damaged: int = 0
+    quality_control: int = 0
+    safety_stock: int = 0
+    flagged: int = 0
+    version: int = 0
+
+    @property
+    def key(self) -> LevelKey:
+        return self.item, self.location
+
+    def with_quantity(self, name: str, units: int) -> "StockLevel":
+        changed: dict[str, Any] = {name: units}
+        return replace(self, **changed)
+
+    @property
+    def unavailable(self) -> int:
+        return self.damaged + self.quality_control + self.safety_stock
+
+    @property
+    def supply(self) -> int:
+        """What can back claims at all."""
+        return max(0, self.on_hand - self.unavailable)
+
+    @property
+    def available(self) -> int:
+        return max(0, self.supply - self.committed)
+
+    @property
+    def overallocated(self) -> int:
+        return max(0, self.committed - self.supply)
+
+
+FIELD: dict[StockQuantity, str] = {
+    StockQuantity.ON_HAND: "on_hand",
+    StockQuantity.DAMAGED: "damaged",
+    StockQuantity.QUALITY_CONTROL: "quality_control",
+    StockQuantity.SAFETY_STOCK: "safety_stock",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """A row of the stock ledger: `change` units of one quantity, never zero."""
+
+    item: ItemId
+    location: LocationId
+    quantity: StockQuantity
+    change: int
+    cause: MovementCause
+    reference: str | None = None
