@@ -59,6 +59,7 @@ class Changes:
     new_claims: list[Claim] = field(default_factory=list)
     changed_claims: list[Claim] = field(default_factory=list)
     ended_claims: list[EndedClaim] = field(default_factory=list)
+    gone_claims: list[AllocationId] = field(default_factory=list)
     new_levels: list[StockLevel] = field(default_factory=list)
     changed_levels: list[StockLevel] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
@@ -264,6 +265,8 @@ class Batch:
             for claim in self._claims_before.values()
             if claim.id in self.claims and self._differs(claim)
         ]
+        made.ended_claims = [ended for ended in made.ended_claims if ended.claim.id in self._claims_before]
+        made.gone_claims = [claim for claim in self._claims_before if claim not in self.claims]
         made.placed_lines = [replace(placed, line=self.lines[placed.line.id]) for placed in made.placed_lines]
         made.lines = [self.lines[line.id] for line in self._lines_before.values() if self.lines[line.id] is not line]
         self._version_orders()

@@ -1,0 +1,536 @@
+"""Load what a batch needs under its locks, and write what it decided: a fixed number of statements."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import TextClause
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.allocation import Claim
+from domain.batch import Changes, Facts, PlacedLine
+from domain.events import Event, OrderEvent
+from domain.ids import AllocationId, ItemId, LevelKey, LineId, OrderId, Sku
+from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
+from domain.orders import NewOrder, Order, OrderLine, OrderTerms
+from domain.stock import StockLevel
+from persistence.catalog import read_locations
+from persistence.locks import LocksWereTooFew, lock_skus
+from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, columns, sql
+from services.callers import Caller
+
+SKUS_MAX = 2_000
+"""Distinct SKUs in one batch: the lock table is shared by the whole server."""
+
+
+class GuardFailed(AssertionError):
+    """A row was not as it was read under the locks: the locks did not hold."""
+
+
+# ---------------------------------------------------------------- reading
+
+ITEMS_OF = sql("SELECT DISTINCT item_id FROM order_lines WHERE order_id = ANY(:orders)", orders=BIGINTS)
+
+LEVELS = sql(
+    """
+    SELECT i.id AS item, i.sku, s.location_id, s.on_hand, s.committed, s.damaged, s.quality_control, s.safety_stock,
+           s.flagged, s.version
+    FROM items i LEFT JOIN stock_levels s ON s.item_id = i.id
+    WHERE i.id = ANY(:items)
+    """,
+    items=INTS,
+)
+
+ORDERS = """
+    SELECT o.id, o.number, c.code, o.status, o.allocation_status, o.shipping_policy, o.priority, o.version
+    FROM orders o JOIN channels c ON c.id = o.channel_id
+    WHERE o.id = ANY(:orders) ORDER BY o.id
+    """
+READ_ORDERS = sql(ORDERS, orders=BIGINTS)
+LOCK_ORDERS = sql(ORDERS + " FOR NO KEY UPDATE OF o", orders=BIGINTS)
+
+LINES = sql(
+    """
+    SELECT l.id, l.order_id, l.item_id, i.sku, l.quantity, l.allocated, l.overallocated, l.shipped, l.canceled,
+           l.dropshipped, l.looked_at
+    FROM order_lines l JOIN items i ON i.id = l.item_id
+    WHERE l.order_id = ANY(:orders) ORDER BY l.order_id, l.position
+    """,
+    orders=BIGINTS,
+)
+
+CLAIMS = sql(
+    """
+    SELECT a.id, l.order_id, a.line_id, a.item_id, a.location_id, a.quantity, a.overallocated, o.priority
+    FROM allocations a JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
+    WHERE l.order_id = ANY(:orders) ORDER BY a.id
+    """,
+    orders=BIGINTS,
+)
+
+WEAKEST = sql(
+    """
+    SELECT DISTINCT order_id
+    FROM (
+        SELECT l.order_id, a.overallocated, n.units,
+               sum(a.quantity) OVER (PARTITION BY a.item_id, a.location_id ORDER BY o.priority, a.id DESC)
+                   - a.quantity AS weaker
+        FROM unnest(:items, :locations, :units) AS n(item_id, location_id, units)
+        JOIN allocations a ON a.item_id = n.item_id AND a.location_id = n.location_id
+        JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
+    ) AS ranked
+    WHERE weaker < units OR overallocated > 0
+    """,
+    items=INTS,
+    locations=INTS,
+    units=BIGINTS,
+)
+
+RESERVE = sql(
+    """
+    SELECT ARRAY(SELECT nextval(pg_get_serial_sequence('orders', 'id')) FROM generate_series(1, :orders)),
+           ARRAY(SELECT nextval(pg_get_serial_sequence('order_lines', 'id')) FROM generate_series(1, :lines))
+    """,
+    orders=INT,
+    lines=INT,
+)
+
+
+class PostgresBatches:
+    """The database's half of `domain.batch`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def load(self, *, orders: Sequence[OrderId] = (), items: Iterable[ItemId] = ()) -> Facts:
+        """Lock the SKUs of the orders and the items, then read: see `services.ports.Batches`."""
+        locked = set(items)
+        if orders:
+            locked.update((await self._connection.execute(ITEMS_OF, {"orders": orders})).scalars())
+        await lock_skus(self._connection, locked)
+        skus, levels = await self._levels(locked)
+        facts = await self._whole(READ_ORDERS, orders)
+        if any(line.item not in locked for line in facts.lines):
+            raise LocksWereTooFew
+        return Facts(
+            locations={location.id: location for location in await read_locations(self._connection)},
+            skus=skus,
+            levels=levels,
+            orders=facts.orders,
+            lines=facts.lines,
+            claims=facts.claims,
+        )
+
+    async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
+        """Lock and read the orders that hold the weakest claims of each level, up to so many units."""
+        needed = columns([(*key, units) for key, units in levels.items()], ("items", "locations", "units"))
+        weakest = (await self._connection.execute(WEAKEST, needed)).scalars().all()
+        return await self._whole(LOCK_ORDERS, sorted(weakest))
+
+    async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]:
+        """Ids for rows that are not written yet."""
+        row = (await self._connection.execute(RESERVE, {"orders": orders, "lines": lines})).one()
+        return row[0], row[1]
+
+    async def _levels(self, items: Iterable[ItemId]) -> tuple[dict[ItemId, Sku], list[StockLevel]]:
+        rows = (await self._connection.execute(LEVELS, {"items": list(items)})).all()
+        return {row.item: row.sku for row in rows}, [_level(row) for row in rows if row.location_id is not None]
+
+    async def _whole(self, statement: TextClause, ids: Sequence[OrderId]) -> Facts:
+        """Orders with all their lines and claims."""
+        if not ids:
+            return Facts()
+        orders = (await self._connection.execute(statement, {"orders": ids})).all()
+        lines = (await self._connection.execute(LINES, {"orders": ids})).all()
+        claims = (await self._connection.execute(CLAIMS, {"orders": ids})).all()
+        return Facts(
+            orders=[_order(row) for row in orders],
+            lines=[_line(*row) for row in lines],
+            claims=[_claim(row) for row in claims],
+        )
+
+    # ------------------------------------------------------------ writing
+
+    async def record(self, changes: Changes, caller: Caller) -> None:
+        """Write everything; each kind of row is one statement."""
+        await self._insert(INSERT_ORDERS, {"rows": [_placed(*one) for one in changes.placed]}, changes.placed)
+        await self._arrays(INSERT_LINES, LINE_COLUMNS, [_new_line(placed) for placed in changes.placed_lines])
+        await self._guarded(UPDATE_LEVELS, LEVEL_COLUMNS, [_level_row(level) for level in changes.changed_levels])
+        await self._arrays(INSERT_LEVELS, LEVEL_COLUMNS, [_level_row(level) for level in changes.new_levels])
+        await self._arrays(INSERT_MOVEMENTS, MOVEMENT_COLUMNS, _movements(changes, caller))
+        await self._arrays(END_CLAIMS, ("ids", "quantities", "reasons"), _ended(changes))
+        await self._guarded(DELETE_CLAIMS, ("ids",), [(claim,) for claim in changes.gone_claims])
+        await self._guarded(UPDATE_CLAIMS, ("ids", "quantities", "overallocated"), _changed_claims(changes))
+        await self._arrays(INSERT_CLAIMS, CLAIM_COLUMNS, _new_claims(changes))
+        await self._guarded(UPDATE_LINES, LINE_UPDATE_COLUMNS, [_line_row(line) for line in changes.lines])
+        await self._guarded(UPDATE_ORDERS, ORDER_COLUMNS, [_order_row(order) for order in changes.orders])
+        terms = [_terms(order, terms) for order, terms in changes.terms.items()]
+        await self._insert(UPDATE_TERMS, {"rows": terms}, terms)
+        await self._arrays(INSERT_EVENTS, ("types", "orders", "payloads"), [_event(event) for event in changes.events])
+
+    async def _insert(self, statement: TextClause, parameters: dict[str, Any], rows: Sequence[Any]) -> None:
+        if rows:
+            await self._connection.execute(statement, parameters)
+
+    async def _arrays(self, statement: TextClause, names: Sequence[str], rows: list[tuple[Any, ...]]) -> int:
+        if not rows:
+            return 0
+        return (await self._connection.execute(statement, columns(rows, names))).rowcount
+
+    async def _guarded(self, statement: TextClause, names: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+        """Every row must still be as it was read."""
+        if await self._arrays(statement, names, rows) != len(rows):
+            raise GuardFailed(statement.text)
+
+
+def _level(row: Any) -> StockLevel:
+    return StockLevel(
+        item=row.item,
+        location=row.location_id,
+        on_hand=row.on_hand,
+        committed=row.committed,
+        damaged=row.damaged,
+        quality_control=row.quality_control,
+        safety_stock=row.safety_stock,
+        flagged=row.flagged,
+        version=row.version,
+    )
+
+
+def _order(row: Any) -> Order:
+    return Order(
+        id=row.id,
+        number=row.number,
+        channel=row.code,
+        status=OrderStatus(row.status),
+        allocation_status=AllocationStatus(row.allocation_status) if row.allocation_status else None,
+        shipping_policy=ShippingPolicy(row.shipping_policy),
+        priority=row.priority,
+        version=row.version,
+    )
+
+
+def _line(
+    line: LineId,
+    order: OrderId,
+    item: ItemId,
+    sku: Sku,
+    quantity: int,
+    allocated: int,
+    overallocated: int,
+    shipped: int,
+    canceled: int,
+    dropshipped: int,
+    looked_at: bool,
+) -> OrderLine:
+    return OrderLine(
+        id=line,
+        order=order,
+        item=item,
+        sku=sku,
+        quantity=quantity,
+        allocated=allocated,
+        overallocated=overallocated,
+        shipped=shipped,
+        canceled=canceled,
+        dropshipped=dropshipped,
+        looked_at=looked_at,
+    )
+
+
+def _claim(row: Any) -> Claim:
+    return Claim(
+        id=AllocationId(row.id),
+        order=row.order_id,
+        line=row.line_id,
+        item=row.item_id,
+        location=row.location_id,
+        quantity=row.quantity,
+        overallocated=row.overallocated,
+        priority=row.priority,
+    )
+
+
+# ---------------------------------------------------------------- writing
+
+INSERT_ORDERS = sql(
+    """
+    INSERT INTO orders (id, channel_id, number, status, allocation_status, shipping_policy, priority, tags, placed_at,
+                        customer_name, customer_email, customer_reference, ship_to, version)
+    SELECT n.id, c.id, n.number, n.status, n.allocation_status, n.shipping_policy, n.priority, n.tags,
+           coalesce(n.placed_at, now()), n.customer_name, n.customer_email, n.customer_reference,
+           nullif(n.ship_to, 'null'), n.version
+    FROM jsonb_to_recordset(:rows) AS n(
+        id bigint, channel text, number text, status text, allocation_status text, shipping_policy text, priority int,
+        tags text[], placed_at timestamptz, customer_name text, customer_email text, customer_reference text,
+        ship_to jsonb, version bigint)
+    JOIN channels c ON c.code = n.channel
+    """,
+    rows=JSON,
+)
+
+UPDATE_TERMS = sql(
+    """
+    UPDATE orders o SET tags = n.tags, customer_name = n.customer_name, customer_email = n.customer_email,
+        customer_reference = n.customer_reference, ship_to = nullif(n.ship_to, 'null')
+    FROM jsonb_to_recordset(:rows) AS n(
+        id bigint, tags text[], customer_name text, customer_email text, customer_reference text, ship_to jsonb)
+    WHERE o.id = n.id
+    """,
+    rows=JSON,
+)
+
+LINE_COLUMNS = (
+    "ids", "orders", "positions", "references", "items", "quantities", "allocated", "looked", "prices", "currencies",
+)  # fmt: skip
+INSERT_LINES = sql(
+    """
+    INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, looked_at, unit_price,
+                             currency_code)
+    SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :looked, :prices,
+                         :currencies)
+    """,
+    ids=BIGINTS,
+    orders=BIGINTS,
+    positions=INTS,
+    references=TEXTS,
+    items=INTS,
+    quantities=INTS,
+    allocated=INTS,
+    looked=FLAGS,
+    prices=NUMERICS,
+    currencies=TEXTS,
+)
+
+LINE_UPDATE_COLUMNS = (
+    "ids", "quantities", "allocated", "overallocated", "shipped", "canceled", "dropshipped", "looked",
+)  # fmt: skip
+UPDATE_LINES = sql(
+    """
+    UPDATE order_lines l SET quantity = n.quantity, allocated = n.allocated, overallocated = n.overallocated,
+        shipped = n.shipped, canceled = n.canceled, dropshipped = n.dropshipped, looked_at = n.looked_at
+    FROM unnest(:ids, :quantities, :allocated, :overallocated, :shipped, :canceled, :dropshipped, :looked)
+        AS n(id, quantity, allocated, overallocated, shipped, canceled, dropshipped, looked_at)
+    WHERE l.id = n.id
+    """,
+    ids=BIGINTS,
+    quantities=INTS,
+    allocated=INTS,
+    overallocated=INTS,
+    shipped=INTS,
+    canceled=INTS,
+    dropshipped=INTS,
+    looked=FLAGS,
+)
+
+LEVEL_COLUMNS = (
+    "items", "locations", "on_hand", "committed", "damaged", "quality_control", "safety_stock", "flagged", "versions",
+)  # fmt: skip
+_LEVEL_TYPES = dict.fromkeys(LEVEL_COLUMNS, INTS) | {"versions": BIGINTS}
+UPDATE_LEVELS = sql(
+    """
+    UPDATE stock_levels s SET on_hand = n.on_hand, committed = n.committed, damaged = n.damaged,
+        quality_control = n.quality_control, safety_stock = n.safety_stock, flagged = n.flagged, version = n.version
+    FROM unnest(:items, :locations, :on_hand, :committed, :damaged, :quality_control, :safety_stock, :flagged, :versions)
+        AS n(item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged, version)
+    WHERE s.item_id = n.item_id AND s.location_id = n.location_id AND s.version = n.version - 1
+    """,
+    **_LEVEL_TYPES,
+)
+INSERT_LEVELS = sql(
+    """
+    INSERT INTO stock_levels (item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged,
+                              version)
+    SELECT * FROM unnest(:items, :locations, :on_hand, :committed, :damaged, :quality_control, :safety_stock, :flagged,
+                         :versions)
+    """,
+    **_LEVEL_TYPES,
+)
+
+MOVEMENT_COLUMNS = ("items", "locations", "quantities", "changes", "causes", "references", "actors", "requests")
+INSERT_MOVEMENTS = sql(
+    """
+    INSERT INTO stock_movements (item_id, location_id, quantity, change, cause, reference, actor, request)
+    SELECT * FROM unnest(:items, :locations, :quantities, :changes, :causes, :references, :actors, :requests)
+    """,
+    items=INTS,
+    locations=INTS,
+    quantities=TEXTS,
+    changes=INTS,
+    causes=TEXTS,
+    references=TEXTS,
+    actors=TEXTS,
+    requests=TEXTS,
+)
+
+END_CLAIMS = sql(
+    """
+    INSERT INTO ended_allocations (allocation_id, line_id, item_id, location_id, quantity, reason, allocated_at)
+    SELECT a.id, a.line_id, a.item_id, a.location_id, n.quantity, n.reason, a.allocated_at
+    FROM unnest(:ids, :quantities, :reasons) AS n(id, quantity, reason) JOIN allocations a ON a.id = n.id
+    """,
+    ids=BIGINTS,
+    quantities=INTS,
+    reasons=TEXTS,
+)
+DELETE_CLAIMS = sql("DELETE FROM allocations WHERE id = ANY(:ids)", ids=BIGINTS)
+UPDATE_CLAIMS = sql(
+    """
+    UPDATE allocations a SET quantity = n.quantity, overallocated = n.overallocated
+    FROM unnest(:ids, :quantities, :overallocated) AS n(id, quantity, overallocated) WHERE a.id = n.id
+    """,
+    ids=BIGINTS,
+    quantities=INTS,
+    overallocated=INTS,
+)
+CLAIM_COLUMNS = ("lines", "items", "locations", "quantities", "overallocated")
+INSERT_CLAIMS = sql(
+    """
+    INSERT INTO allocations (line_id, item_id, location_id, quantity, overallocated)
+    SELECT n.line_id, n.item_id, n.location_id, n.quantity, n.overallocated
+    FROM unnest(:lines, :items, :locations, :quantities, :overallocated)
+        WITH ORDINALITY AS n(line_id, item_id, location_id, quantity, overallocated, at)
+    ORDER BY n.at
+    """,
+    lines=BIGINTS,
+    items=INTS,
+    locations=INTS,
+    quantities=INTS,
+    overallocated=INTS,
+)
+
+ORDER_COLUMNS = ("ids", "statuses", "allocation_statuses", "policies", "priorities", "versions")
+UPDATE_ORDERS = sql(
+    """
+    UPDATE orders o SET status = n.status, allocation_status = n.allocation_status, priority = n.priority,
+        shipping_policy = n.shipping_policy, version = n.version, updated_at = now()
+    FROM unnest(:ids, :statuses, :allocation_statuses, :policies, :priorities, :versions)
+        AS n(id, status, allocation_status, shipping_policy, priority, version)
+    WHERE o.id = n.id AND o.version = n.version - 1
+    """,
+    ids=BIGINTS,
+    statuses=TEXTS,
+    allocation_statuses=TEXTS,
+    policies=TEXTS,
+    priorities=INTS,
+    versions=BIGINTS,
+)
+
+INSERT_EVENTS = sql(
+    """
+    INSERT INTO events (type, order_id, payload)
+    SELECT n.type, n.order_id, CAST(n.payload AS jsonb)
+    FROM unnest(:types, :orders, :payloads) WITH ORDINALITY AS n(type, order_id, payload, at) ORDER BY n.at
+    """,
+    types=TEXTS,
+    orders=BIGINTS,
+    payloads=TEXTS,
+)
+
+
+def _terms(order: OrderId, terms: OrderTerms) -> dict[str, Any]:
+    customer = terms.customer
+    return {
+        "id": order,
+        "tags": terms.tags,
+        "customer_name": customer and customer.name,
+        "customer_email": customer and customer.email,
+        "customer_reference": customer and customer.reference,
+        "ship_to": terms.ship_to,
+    }
+
+
+def _placed(order: Order, new: NewOrder) -> dict[str, Any]:
+    return _terms(order.id, new.terms) | {
+        "channel": order.channel,
+        "number": order.number,
+        "status": order.status,
+        "allocation_status": order.allocation_status,
+        "shipping_policy": order.shipping_policy,
+        "priority": order.priority,
+        "placed_at": new.placed_at,
+        "version": order.version,
+    }
+
+
+def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
+    line, new = placed.line, placed.new
+    price = new.unit_price
+    return (
+        line.id,
+        line.order,
+        placed.position,
+        new.reference,
+        line.item,
+        line.quantity,
+        line.allocated,
+        line.looked_at,
+        price and price.amount,
+        price and price.currency_code,
+    )
+
+
+def _line_row(line: OrderLine) -> tuple[Any, ...]:
+    return (
+        line.id,
+        line.quantity,
+        line.allocated,
+        line.overallocated,
+        line.shipped,
+        line.canceled,
+        line.dropshipped,
+        line.looked_at,
+    )
+
+
+def _level_row(level: StockLevel) -> tuple[Any, ...]:
+    return (
+        level.item,
+        level.location,
+        level.on_hand,
+        level.committed,
+        level.damaged,
+        level.quality_control,
+        level.safety_stock,
+        level.flagged,
+        level.version,
+    )
+
+
+def _order_row(order: Order) -> tuple[Any, ...]:
+    return order.id, order.status, order.allocation_status, order.shipping_policy, order.priority, order.version
+
+
+def _movements(changes: Changes, caller: Caller) -> list[tuple[Any, ...]]:
+    return [
+        (
+            movement.item,
+            movement.location,
+            movement.quantity,
+            movement.change,
+            movement.cause,
+            movement.reference,
+            caller.actor,
+            caller.request,
+        )
+        for movement in changes.movements
+    ]
+
+
+def _ended(changes: Changes) -> list[tuple[Any, ...]]:
+    return [(ended.claim.id, ended.quantity, ended.reason) for ended in changes.ended_claims]
+
+
+def _changed_claims(changes: Changes) -> list[tuple[Any, ...]]:
+    return [(claim.id, claim.quantity, claim.overallocated) for claim in changes.changed_claims]
+
+
+def _new_claims(changes: Changes) -> list[tuple[Any, ...]]:
+    return [
+        (claim.line, claim.item, claim.location, claim.quantity, claim.overallocated) for claim in changes.new_claims
+    ]
+
+
+def _event(event: Event) -> tuple[str, OrderId | None, str]:
+    order = event.order_id if isinstance(event, OrderEvent) else None
+    return event.type, order, orjson.dumps(event).decode()

@@ -1,0 +1,126 @@
+"""Items, locations and channels: what stock and orders refer to by name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.ids import ChannelId, ItemId, LocationId, Sku
+from domain.kinds import LocationKind
+from domain.stock import Item, Location
+from persistence.searching import any_of, starts_with, words
+from persistence.tables import channels, items, locations
+from services.ports import Channel, ItemFilter, Seek
+
+SAVED_LOCATION_FIELDS = ("name", "kind", "country_code", "latitude", "longitude", "rank")
+
+
+class PostgresCatalog:
+    """Reads and saves by natural key."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    # ------------------------------------------------------------ items
+
+    async def save_items(self, rows: Sequence[Mapping[str, Any]]) -> list[ItemId]:
+        """Create or update by SKU. A field that is absent from a row keeps its value."""
+        saved: dict[str, ItemId] = {}
+        for group in _same_fields(rows):
+            statement = upsert(items).values(group)
+            fields = {name: statement.excluded[name] for name in group[0] if name != "sku"}
+            statement = statement.on_conflict_do_update(index_elements=[items.c.sku], set_=fields)
+            for row in await self._connection.execute(statement.returning(items.c.sku, items.c.id)):
+                saved[row.sku] = row.id
+        return [saved[row["sku"]] for row in rows]
+
+    async def items_by_sku(self, skus: Sequence[str]) -> dict[Sku, ItemId]:
+        rows = await self._connection.execute(select(items.c.sku, items.c.id).where(any_of(items.c.sku, skus)))
+        return {row.sku: row.id for row in rows}
+
+    async def items(self, ids: Sequence[ItemId]) -> list[Item]:
+        return await self._items(select(items).where(any_of(items.c.id, ids)))
+
+    async def item_id(self, *, sku: str | None = None, barcode: str | None = None) -> ItemId | None:
+        condition = items.c.sku == sku if sku is not None else items.c.barcode == barcode
+        return (await self._connection.execute(select(items.c.id).where(condition))).scalar()
+
+    async def skus_with_barcodes(self, barcodes: Sequence[str]) -> dict[str, Sku]:
+        statement = select(items.c.barcode, items.c.sku).where(any_of(items.c.barcode, barcodes))
+        return {row.barcode: row.sku for row in await self._connection.execute(statement)}
+
+    async def item_page(self, condition: ItemFilter, first: int, after: Seek | None) -> list[Item]:
+        """By SKU; `after` is (sku,)."""
+        statement = select(items).order_by(items.c.sku).limit(first)
+        if condition.skus is not None:
+            statement = statement.where(any_of(items.c.sku, condition.skus))
+        if condition.search is not None:
+            found = starts_with(items.c.sku, condition.search), items.c.barcode == condition.search
+            statement = statement.where(found[0] | found[1] | and_(*words(items.c.name, condition.search)))
+        if after is not None:
+            statement = statement.where(items.c.sku > after[0])
+        return await self._items(statement)
+
+    async def _items(self, statement: Select[Any]) -> list[Item]:
+        rows = await self._connection.execute(statement)
+        return [Item(id=row.id, sku=row.sku, name=row.name, barcode=row.barcode) for row in rows]
+
+    # ------------------------------------------------------------ locations
+
+    async def save_locations(self, rows: Sequence[Mapping[str, Any]]) -> list[LocationId]:
+        """Create or update by code. A field that is absent from a row keeps its value."""
+        saved: dict[str, LocationId] = {}
+        for group in _same_fields(rows):
+            fields = [name for name in SAVED_LOCATION_FIELDS if name in group[0]]
+            created = [{"kind": LocationKind.WAREHOUSE, **row} for row in group]
+            statement = upsert(locations).values(created)
+            statement = statement.on_conflict_do_update(
+                index_elements=[locations.c.code], set_={name: statement.excluded[name] for name in fields}
+            )
+            for row in await self._connection.execute(statement.returning(locations.c.code, locations.c.id)):
+                saved[row.code] = row.id
+        return [saved[row["code"]] for row in rows]
+
+    async def locations(self) -> list[Location]:
+        return await read_locations(self._connection)
+
+    # ------------------------------------------------------------ channels
+
+    async def channels(self) -> list[Channel]:
+        rows = await self._connection.execute(select(channels).order_by(channels.c.code))
+        return [Channel(id=ChannelId(row.id), code=row.code, name=row.name) for row in rows]
+
+    async def save_channels(self, codes: Sequence[str]) -> None:
+        """Create the channels that are not known yet, named by their code."""
+        known = set((await self._connection.execute(select(channels.c.code))).scalars())
+        missing = [{"code": code, "name": code} for code in sorted(set(codes) - known)]
+        if missing:
+            await self._connection.execute(insert(channels), missing)
+
+
+async def read_locations(connection: AsyncConnection) -> list[Location]:
+    """All of them, in the order in which they are tried."""
+    rows = await connection.execute(select(locations).order_by(locations.c.rank, locations.c.id))
+    return [
+        Location(
+            id=row.id,
+            code=row.code,
+            name=row.name,
+            kind=LocationKind(row.kind),
+            country_code=row.country_code,
+            latitude=row.latitude,
+            longitude=row.longitude,
+            rank=row.rank,
+        )
+        for row in rows
+    ]
+
+
+def _same_fields(rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Rows grouped by which fields they name, sorted by key, so that two writers meet in the same order."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: str(row.get("sku", row.get("code")))):
+        groups.setdefault(tuple(sorted(row)), []).append(dict(row))
+    return list(groups.values())

@@ -1,0 +1,170 @@
+"""Connections, transactions, deadlines and what to do when the database says no."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from persistence.locks import LocksWereTooFew
+from persistence.unit_of_work import PostgresUnitOfWork
+from services.ports import Busy, OutcomeUnknown
+
+T = TypeVar("T")
+
+TRIES_MAX = 3
+SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION = "40001", "40P01", "55P03", "23505"
+QUERY_CANCELED = "57014"
+ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW = "57P01", "57P02", "57P03"
+TRY_AGAIN = {SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE, ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW}
+RACES = {"orders_channel_id_number_key", "items_sku_key", "locations_code_key", "channels_code_key"}
+"""Unique constraints that two honest callers can meet at: the second one looks again and finds the first one's row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Every wait has an end. `deadline` covers one transaction with its retries; the others are the server's."""
+
+    deadline_seconds: float = 30
+    lock_seconds: float = 10
+    statement_seconds: float = 25
+    idle_in_transaction_seconds: float = 30
+    pool_seconds: float = 5
+
+
+def connect(url: str, *, pool_size: int = 10, timeouts: Timeouts | None = None) -> AsyncEngine:
+    """An engine for `url` (postgresql://…). Nothing is opened yet."""
+    timeouts = timeouts or Timeouts()
+    settings = {
+        "application_name": "dibs",
+        "timezone": "UTC",
+        "jit": "off",
+        "lock_timeout": _milliseconds(timeouts.lock_seconds),
+        "statement_timeout": _milliseconds(timeouts.statement_seconds),
+        "idle_in_transaction_session_timeout": _milliseconds(timeouts.idle_in_transaction_seconds),
+        "client_connection_check_interval": "5000",
+    }
+    engine = create_async_engine(
+        asyncpg_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=timeouts.pool_seconds,
+        pool_use_lifo=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={"server_settings": settings, "timeout": 10, "command_timeout": timeouts.deadline_seconds},
+    )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def refuse_dead_connections(dbapi_connection: Any, *_: Any) -> None:
+        if dbapi_connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    return engine
+
+
+def asyncpg_url(url: str) -> str:
+    """`postgres://` and `postgresql://` both mean asyncpg here."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+asyncpg{separator}{rest}" if scheme in {"postgres", "postgresql"} else url
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))
+
+
+class PostgresDatabase:
+    """Runs work in transactions on an engine."""
+
+    def __init__(self, engine: AsyncEngine, *, deadline_seconds: float = Timeouts().deadline_seconds) -> None:
+        self.engine = engine
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._deadline_seconds = deadline_seconds
+
+    async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
+        """Read on one connection, statement by statement."""
+        return await self._with_deadline(self._retry(work, self._read_once, repeatable=True))
+
+    async def run(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]], *, repeatable: bool = False) -> T:
+        """Do the work in one transaction; see `services.ports.Database`."""
+        return await self._with_deadline(self._retry(work, self._run_once, repeatable=repeatable))
+
+    async def _with_deadline(self, work: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await work
+        except PoolTimeout as error:
+            raise Busy from error
+        except TimeoutError as error:
+            raise OutcomeUnknown from error
+
+    async def _retry(
+        self,
+        work: Callable[[PostgresUnitOfWork], Awaitable[T]],
+        attempt: Callable[[Callable[[PostgresUnitOfWork], Awaitable[T]]], Awaitable[T]],
+        *,
+        repeatable: bool,
+    ) -> T:
+        for tries_left in reversed(range(TRIES_MAX)):
+            try:
+                return await attempt(work)
+            except CommitFailed as failure:
+                if not repeatable or not tries_left:
+                    raise OutcomeUnknown from failure
+            except (DBAPIError, OSError) as error:
+                if not _is_passing(error):
+                    raise
+                if not tries_left or _state(error) == QUERY_CANCELED:
+                    raise Busy from error
+            except LocksWereTooFew:
+                if not tries_left:
+                    raise Busy from None
+            await asyncio.sleep(random.uniform(0.005, 0.05) * (TRIES_MAX - tries_left))  # noqa: S311
+        raise AssertionError("the last try returns or raises")
+
+    async def _run_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
+        async with self.engine.connect() as connection:
+            answer = await work(PostgresUnitOfWork(connection))
+            await _commit(connection)
+            return answer
+
+    async def _read_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
+        async with self._reading.connect() as connection:
+            return await work(PostgresUnitOfWork(connection))
+
+
+class CommitFailed(Exception):
+    """COMMIT was sent and its answer did not arrive: the transaction may be there or not."""
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    try:
+        await connection.commit()
+    except (DBAPIError, OSError) as error:
+        if _state(error) in {SERIALIZATION_FAILURE, DEADLOCK}:
+            raise
+        raise CommitFailed from error
+
+
+def _state(error: Exception) -> str | None:
+    """The SQLSTATE, where the server gave one."""
+    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return state
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the transaction surely left nothing behind, and may well succeed when it is done again."""
+    if isinstance(error, OSError):
+        return True
+    assert isinstance(error, DBAPIError)
+    state = _state(error)
+    if state == UNIQUE_VIOLATION:
+        return any(name in str(error.orig) for name in RACES)
+    lost = error.connection_invalidated or (state is None and isinstance(error, OperationalError | InterfaceError))
+    return lost or state in TRY_AGAIN or state == QUERY_CANCELED

@@ -1,0 +1,117 @@
+"""The event log. Writers append without a position; the relay gives committed events dense positions."""
+
+from dataclasses import fields
+from enum import Enum
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.events import CATALOGUE, Event, LoggedEvent
+from persistence.locks import RELAY_KEY
+from persistence.searching import any_of
+from persistence.sql import BIGINT, INT, sql
+from persistence.tables import events, log_end
+from services.ports import EventFilter
+
+TRY_LOCK = sql("SELECT pg_try_advisory_xact_lock(:key)", key=BIGINT)
+NUMBER = sql(
+    """
+    WITH waiting AS (
+        SELECT id, row_number() OVER (ORDER BY id) AS ahead
+        FROM (SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT :most) AS oldest
+    ), last AS (
+        UPDATE log_end SET position = position + (SELECT count(*) FROM waiting)
+        WHERE EXISTS (SELECT FROM waiting) RETURNING position - (SELECT count(*) FROM waiting) AS position
+    )
+    UPDATE events e SET position = last.position + waiting.ahead FROM waiting, last WHERE e.id = waiting.id
+    """,
+    most=INT,
+)
+
+
+class PostgresEventLog:
+    """Reads the log; the relay numbers it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def end(self) -> int:
+        """The position of the last event that has one; 0 where there is none."""
+        return int((await self._connection.execute(select(log_end.c.position))).scalar_one())
+
+    async def number(self, most: int) -> int | None:
+        """Give positions to committed events, oldest id first; how many.
+
+        None: another relay holds the lock just now. Nobody may conclude that it will finish: look again.
+        """
+        if not (await self._connection.execute(TRY_LOCK, {"key": RELAY_KEY})).scalar_one():
+            return None
+        return (await self._connection.execute(NUMBER, {"most": most})).rowcount
+
+    async def page(self, condition: EventFilter, first: int, after: int, until: int | None = None) -> list[LoggedEvent]:
+        """Events that match, in order, with positions after `after` and not past `until`."""
+        statement = select(events).where(events.c.position > after).order_by(events.c.position).limit(first)
+        if until is not None:
+            statement = statement.where(events.c.position <= until)
+        return [_logged(row) for row in await self._connection.execute(statement.where(*_conditions(condition)))]
+
+
+def _conditions(condition: EventFilter) -> list[ColumnElement[bool]]:
+    payload = events.c.payload
+    found: list[ColumnElement[bool]] = []
+    if condition.types is not None:
+        found.append(any_of(events.c.type, condition.types))
+    if condition.orders is not None:
+        found.append(any_of(events.c.order_id, condition.orders))
+    if condition.channels is not None:
+        found.append(any_of(payload["channel_code"].astext, condition.channels))
+    if condition.statuses is not None:
+        found.append(any_of(payload["after"].astext, condition.statuses))
+    if condition.skus is not None:
+        found.append(or_(any_of(payload["sku"].astext, condition.skus), _has_any(payload["skus"], condition.skus)))
+    if condition.locations is not None:
+        at = any_of(payload["location_code"].astext, condition.locations)
+        found.append(or_(at, _has_any(payload["locations"], condition.locations)))
+    if condition.overallocated is not None:
+        found.append((payload["overallocated"].as_integer() > 0) == condition.overallocated)
+    if condition.occurred_from is not None:
+        found.append(events.c.occurred_at >= condition.occurred_from)
+    if condition.occurred_before is not None:
+        found.append(events.c.occurred_at < condition.occurred_before)
+    return found
+
+
+def _has_any(column: Any, values: tuple[str, ...]) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = column.has_any(list(values))
+    return found
+
+
+def _logged(row: Any) -> LoggedEvent:
+    return LoggedEvent(
+        id=row.id, position=row.position, occurred_at=row.occurred_at, event=event_from(row.type, row.payload)
+    )
+
+
+def event_from(kind: str, payload: dict[str, Any]) -> Event:
+    """The event that a row of the log holds."""
+    event = CATALOGUE[kind]
+    return event(**{name: read(payload[name]) for name, read in _readers(event).items()})
+
+
+@cache
+def _readers(event: type[Event]) -> dict[str, Any]:
+    hints = get_type_hints(event)
+    return {one.name: _reader(hints[one.name]) for one in fields(event)}
+
+
+def _reader(hint: Any) -> Any:
+    """How a value of this type comes back from JSON."""
+    if get_origin(hint) is tuple:
+        inner = _reader(get_args(hint)[0])
+        return lambda values: tuple(inner(value) for value in values)
+    enum = next((kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Enum)), None)
+    if enum:
+        return lambda value: None if value is None else enum(value)
+    return lambda value: value

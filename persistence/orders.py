@@ -1,0 +1,252 @@
+"""Orders, lines and allocations as they are shown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.ids import LevelKey, LineId, OrderId
+from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
+from domain.orders import Address, Customer, OrderTerms
+from persistence.searching import any_of, starts_with
+from persistence.sql import BIGINTS, INTS, TEXTS, columns, sql
+from persistence.tables import allocations, channels, items, locations, order_lines, orders
+from services.ports import AllocationView, LineView, OrderFilter, OrderReference, OrderView, Seek
+
+SORTS: Mapping[str, tuple[tuple[str, bool], ...]] = {
+    "PLACED_AT_ASC": (("placed_at", False), ("id", False)),
+    "PLACED_AT_DESC": (("placed_at", True), ("id", True)),
+    "PRIORITY_DESC": (("priority", True), ("id", False)),
+}
+"""The columns of each sort, and whether they descend."""
+
+RESOLVE = sql(
+    """
+    SELECT n.at, o.id
+    FROM unnest(:ids, :channels, :numbers) WITH ORDINALITY AS n(id, channel, number, at)
+    LEFT JOIN channels c ON c.code = n.channel
+    JOIN orders o ON o.id = n.id OR (n.id IS NULL AND o.channel_id = c.id AND o.number = n.number)
+    """,
+    ids=BIGINTS,
+    channels=TEXTS,
+    numbers=TEXTS,
+)
+
+OVERALLOCATED_AT = sql(
+    """
+    SELECT l.order_id
+    FROM unnest(:items, :locations) AS n(item_id, location_id)
+    JOIN allocations a ON a.item_id = n.item_id AND a.location_id = n.location_id AND a.overallocated > 0
+    JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
+    GROUP BY l.order_id, o.priority ORDER BY o.priority, max(a.id) DESC
+    """,
+    items=INTS,
+    locations=INTS,
+)
+
+ORDERS = select(orders, channels.c.code.label("channel")).join(channels, channels.c.id == orders.c.channel_id)
+LINES = (
+    select(order_lines, items.c.sku, orders.c.status)
+    .join(items, items.c.id == order_lines.c.item_id)
+    .join(orders, orders.c.id == order_lines.c.order_id)
+    .order_by(order_lines.c.order_id, order_lines.c.position)
+)
+
+
+class PostgresOrders:
+    """Reads orders."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def resolve(self, references: Sequence[OrderReference]) -> list[OrderId | None]:
+        """The id of each order, in the order asked for; None where there is none."""
+        rows = [(reference.id, reference.channel, reference.number) for reference in references]
+        found = await self._connection.execute(RESOLVE, columns(rows, ("ids", "channels", "numbers")))
+        by_position = {row.at: row.id for row in found}
+        return [by_position.get(at) for at in range(1, len(references) + 1)]
+
+    async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]:
+        return await self._orders(ORDERS.where(any_of(orders.c.id, ids)))
+
+    async def terms(self, order: OrderId) -> OrderTerms:
+        (view,) = await self.by_ids([order])
+        return OrderTerms(
+            shipping_policy=view.shipping_policy,
+            priority=view.priority,
+            tags=view.tags,
+            customer=view.customer,
+            ship_to=view.ship_to,
+        )
+
+    async def page(self, condition: OrderFilter, sort: str, first: int, after: Seek | None) -> list[OrderView]:
+        """`after`: the values of the sort's columns in the last row of the page before."""
+        statement = ORDERS.where(*_conditions(condition)).limit(first)
+        keys = SORTS[sort]
+        statement = statement.order_by(*(orders.c[name].desc() if down else orders.c[name] for name, down in keys))
+        if after is not None:
+            statement = statement.where(_beyond(keys, after))
+        return await self._orders(statement)
+
+    async def counts(self, condition: OrderFilter) -> list[tuple[OrderStatus, AllocationStatus | None, int]]:
+        """How many orders are in each pair of states."""
+        statement = (
+            select(orders.c.status, orders.c.allocation_status, func.count())
+            .join(channels, channels.c.id == orders.c.channel_id)
+            .where(*_conditions(condition))
+            .group_by(orders.c.status, orders.c.allocation_status)
+        )
+        rows = await self._connection.execute(statement)
+        return [(OrderStatus(status), _status(allocation), count) for status, allocation, count in rows]
+
+    async def overallocated_at(self, levels: Sequence[LevelKey]) -> tuple[list[OrderId], int]:
+        """Orders with overallocated claims at the levels, the weakest first, at most 100; and how many there are."""
+        parameters = columns(levels, ("items", "locations"))
+        found = (await self._connection.execute(OVERALLOCATED_AT, parameters)).scalars().all()
+        return list(found[:100]), len(found)
+
+    async def waiting_to_be_allocated(self, after: Seek | None, first: int) -> list[OrderView]:
+        """Finalized orders with open units that are not set aside or lost their stock, oldest first."""
+        statement = ORDERS.where(
+            orders.c.status == OrderStatus.FINALIZED,
+            orders.c.allocation_status.is_not(None),
+            orders.c.allocation_status != AllocationStatus.ALLOCATED,
+        )
+        if after is not None:
+            statement = statement.where(_beyond(SORTS["PLACED_AT_ASC"], after))
+        return await self._orders(statement.order_by(orders.c.placed_at, orders.c.id).limit(first))
+
+    async def lines_of(self, of: Sequence[OrderId]) -> list[LineView]:
+        return await self._lines(LINES.where(any_of(order_lines.c.order_id, of)))
+
+    async def lines(self, ids: Sequence[LineId]) -> list[LineView]:
+        return await self._lines(LINES.where(any_of(order_lines.c.id, ids)))
+
+    async def allocations_of(self, lines: Sequence[LineId]) -> list[AllocationView]:
+        """What is set aside for the lines, the oldest first."""
+        statement = select(allocations).where(any_of(allocations.c.line_id, lines)).order_by(allocations.c.id)
+        return [
+            AllocationView(
+                id=row.id,
+                line=row.line_id,
+                location=row.location_id,
+                quantity=row.quantity,
+                overallocated=row.overallocated,
+                allocated_at=row.allocated_at,
+            )
+            for row in await self._connection.execute(statement)
+        ]
+
+    async def _orders(self, statement: Select[Any]) -> list[OrderView]:
+        return [_order(row) for row in await self._connection.execute(statement)]
+
+    async def _lines(self, statement: Select[Any]) -> list[LineView]:
+        return [_line(row) for row in await self._connection.execute(statement)]
+
+
+def _beyond(keys: Sequence[tuple[str, bool]], after: Seek) -> ColumnElement[bool]:
+    """Rows that come after this one in the sort."""
+    if len({down for _, down in keys}) == 1:
+        row = tuple_(*(orders.c[name] for name, _ in keys))
+        last = tuple_(*(literal(value, orders.c[name].type) for (name, _), value in zip(keys, after, strict=True)))
+        return row < last if keys[0][1] else row > last
+    ((first, _), (second, _)) = keys
+    column = orders.c[first]
+    return and_(column <= after[0], or_(column < after[0], orders.c[second] > after[1]))
+
+
+def _conditions(condition: OrderFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    for column, values in (
+        (orders.c.status, condition.statuses),
+        (orders.c.allocation_status, condition.allocation_statuses),
+        (channels.c.code, condition.channels),
+        (orders.c.ship_to["country_code"].astext, condition.country_codes),
+    ):
+        if values is not None:
+            found.append(any_of(column, values))
+    if condition.skus is not None:
+        found.append(_has_line(items.c.sku, condition.skus))
+    if condition.locations is not None:
+        found.append(_holds_at(condition.locations))
+    if condition.tags is not None:
+        found.append(orders.c.tags.overlap(literal(list(condition.tags), orders.c.tags.type)))
+    if condition.search is not None:
+        found.append(_search(condition.search))
+    found.extend(_times(condition))
+    return found
+
+
+def _times(condition: OrderFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if condition.placed_from is not None:
+        found.append(orders.c.placed_at >= condition.placed_from)
+    if condition.placed_before is not None:
+        found.append(orders.c.placed_at < condition.placed_before)
+    if condition.updated_from is not None:
+        found.append(orders.c.updated_at >= condition.updated_from)
+    return found
+
+
+def _has_line(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
+    lines = select(order_lines.c.id).join(items, items.c.id == order_lines.c.item_id)
+    return exists(lines.where(order_lines.c.order_id == orders.c.id, any_of(column, values)))
+
+
+def _holds_at(codes: Sequence[str]) -> ColumnElement[bool]:
+    claims = (
+        select(allocations.c.id)
+        .join(order_lines, order_lines.c.id == allocations.c.line_id)
+        .join(locations, locations.c.id == allocations.c.location_id)
+    )
+    return exists(claims.where(order_lines.c.order_id == orders.c.id, any_of(locations.c.code, codes)))
+
+
+def _search(text: str) -> ColumnElement[bool]:
+    names = ("number", "customer_name", "customer_email", "customer_reference")
+    return or_(*(starts_with(orders.c[name], text) for name in names))
+
+
+def _status(value: str | None) -> AllocationStatus | None:
+    return AllocationStatus(value) if value else None
+
+
+def _order(row: Any) -> OrderView:
+    buyer = (row.customer_name, row.customer_email, row.customer_reference)
+    return OrderView(
+        id=row.id,
+        number=row.number,
+        channel=row.channel,
+        channel_id=row.channel_id,
+        status=OrderStatus(row.status),
+        allocation_status=_status(row.allocation_status),
+        shipping_policy=ShippingPolicy(row.shipping_policy),
+        priority=row.priority,
+        version=row.version,
+        tags=tuple(row.tags),
+        placed_at=row.placed_at,
+        updated_at=row.updated_at,
+        customer=Customer(name=buyer[0], email=buyer[1], reference=buyer[2]) if any(buyer) else None,
+        ship_to=Address(**row.ship_to) if row.ship_to else None,
+    )
+
+
+def _line(row: Any) -> LineView:
+    return LineView(
+        id=row.id,
+        order=row.order_id,
+        item=row.item_id,
+        sku=row.sku,
+        quantity=row.quantity,
+        allocated=row.allocated,
+        overallocated=row.overallocated,
+        shipped=row.shipped,
+        canceled=row.canceled,
+        dropshipped=row.dropshipped,
+        looked_at=row.looked_at,
+        reference=row.reference,
+        unit_price=row.unit_price,
+        currency_code=row.currency_code,
+        order_status=OrderStatus(row.status),
+    )

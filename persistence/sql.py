@@ -1,0 +1,23 @@
+"""SQL text with typed parameters. A Python list becomes one array parameter, whatever its length."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, Numeric, Text, TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+BIGINTS, INTS, TEXTS, FLAGS = ARRAY(BigInteger), ARRAY(Integer), ARRAY(Text), ARRAY(Boolean)
+NUMERICS = ARRAY(Numeric)
+BIGINT, INT, TEXT, JSON, BYTES = BigInteger(), Integer(), Text(), JSONB(), LargeBinary()
+
+
+def sql(statement: str, **types: TypeEngine[Any]) -> TextClause:
+    """A statement whose `:name` parameters have these types."""
+    return text(statement).bindparams(*(bindparam(name, type_=kind) for name, kind in types.items()))
+
+
+def columns(rows: Iterable[Sequence[Any]], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Rows turned into one list a column, to be sent as arrays."""
+    turned = list(zip(*rows, strict=True)) or [()] * len(names)
+    return {name: list(column) for name, column in zip(names, turned, strict=True)}

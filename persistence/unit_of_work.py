@@ -1,0 +1,47 @@
+"""One connection, seen as what the services work with."""
+
+from functools import cached_property
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from persistence.batches import PostgresBatches
+from persistence.catalog import PostgresCatalog
+from persistence.events import PostgresEventLog
+from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
+from persistence.orders import PostgresOrders
+from persistence.stock import PostgresStock
+
+
+class PostgresUnitOfWork:
+    """Implements `services.ports.UnitOfWork`; each part is made when it is first used."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def keys(self) -> PostgresIdempotencyKeys:
+        return PostgresIdempotencyKeys(self._connection)
+
+    @cached_property
+    def batches(self) -> PostgresBatches:
+        return PostgresBatches(self._connection)
+
+    @cached_property
+    def orders(self) -> PostgresOrders:
+        return PostgresOrders(self._connection)
+
+    @cached_property
+    def catalog(self) -> PostgresCatalog:
+        return PostgresCatalog(self._connection)
+
+    @cached_property
+    def stock(self) -> PostgresStock:
+        return PostgresStock(self._connection)
+
+    @cached_property
+    def events(self) -> PostgresEventLog:
+        return PostgresEventLog(self._connection)
+
+    @cached_property
+    def credentials(self) -> PostgresCredentials:
+        return PostgresCredentials(self._connection)

@@ -1,0 +1,256 @@
+"""What the services need from the outside, and nothing about how it is done."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar
+
+from domain.batch import Changes, Facts
+from domain.events import LoggedEvent
+from domain.ids import AllocationId, ChannelId, ItemId, KeyId, LevelKey, LineId, LocationId, OrderId, Sku
+from domain.kinds import AllocationStatus, OrderStatus
+from domain.orders import Address, Customer, Order, OrderLine, OrderTerms
+from domain.stock import Item, Location, StockLevel
+from services.callers import Caller
+
+T = TypeVar("T")
+
+
+class Busy(Exception):
+    """Dibs is too busy for this just now; nothing was written. Try again after `retry_after_ms`."""
+
+    def __init__(self, retry_after_ms: int = 1000) -> None:
+        super().__init__("Dibs is too busy; nothing was written. Try again in a moment.")
+        self.retry_after_ms = retry_after_ms
+
+
+class OutcomeUnknown(Exception):
+    """The database did not answer in time whether it committed. The same idempotency key finds out."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody knows yet whether this was done. Send it again with the same idempotency key.")
+
+
+# ---------------------------------------------------------------- what is read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Where orders come from."""
+
+    id: ChannelId
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView(Order):
+    """An order as it is shown."""
+
+    channel_id: ChannelId
+    tags: tuple[str, ...]
+    placed_at: datetime
+    updated_at: datetime
+    customer: Customer | None
+    ship_to: Address | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineView(OrderLine):
+    """A line as it is shown. `order_status` is its order's."""
+
+    reference: str | None
+    unit_price: Decimal | None
+    currency_code: str | None
+    order_status: OrderStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationView:
+    """Units that are set aside for a line."""
+
+    id: AllocationId
+    line: LineId
+    location: LocationId
+    quantity: int
+    overallocated: int
+    allocated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelView(StockLevel):
+    """A stock level as it is shown."""
+
+    id: int
+    sku: Sku
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReference:
+    """One way to name an order: by id, or by channel and number."""
+
+    id: OrderId | None = None
+    channel: str = ""
+    number: str = ""
+
+    def __str__(self) -> str:
+        return f"Order:{self.id}" if self.id is not None else f"{self.channel}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """None is no condition; an empty tuple matches nothing."""
+
+    statuses: tuple[OrderStatus, ...] | None = None
+    allocation_statuses: tuple[AllocationStatus, ...] | None = None
+    channels: tuple[str, ...] | None = None
+    skus: tuple[str, ...] | None = None
+    locations: tuple[str, ...] | None = None
+    country_codes: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    search: str | None = None
+    placed_from: datetime | None = None
+    placed_before: datetime | None = None
+    updated_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockLevelFilter:
+    """None is no condition; an empty tuple matches nothing."""
+
+    skus: tuple[str, ...] | None = None
+    locations: tuple[str, ...] | None = None
+    overallocated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFilter:
+    """None is no condition; an empty tuple matches nothing."""
+
+    skus: tuple[str, ...] | None = None
+    search: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """None is no condition; an empty tuple matches nothing. One filter for the log and for every subscription."""
+
+    types: tuple[str, ...] | None = None
+    orders: tuple[OrderId, ...] | None = None
+    channels: tuple[str, ...] | None = None
+    skus: tuple[str, ...] | None = None
+    locations: tuple[str, ...] | None = None
+    statuses: tuple[AllocationStatus, ...] | None = None
+    overallocated: bool | None = None
+    occurred_from: datetime | None = None
+    occurred_before: datetime | None = None
+
+
+Seek = tuple[Any, ...]
+"""The sort key of the last row of the page before."""
+
+
+# ---------------------------------------------------------------- the unit of work
+
+
+class IdempotencyKeys(Protocol):
+    async def claim(self, owner: KeyId, mutation: str, key: str, fingerprint: bytes) -> tuple[bytes, Any] | None:
+        """Take the key, waiting for a concurrent twin; what is stored under it already: fingerprint and outcome."""
+
+    async def keep(self, owner: KeyId, mutation: str, key: str, outcome: Any) -> None: ...
+
+
+class Batches(Protocol):
+    async def load(self, *, orders: Sequence[OrderId] = (), items: Iterable[ItemId] = ()) -> Facts:
+        """Lock the SKUs of the orders and the items, then read: the orders whole, the levels of every locked SKU."""
+
+    async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
+        """Lock and read the orders that hold the weakest claims of each level, up to so many units."""
+
+    async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]: ...
+
+    async def record(self, changes: Changes, caller: Caller) -> None:
+        """Write everything, in a number of statements that does not grow with the batch."""
+
+
+class Orders(Protocol):
+    async def resolve(self, references: Sequence[OrderReference]) -> list[OrderId | None]: ...
+    async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]: ...
+    async def terms(self, order: OrderId) -> OrderTerms: ...
+    async def lines_of(self, orders: Sequence[OrderId]) -> list[LineView]: ...
+    async def lines(self, ids: Sequence[LineId]) -> list[LineView]: ...
+    async def allocations_of(self, lines: Sequence[LineId]) -> list[AllocationView]: ...
+    async def page(self, condition: OrderFilter, sort: str, first: int, after: Seek | None) -> list[OrderView]: ...
+    async def counts(self, condition: OrderFilter) -> list[tuple[OrderStatus, AllocationStatus | None, int]]: ...
+    async def overallocated_at(self, levels: Sequence[LevelKey]) -> tuple[list[OrderId], int]: ...
+    async def waiting_to_be_allocated(self, after: Seek | None, first: int) -> list[OrderView]: ...
+
+
+class Catalog(Protocol):
+    async def save_items(self, items: Sequence[Mapping[str, Any]]) -> list[ItemId]: ...
+    async def save_locations(self, locations: Sequence[Mapping[str, Any]]) -> list[LocationId]: ...
+    async def items_by_sku(self, skus: Sequence[str]) -> dict[Sku, ItemId]: ...
+    async def items(self, ids: Sequence[ItemId]) -> list[Item]: ...
+    async def item_id(self, *, sku: str | None = None, barcode: str | None = None) -> ItemId | None: ...
+    async def item_page(self, condition: ItemFilter, first: int, after: Seek | None) -> list[Item]: ...
+    async def skus_with_barcodes(self, barcodes: Sequence[str]) -> dict[str, Sku]: ...
+    async def locations(self) -> list[Location]: ...
+    async def channels(self) -> list[Channel]: ...
+    async def save_channels(self, codes: Sequence[str]) -> None:
+        """Create the channels that are not known yet."""
+
+
+class Stock(Protocol):
+    async def levels_of(self, items: Sequence[ItemId]) -> list[LevelView]: ...
+    async def levels(self, ids: Sequence[int]) -> list[LevelView]: ...
+    async def levels_at(self, keys: Sequence[LevelKey]) -> list[LevelView]: ...
+    async def page(self, condition: StockLevelFilter, first: int, after: Seek | None) -> list[LevelView]: ...
+
+
+class EventLog(Protocol):
+    async def end(self) -> int:
+        """The position of the last event that has one; 0 where there is none."""
+
+    async def number(self, most: int) -> int | None:
+        """Give positions to committed events, at most so many; how many. None: another relay is at it just now."""
+
+    async def page(self, condition: EventFilter, first: int, after: int, until: int | None = None) -> list[LoggedEvent]:
+        """Events that match, with positions after `after` and not past `until`."""
+
+
+class Credentials(Protocol):
+    async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None: ...
+    async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
+    async def any(self) -> bool: ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction, or one connection for reading."""
+
+    @property
+    def keys(self) -> IdempotencyKeys: ...
+    @property
+    def batches(self) -> Batches: ...
+    @property
+    def orders(self) -> Orders: ...
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def stock(self) -> Stock: ...
+    @property
+    def events(self) -> EventLog: ...
+    @property
+    def credentials(self) -> Credentials: ...
+
+
+class Database(Protocol):
+    async def run(self, work: Callable[[UnitOfWork], Awaitable[T]], *, repeatable: bool = False) -> T:
+        """Do the work in one transaction, and again as a whole where the database asks for it.
+
+        `repeatable`: doing it twice is doing it once (it looks its own outcome up first), so an unknown outcome of
+        COMMIT is resolved by repeating. Raises Busy, with nothing written, and OutcomeUnknown.
+        """
+
+    async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """Do the reading on one connection; each statement sees what is committed when it starts."""
