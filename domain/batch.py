@@ -54,6 +54,7 @@ class Changes:
     placed: list[tuple[Order, NewOrder]] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     terms: dict[OrderId, OrderTerms] = field(default_factory=dict)
+    void_reasons: dict[OrderId, str] = field(default_factory=dict)
     placed_lines: list[PlacedLine] = field(default_factory=list)
     lines: list[OrderLine] = field(default_factory=list)
     new_claims: list[Claim] = field(default_factory=list)
@@ -148,6 +149,10 @@ class Batch:
                 self.claims[claim.id] = replace(claim, priority=order.priority)
                 self._stale_levels.add(claim.level)
         self.note(order.id, change)
+
+    def void(self, order: Order, reason: str) -> None:
+        self._made.void_reasons[order.id] = reason
+        self.change_order(order, OrderChange.VOIDED)
 
     def note(self, order: OrderId, change: OrderChange) -> None:
         """This happened to the order in this commit."""

@@ -40,10 +40,17 @@ class Problems:
     def add(self, path: Path, code: str, message: str) -> None:
         self._found.append(InputProblem(path=path, code=code, message=message))
 
+    @property
+    def found(self) -> bool:
+        return bool(self._found)
+
     def refuse(self) -> None:
         """Raise InvalidInput if anything was found."""
         if self._found:
-            raise InvalidInput(problems=tuple(self._found))
+            raise InvalidInput(problems=self.all())
+
+    def all(self) -> tuple[InputProblem, ...]:
+        return tuple(self._found)
 
     def text(self, value: str, path: Path, longest: int = TEXT_LENGTH_MAX) -> str:
         """Text that has to be there."""

@@ -65,14 +65,14 @@ def finalize(batch: Batch, order_id: OrderId) -> None:
     batch.change_order(_move(batch.orders[order_id], "finalizeOrder"), OrderChange.FINALIZED)
 
 
-def void(batch: Batch, order_id: OrderId) -> None:
+def void(batch: Batch, order_id: OrderId, reason: str) -> None:
     """Cancel what is open, and give back everything that was set aside."""
     order = _move(batch.orders[order_id], "voidOrder")
     for claim in batch.claims_of(order_id):
         batch.give_back(claim, claim.quantity, AllocationEnd.CANCELED, AllocationCause.CANCELED)
     for line in batch.lines_of(order_id):
         batch.change_line(replace(line, canceled=line.canceled + line.open))
-    batch.change_order(order, OrderChange.VOIDED)
+    batch.void(order, reason)
     batch.explain(order_id, AllocationCause.CANCELED)
 
 

@@ -18,6 +18,7 @@ from persistence.catalog import read_locations
 from persistence.locks import LocksWereTooFew, lock_skus
 from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, columns, sql
 from services.callers import Caller
+from services.ports import BatchTooLarge
 
 SKUS_MAX = 2_000
 """Distinct SKUs in one batch: the lock table is shared by the whole server."""
@@ -107,6 +108,8 @@ class PostgresBatches:
         locked = set(items)
         if orders:
             locked.update((await self._connection.execute(ITEMS_OF, {"orders": orders})).scalars())
+        if len(locked) > SKUS_MAX:
+            raise BatchTooLarge(len(locked), SKUS_MAX)
         await lock_skus(self._connection, locked)
         skus, levels = await self._levels(locked)
         facts = await self._whole(READ_ORDERS, orders)
@@ -166,6 +169,7 @@ class PostgresBatches:
         await self._guarded(UPDATE_ORDERS, ORDER_COLUMNS, [_order_row(order) for order in changes.orders])
         terms = [_terms(order, terms) for order, terms in changes.terms.items()]
         await self._insert(UPDATE_TERMS, {"rows": terms}, terms)
+        await self._arrays(SAVE_VOID_REASONS, ("ids", "reasons"), list(changes.void_reasons.items()))
         await self._arrays(INSERT_EVENTS, ("types", "orders", "payloads"), [_event(event) for event in changes.events])
 
     async def _insert(self, statement: TextClause, parameters: dict[str, Any], rows: Sequence[Any]) -> None:
@@ -280,6 +284,14 @@ UPDATE_TERMS = sql(
     rows=JSON,
 )
 
+SAVE_VOID_REASONS = sql(
+    """
+    UPDATE orders o SET void_reason = n.reason FROM unnest(:ids, :reasons) AS n(id, reason) WHERE o.id = n.id
+    """,
+    ids=BIGINTS,
+    reasons=TEXTS,
+)
+
 LINE_COLUMNS = (
     "ids", "orders", "positions", "references", "items", "quantities", "allocated", "looked", "prices", "currencies",
 )  # fmt: skip
@@ -331,7 +343,8 @@ UPDATE_LEVELS = sql(
     """
     UPDATE stock_levels s SET on_hand = n.on_hand, committed = n.committed, damaged = n.damaged,
         quality_control = n.quality_control, safety_stock = n.safety_stock, flagged = n.flagged, version = n.version
-    FROM unnest(:items, :locations, :on_hand, :committed, :damaged, :quality_control, :safety_stock, :flagged, :versions)
+    FROM unnest(:items, :locations, :on_hand, :committed, :damaged, :quality_control, :safety_stock, :flagged,
+                :versions)
         AS n(item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged, version)
     WHERE s.item_id = n.item_id AND s.location_id = n.location_id AND s.version = n.version - 1
     """,

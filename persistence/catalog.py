@@ -1,6 +1,6 @@
 """Items, locations and channels: what stock and orders refer to by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, and_, insert, select
@@ -14,8 +14,6 @@ from persistence.searching import any_of, starts_with, words
 from persistence.tables import channels, items, locations
 from services.ports import Channel, ItemFilter, Seek
 
-SAVED_LOCATION_FIELDS = ("name", "kind", "country_code", "latitude", "longitude", "rank")
-
 
 class PostgresCatalog:
     """Reads and saves by natural key."""
@@ -28,9 +26,9 @@ class PostgresCatalog:
     async def save_items(self, rows: Sequence[Mapping[str, Any]]) -> list[ItemId]:
         """Create or update by SKU. A field that is absent from a row keeps its value."""
         saved: dict[str, ItemId] = {}
-        for group in _same_fields(rows):
+        for named, group in _same_fields(rows, "sku"):
             statement = upsert(items).values(group)
-            fields = {name: statement.excluded[name] for name in group[0] if name != "sku"}
+            fields = {name: statement.excluded[name] for name in named}
             statement = statement.on_conflict_do_update(index_elements=[items.c.sku], set_=fields)
             for row in await self._connection.execute(statement.returning(items.c.sku, items.c.id)):
                 saved[row.sku] = row.id
@@ -72,13 +70,10 @@ class PostgresCatalog:
     async def save_locations(self, rows: Sequence[Mapping[str, Any]]) -> list[LocationId]:
         """Create or update by code. A field that is absent from a row keeps its value."""
         saved: dict[str, LocationId] = {}
-        for group in _same_fields(rows):
-            fields = [name for name in SAVED_LOCATION_FIELDS if name in group[0]]
-            created = [{"kind": LocationKind.WAREHOUSE, **row} for row in group]
-            statement = upsert(locations).values(created)
-            statement = statement.on_conflict_do_update(
-                index_elements=[locations.c.code], set_={name: statement.excluded[name] for name in fields}
-            )
+        for named, group in _same_fields(rows, "code"):
+            statement = upsert(locations).values([{"kind": LocationKind.WAREHOUSE, **row} for row in group])
+            fields = {name: statement.excluded[name] for name in named}
+            statement = statement.on_conflict_do_update(index_elements=[locations.c.code], set_=fields)
             for row in await self._connection.execute(statement.returning(locations.c.code, locations.c.id)):
                 saved[row.code] = row.id
         return [saved[row["code"]] for row in rows]
@@ -118,9 +113,13 @@ async def read_locations(connection: AsyncConnection) -> list[Location]:
     ]
 
 
-def _same_fields(rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Rows grouped by which fields they name, sorted by key, so that two writers meet in the same order."""
+def _same_fields(rows: Sequence[Mapping[str, Any]], key: str) -> Iterator[tuple[tuple[str, ...], list[dict[str, Any]]]]:
+    """Rows grouped by the fields that they name, each with a name to insert.
+
+    A row without a name is known to exist, so its name is never used. Sorted by key, so that two writers meet in the
+    same order.
+    """
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: str(row.get("sku", row.get("code")))):
-        groups.setdefault(tuple(sorted(row)), []).append(dict(row))
-    return list(groups.values())
+    for row in sorted(rows, key=lambda row: str(row[key])):
+        groups.setdefault(tuple(sorted(row)), []).append({"name": row[key], **row})
+    yield from groups.items()

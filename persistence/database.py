@@ -23,7 +23,13 @@ SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION = "40001",
 QUERY_CANCELED = "57014"
 ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW = "57P01", "57P02", "57P03"
 TRY_AGAIN = {SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE, ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW}
-RACES = {"orders_channel_id_number_key", "items_sku_key", "locations_code_key", "channels_code_key"}
+RACES = {
+    "orders_channel_id_number_key",
+    "items_sku_key",
+    "items_barcode_key",
+    "locations_code_key",
+    "channels_code_key",
+}
 """Unique constraints that two honest callers can meet at: the second one looks again and finds the first one's row."""
 
 

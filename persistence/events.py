@@ -97,11 +97,12 @@ def _logged(row: Any) -> LoggedEvent:
 def event_from(kind: str, payload: dict[str, Any]) -> Event:
     """The event that a row of the log holds."""
     event = CATALOGUE[kind]
-    return event(**{name: read(payload[name]) for name, read in _readers(event).items()})
+    return event(**{name: read(payload[name]) for name, read in _readers(kind).items()})
 
 
 @cache
-def _readers(event: type[Event]) -> dict[str, Any]:
+def _readers(kind: str) -> dict[str, Any]:
+    event = CATALOGUE[kind]
     hints = get_type_hints(event)
     return {one.name: _reader(hints[one.name]) for one in fields(event)}
 

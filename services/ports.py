@@ -32,6 +32,15 @@ class OutcomeUnknown(Exception):
         super().__init__("Nobody knows yet whether this was done. Send it again with the same idempotency key.")
 
 
+class BatchTooLarge(Exception):
+    """A batch would lock more SKUs than the server's lock table has room for; nothing was locked."""
+
+    def __init__(self, skus: int, most: int) -> None:
+        super().__init__(f"{skus:,} SKUs; a batch takes at most {most:,}")
+        self.skus = skus
+        self.most = most
+
+
 # ---------------------------------------------------------------- what is read
 
 
@@ -163,7 +172,10 @@ class IdempotencyKeys(Protocol):
 
 class Batches(Protocol):
     async def load(self, *, orders: Sequence[OrderId] = (), items: Iterable[ItemId] = ()) -> Facts:
-        """Lock the SKUs of the orders and the items, then read: the orders whole, the levels of every locked SKU."""
+        """Lock the SKUs of the orders and the items, then read: the orders whole, the levels of every locked SKU.
+
+        Raises BatchTooLarge.
+        """
 
     async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
         """Lock and read the orders that hold the weakest claims of each level, up to so many units."""

@@ -124,7 +124,9 @@ def _refuse_other_files(path: Path, stream: BufferedReader) -> None:
     try:
         first = stream.peek(8)
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise ImportRefused(f"{str(path)!r} cannot be read ({error}): is it what its name says it is?") from error
+        raise ImportRefused(
+            f"{str(path)!r} cannot be read ({error}): it is damaged, or not what its name says."
+        ) from error
     if not first:
         raise ImportRefused(f"{str(path)!r} is empty: it needs a line of headings and a row for each order line.")
     for magic, sentence in SENTENCES_BY_FIRST_BYTES.items():

@@ -89,7 +89,7 @@ def _rows(lines: Lines, width: int, positions: Mapping[str, int]) -> Iterator[tu
             if len(cells) == width and not lines.flaw():
                 yield line_number, {name: cells[place] for name, place in places}
                 continue
-            if not cells or (len(cells) == 1 and not cells[0].strip()):  # a blank line
+            if not lines.held[0].strip():  # a blank line
                 continue
             message = lines.flaw() or f"the row has {len(cells)} cells where the headings are {width}"
             yield line_number, BrokenRow(message=message, guesses=_guesses(cells, width, places))

@@ -1,3 +1,4 @@
+import csv
 import gzip
 import lzma
 import os
@@ -46,15 +47,13 @@ def test_a_byte_order_mark_and_any_newline_are_no_part_of_the_cells(tmp_path, ne
 def test_headings_are_found_in_any_case_and_trimmed_and_other_columns_are_dropped(tmp_path):
     path = written(tmp_path, " ORDER ,Notes,Sku,Menge\nA1,fragile,CHAIR,2\n")
 
-    assert list(rows_of(path, quantity="menge")) == [(2, ROW)] or list(
-        read_rows(path, columns={"quantity": "menge"}, required=tuple(ROW))
-    ) == [(2, ROW)]
+    assert list(rows_of(path, quantity="menge")) == [(2, ROW)]
 
 
 def test_line_numbers_are_those_of_an_editor_also_after_quoted_newlines_and_blank_lines(tmp_path):
     path = written(tmp_path, f'{HEADINGS}"A\n1","CH\n\nAIR",2\n\nA2,CHAIR,1\n   \nA3,CHAIR,1')
 
-    assert [line for line, _ in rows_of(path)] == [2, 6, 8]
+    assert [line for line, _ in rows_of(path)] == [2, 7, 9]
 
 
 def test_an_optional_column_that_the_file_lacks_is_absent_unless_it_was_mapped(tmp_path):
@@ -96,7 +95,7 @@ def test_a_heading_that_is_there_twice_is_refused_only_where_it_is_wanted(tmp_pa
         (gzip.compress(HEADINGS.encode()), "a.csv", "ends in .csv.gz"),
         (HEADINGS.encode(), "a.csv.gz", "cannot be read"),
         (HEADINGS.encode(), "a.csv.xz", "cannot be read"),
-        (lzma.compress(HEADINGS.encode())[:-20], "a.csv.xz", "cannot be read to its end"),
+        (lzma.compress(HEADINGS.encode())[:-20], "a.csv.xz", "it is damaged"),
         (b"\x7fELF\x02\x01\x01\0\0\0\n", "a.csv", "does not look like a CSV file"),
         (b"Auftr\xe4ge,sku,quantity\n", "a.csv", "does not look like a CSV file"),
         (b'"order,sku,quantity\nA1,CHAIR,2\n', "a.csv", "headings of 'a.csv' cannot be read"),
@@ -145,6 +144,12 @@ def test_an_open_quotation_mark_does_not_swallow_the_rows_up_to_the_next_quotati
 
     assert [line for line, _ in broken(rows)] == [2]
     assert [row["order"] for _, row in rows if isinstance(row, dict)] == ["A2", "A3", "A4"]
+
+
+def test_an_empty_row_is_blank_only_without_quotation_marks(tmp_path):
+    path = written(tmp_path, f'{HEADINGS}\n  \n""\n"\n"\n')
+
+    assert [line for line, _ in broken(list(rows_of(path)))] == [4, 5, 6]
 
 
 def test_an_open_quotation_mark_in_a_long_file_costs_one_row(tmp_path):
@@ -221,8 +226,6 @@ def test_no_bytes_at_all_raise_anything_but_a_refusal(tmp_path_factory, content,
 
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=3, max_size=3)))
 def test_every_row_that_a_csv_writer_wrote_comes_back(tmp_path_factory, rows):
-    import csv
-
     path = tmp_path_factory.mktemp("written") / "a.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["order", "sku", "quantity"], *rows])

@@ -187,22 +187,16 @@ def test_the_server_is_durable_and_listens_on_loopback_only(data: Path) -> None:
         assert ask(server, "SELECT bool_and(auth_method = 'scram-sha-256') FROM pg_hba_file_rules") is True
 
 
-def test_what_lies_in_the_data_directory_is_private(fresh: Path) -> None:
-    with embedded_server(fresh, say=quiet):
-        names = {path.name: mode(path) for path in fresh.iterdir()}
-
-    assert mode(fresh) == 0o700
-    assert names == {"lock": 0o600, "password": 0o600, "postgres": 0o700, "postgres.log": 0o600}
-
-
-def test_no_mode_or_owner_changes_outside_the_data_directory(fresh: Path) -> None:
+def test_the_data_directory_is_private_and_nothing_outside_it_changes(fresh: Path) -> None:
     fresh.parent.chmod(0o750)
     outside = [*fresh.parents, *program("postgres").parents, program("postgres")]
     before = [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in outside]
 
     with embedded_server(fresh, say=quiet):
-        pass
+        modes = {path.name: mode(path) for path in fresh.iterdir()}
 
+    assert mode(fresh) == 0o700
+    assert modes == {"lock": 0o600, "password": 0o600, "postgres": 0o700, "postgres.log": 0o600}
     assert [(path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in outside] == before
 
 

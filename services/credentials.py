@@ -1,0 +1,52 @@
+"""API keys. A key is a random secret; only its SHA-256 is stored, which is enough for 32 random bytes."""
+
+import hashlib
+import secrets
+
+from domain.ids import KeyId
+from services.callers import Caller
+from services.ports import Database, UnitOfWork
+
+SECRET_LENGTH_MIN = 32
+ADMIN = "admin"
+
+
+def digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+async def authenticate(database: Database, secret: str, request: str) -> Caller | None:
+    """Who presents this secret; None where nobody is known by it."""
+
+    async def work(uow: UnitOfWork) -> tuple[KeyId, str] | None:
+        return await uow.credentials.find(digest(secret))
+
+    found = await database.read(work)
+    return Caller(key=found[0], actor=found[1], request=request) if found else None
+
+
+async def preset_key(database: Database, name: str, secret: str) -> KeyId:
+    """Make `secret` the key of this name; the one it had before opens nothing any more."""
+    assert len(secret) >= SECRET_LENGTH_MIN
+
+    async def work(uow: UnitOfWork) -> KeyId:
+        return await uow.credentials.save(name, digest(secret))
+
+    return await database.run(work, repeatable=True)
+
+
+async def create_key(database: Database, name: str) -> tuple[KeyId, str]:
+    """A new secret for the key of this name, shown this once."""
+    secret = f"dibs_{secrets.token_urlsafe(32)}"
+    return await preset_key(database, name, secret), secret
+
+
+async def create_first_key(database: Database) -> str | None:
+    """The administrator's secret where there is no key yet; None where there is one."""
+
+    async def work(uow: UnitOfWork) -> bool:
+        return await uow.credentials.any()
+
+    if await database.read(work):
+        return None
+    return (await create_key(database, ADMIN))[1]

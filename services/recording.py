@@ -1,0 +1,18 @@
+"""How every batch ends."""
+
+from domain.batch import Batch
+from services.callers import Caller
+from services.ports import UnitOfWork
+
+
+async def settle(uow: UnitOfWork, batch: Batch) -> None:
+    """Fetch the claims that compete where the batch moved stock from under a claim, or gave some back."""
+    unsettled = batch.unsettled()
+    if unsettled:
+        batch.learn(await uow.batches.contenders(unsettled))
+
+
+async def record(uow: UnitOfWork, batch: Batch, caller: Caller) -> None:
+    """Settle the flags, then write everything that the batch decided."""
+    await settle(uow, batch)
+    await uow.batches.record(batch.changes(), caller)
