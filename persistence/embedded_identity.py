@@ -65,8 +65,8 @@ def identity_for(data: Path, cluster: Path, postgres: Path) -> Identity:
             return identity
         complaints.append(f"{identity.name}: {complaint}")
     raise EmbeddedUnavailable(
-        f"PostgreSQL refuses to run as root, and on {data} it cannot run otherwise ({'; '.join(complaints)}). "
-        f"Start Dibs as an ordinary user, or keep the data where nobody may go. {ELSEWHERE}"
+        f"PostgreSQL refuses to run as root, and cannot run otherwise on {data} ({'; '.join(complaints)}). "
+        f"Start Dibs as an ordinary user, or let the user nobody reach the data and this installation. {ELSEWHERE}"
     )
 
 
@@ -114,7 +114,7 @@ def _through_setpriv(uid: int, gid: int, cluster: Path) -> Identity:
 
 def _complaint(identity: Identity, data: Path, postgres: Path) -> str:
     """What keeps PostgreSQL from running like this; empty when nothing does."""
-    probe = ("/bin/sh", "-c", 'cd "$1" && exec "$0" --version', str(postgres), str(data))
+    probe = ("/bin/sh", "-c", 'cd "$1" && exec "$2" --version', "sh", str(data), str(postgres))
     try:
         done = subprocess.run(  # noqa: S603
             [*identity.wrapper, *probe], capture_output=True, text=True, errors="replace", check=False

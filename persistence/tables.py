@@ -268,9 +268,9 @@ events = Table(
 log_end = Table(
     "log_end",
     metadata,
-    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
     Column("position", BigInteger, nullable=False),
-    CheckConstraint("only", name="there_is_one_log"),
+    CheckConstraint("singleton", name="there_is_one_log"),
     comment="The position of the last event that has one.",
 )
 
