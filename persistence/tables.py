@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -173,12 +174,16 @@ orders = Table(
     Index(None, "updated_at"),
     Index("orders_tags_idx", "tags", postgresql_using="gin"),
     Index("orders_country_code_idx", text("(ship_to ->> 'country_code')")),
-    Index("orders_number_search_idx", text("lower(number) text_pattern_ops")),
-    Index("orders_customer_name_search_idx", text("lower(customer_name) text_pattern_ops")),
-    Index("orders_customer_email_search_idx", text("lower(customer_email) text_pattern_ops")),
-    Index("orders_customer_reference_search_idx", text("lower(customer_reference) text_pattern_ops")),
     postgresql_with={"fillfactor": 80},
 )
+
+for _name in ("number", "customer_name", "customer_email", "customer_reference"):
+    # For the start of a text in any case.
+    Index(
+        f"orders_{_name}_search_idx",
+        func.lower(orders.c[_name]).label("start"),
+        postgresql_ops={"start": "text_pattern_ops"},
+    )
 
 order_lines = Table(
     "order_lines",
