@@ -92,7 +92,7 @@ def _refuse(batch: Batch, wanted: OrderToAllocate) -> DomainError | None:
     order = batch.orders[wanted.order]
     strangers = set(wanted.lines or ()) - {line.id for line in batch.lines_of(order.id)}
     if strangers:
-        return NotFound(references=tuple(f"OrderLine:{line}" for line in sorted(strangers)))
+        return NotFound(references=tuple(sorted(strangers)))
     if order.status not in ALLOCATABLE:
         return OrderNotInState(order=order.id, allowed=ALLOCATABLE)
     return None

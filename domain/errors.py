@@ -72,7 +72,7 @@ class NotFound(DomainError):
 
     precedence = 3
     kept = False
-    references: tuple[str, ...]
+    references: tuple[str | LineId, ...]
 
 
 @dataclass(eq=False)

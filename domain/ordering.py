@@ -91,7 +91,7 @@ def _move(order: Order, operation: str) -> Order:
 def _refuse_lines(order: OrderId, existing: dict[LineId, OrderLine], quantities: Sequence[tuple[LineId, int]]) -> None:
     strangers = [line for line, _ in quantities if line not in existing]
     if strangers:
-        raise NotFound(references=tuple(f"OrderLine:{line}" for line in strangers))
+        raise NotFound(references=tuple(strangers))
     gone = [line for line, units in quantities if units < existing[line].shipped + existing[line].dropshipped]
     if gone:
         raise QuantityAlreadyShipped(order=order, lines=tuple(gone))

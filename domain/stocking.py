@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.batch import Batch
+from domain.batch import Batch, Changes
 from domain.errors import DomainError, InputProblem, InsufficientStock, InvalidInput, Shortage, StockLevelConflict
-from domain.ids import ItemId, LevelKey, LocationId
-from domain.kinds import AllocationCause, MovementCause, StockQuantity
+from domain.events import AllocationStatusChanged
+from domain.ids import ItemId, LevelKey, LocationId, OrderId
+from domain.kinds import AllocationCause, AllocationStatus, MovementCause, StockQuantity
 from domain.stock import FIELD, QUANTITY_MAX, Movement, StockLevel
 
 
@@ -28,14 +29,15 @@ class StockChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockOutcome:
-    """The levels that were named, in the order of the input, and the orders that became overallocated."""
+    """The levels that were named, in the order of the input, and the orders that this made overallocated."""
 
     levels: tuple[LevelKey, ...]
+    overallocated: tuple[OrderId, ...] = ()
 
 
 def receive(
     batch: Batch, location: LocationId, quantities: Mapping[ItemId, int], reference: str | None
-) -> StockOutcome:
+) -> tuple[LevelKey, ...]:
     """Add received units to on hand."""
     changes = [StockChange(item=item, location=location, delta=units) for item, units in quantities.items()]
     return apply(batch, changes, MovementCause.RECEIVED, AllocationCause.STOCK_RECEIVED, reference)
@@ -47,7 +49,7 @@ def apply(
     movement: MovementCause,
     cause: AllocationCause,
     reference: str | None,
-) -> StockOutcome:
+) -> tuple[LevelKey, ...]:
     """Change levels and write the ledger, all or nothing. What is then committed beyond stock becomes overallocated."""
     levels = [batch.levels.get((one.item, one.location)) for one in changes]
     known = [
@@ -70,7 +72,19 @@ def apply(
                     reference=reference,
                 )
             )
-    return StockOutcome(levels=tuple(level.key for level in known))
+    return tuple(level.key for level in known)
+
+
+def outcome(levels: tuple[LevelKey, ...], changes: Changes) -> StockOutcome:
+    """What the caller is told once the flags are settled."""
+    return StockOutcome(
+        levels=levels,
+        overallocated=tuple(
+            event.order_id
+            for event in changes.events
+            if isinstance(event, AllocationStatusChanged) and event.after is AllocationStatus.OVERALLOCATED
+        ),
+    )
 
 
 def summed(quantities: Iterable[tuple[ItemId, int]]) -> dict[ItemId, int]:

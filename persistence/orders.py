@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.ids import LevelKey, LineId, OrderId
+from domain.ids import LineId, OrderId
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
 from domain.orders import Address, Customer, OrderTerms
 from persistence.searching import any_of, starts_with
-from persistence.sql import BIGINTS, INTS, TEXTS, columns, sql
+from persistence.sql import BIGINTS, TEXTS, columns, sql
 from persistence.tables import allocations, channels, items, locations, order_lines, orders
 from services.ports import AllocationView, LineView, OrderFilter, OrderReference, OrderView, Seek
 
@@ -31,18 +31,6 @@ RESOLVE = sql(
     ids=BIGINTS,
     channels=TEXTS,
     numbers=TEXTS,
-)
-
-OVERALLOCATED_AT = sql(
-    """
-    SELECT l.order_id
-    FROM unnest(:items, :locations) AS n(item_id, location_id)
-    JOIN allocations a ON a.item_id = n.item_id AND a.location_id = n.location_id AND a.overallocated > 0
-    JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
-    GROUP BY l.order_id, o.priority ORDER BY o.priority, max(a.id) DESC
-    """,
-    items=INTS,
-    locations=INTS,
 )
 
 ORDERS = select(orders, channels.c.code.label("channel")).join(channels, channels.c.id == orders.c.channel_id)
@@ -99,12 +87,6 @@ class PostgresOrders:
         )
         rows = await self._connection.execute(statement)
         return [(OrderStatus(status), _status(allocation), count) for status, allocation, count in rows]
-
-    async def overallocated_at(self, levels: Sequence[LevelKey]) -> tuple[list[OrderId], int]:
-        """Orders with overallocated claims at the levels, the weakest first, at most 100; and how many there are."""
-        parameters = columns(levels, ("items", "locations"))
-        found = (await self._connection.execute(OVERALLOCATED_AT, parameters)).scalars().all()
-        return list(found[:100]), len(found)
 
     async def waiting_to_be_allocated(self, after: Seek | None, first: int) -> list[OrderView]:
         """Finalized orders with open units that are not set aside or lost their stock, oldest first."""

@@ -97,14 +97,15 @@ class LevelView(StockLevel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReference:
-    """One way to name an order: by id, or by channel and number."""
+    """One way to name an order: by id, or by channel and number. `given`: the name as the caller wrote it."""
 
     id: OrderId | None = None
     channel: str = ""
     number: str = ""
+    given: str = ""
 
     def __str__(self) -> str:
-        return f"Order:{self.id}" if self.id is not None else f"{self.channel}/{self.number}"
+        return self.given or (f"Order:{self.id}" if self.id is not None else f"{self.channel}/{self.number}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +196,6 @@ class Orders(Protocol):
     async def allocations_of(self, lines: Sequence[LineId]) -> list[AllocationView]: ...
     async def page(self, condition: OrderFilter, sort: str, first: int, after: Seek | None) -> list[OrderView]: ...
     async def counts(self, condition: OrderFilter) -> list[tuple[OrderStatus, AllocationStatus | None, int]]: ...
-    async def overallocated_at(self, levels: Sequence[LevelKey]) -> tuple[list[OrderId], int]: ...
     async def waiting_to_be_allocated(self, after: Seek | None, first: int) -> list[OrderView]: ...
 
 

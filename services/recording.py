@@ -1,6 +1,6 @@
 """How every batch ends."""
 
-from domain.batch import Batch
+from domain.batch import Batch, Changes
 from services.callers import Caller
 from services.ports import UnitOfWork
 
@@ -12,7 +12,9 @@ async def settle(uow: UnitOfWork, batch: Batch) -> None:
         batch.learn(await uow.batches.contenders(unsettled))
 
 
-async def record(uow: UnitOfWork, batch: Batch, caller: Caller) -> None:
-    """Settle the flags, then write everything that the batch decided."""
+async def record(uow: UnitOfWork, batch: Batch, caller: Caller) -> Changes:
+    """Settle the flags, then write everything that the batch decided; what was written."""
     await settle(uow, batch)
-    await uow.batches.record(batch.changes(), caller)
+    changes = batch.changes()
+    await uow.batches.record(changes, caller)
+    return changes

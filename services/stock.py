@@ -9,7 +9,7 @@ from domain.errors import NotFound
 from domain.ids import ItemId, LocationId, Sku
 from domain.kinds import AdjustmentReason, AllocationCause, MovementCause, StockQuantity
 from domain.stock import QUANTITY_MAX
-from domain.stocking import StockChange, StockOutcome, apply, receive, summed
+from domain.stocking import StockChange, StockOutcome, apply, outcome, receive, summed
 from services.callers import Caller
 from services.idempotency import once
 from services.ports import Database, UnitOfWork
@@ -68,9 +68,8 @@ async def receive_stock(database: Database, caller: Caller, command: ReceiveStoc
         location, items = await _resolve(uow, command.location, [line.sku for line in command.lines])
         quantities = summed((items[sku_of(line.sku)], line.quantity) for line in command.lines)
         batch = Batch(await uow.batches.load(items=quantities))
-        outcome = receive(batch, location, quantities, reference)
-        await record(uow, batch, caller)
-        return outcome
+        levels = receive(batch, location, quantities, reference)
+        return outcome(levels, await record(uow, batch, caller))
 
     return await once(database, caller, "receiveStock", key, command, StockOutcome, effect)
 
@@ -98,9 +97,8 @@ async def adjust_levels(
     location, items = await _resolve(uow, command.location, [line.sku for line in command.lines])
     changes = _changes(command, location, items)
     batch = Batch(await uow.batches.load(items=items.values()))
-    outcome = apply(batch, changes, MovementCause(command.reason), AllocationCause.STOCK_ADJUSTED, reference)
-    await record(uow, batch, caller)
-    return outcome
+    levels = apply(batch, changes, MovementCause(command.reason), AllocationCause.STOCK_ADJUSTED, reference)
+    return outcome(levels, await record(uow, batch, caller))
 
 
 def sku_of(text: str) -> Sku:
