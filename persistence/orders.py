@@ -12,12 +12,12 @@ from domain.orders import Address, Customer, OrderTerms
 from persistence.searching import any_of, starts_with
 from persistence.sql import BIGINTS, TEXTS, columns, sql
 from persistence.tables import allocations, channels, items, locations, order_lines, orders
-from services.ports import AllocationView, LineView, OrderFilter, OrderReference, OrderView, Seek
+from services.ports import AllocationView, LineView, OrderFilter, OrderReference, OrderSort, OrderView, Seek
 
-SORTS: Mapping[str, tuple[tuple[str, bool], ...]] = {
-    "PLACED_AT_ASC": (("placed_at", False), ("id", False)),
-    "PLACED_AT_DESC": (("placed_at", True), ("id", True)),
-    "PRIORITY_DESC": (("priority", True), ("id", False)),
+SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
+    OrderSort.PLACED_AT_ASC: (("placed_at", False), ("id", False)),
+    OrderSort.PLACED_AT_DESC: (("placed_at", True), ("id", True)),
+    OrderSort.PRIORITY_DESC: (("priority", True), ("id", False)),
 }
 """The columns of each sort, and whether they descend."""
 
@@ -68,7 +68,7 @@ class PostgresOrders:
             ship_to=view.ship_to,
         )
 
-    async def page(self, condition: OrderFilter, sort: str, first: int, after: Seek | None) -> list[OrderView]:
+    async def page(self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None) -> list[OrderView]:
         """`after`: the values of the sort's columns in the last row of the page before."""
         statement = ORDERS.where(*_conditions(condition)).limit(first)
         keys = SORTS[sort]
@@ -96,7 +96,7 @@ class PostgresOrders:
             orders.c.allocation_status != AllocationStatus.ALLOCATED,
         )
         if after is not None:
-            statement = statement.where(_beyond(SORTS["PLACED_AT_ASC"], after))
+            statement = statement.where(_beyond(SORTS[OrderSort.PLACED_AT_ASC], after))
         return await self._orders(statement.order_by(orders.c.placed_at, orders.c.id).limit(first))
 
     async def lines_of(self, of: Sequence[OrderId]) -> list[LineView]:

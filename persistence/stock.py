@@ -33,10 +33,14 @@ class PostgresStock:
         return await self._levels(LEVELS.where(any_of(stock_levels.c.id, ids)))
 
     async def levels_at(self, keys: Sequence[LevelKey]) -> list[LevelView]:
-        wanted = func.unnest(
-            literal([item for item, _ in keys], ARRAY(Integer)),
-            literal([location for _, location in keys], ARRAY(Integer)),
-        ).table_valued("item_id", "location_id", name="wanted")
+        wanted = (
+            func.unnest(
+                literal([item for item, _ in keys], ARRAY(Integer)),
+                literal([location for _, location in keys], ARRAY(Integer)),
+            )
+            .table_valued("item_id", "location_id", name="wanted")
+            .render_derived()
+        )
         pairs = select(wanted.c.item_id, wanted.c.location_id)
         return await self._levels(LEVELS.where(tuple_(stock_levels.c.item_id, stock_levels.c.location_id).in_(pairs)))
 

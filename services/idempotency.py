@@ -19,6 +19,8 @@ from services.callers import Caller
 from services.ports import Database, UnitOfWork
 
 T = TypeVar("T")
+KIND = "$refusal"
+"""Says in JSON which refusal it is; no field has this name."""
 KINDS: dict[str, type[DomainError]] = {refusal.__name__: refusal for refusal in REFUSALS}
 
 
@@ -72,7 +74,7 @@ def _recall(stored: tuple[bytes, Any], fingerprint: bytes, outcome_type: Any) ->
 def to_json(value: Any) -> Any:
     """Dataclasses as objects; a refusal says which one it is."""
     if isinstance(value, DomainError):
-        return {"refusal": type(value).__name__} | {one.name: to_json(getattr(value, one.name)) for one in _data(value)}
+        return {KIND: type(value).__name__} | {one.name: to_json(getattr(value, one.name)) for one in _data(value)}
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: to_json(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, tuple | list):
@@ -85,8 +87,8 @@ def from_json(kind: Any, value: Any) -> Any:
     kind = getattr(kind, "__supertype__", kind)
     if value is None:
         return None
-    if isinstance(value, dict) and "refusal" in value:
-        refusal = KINDS[value["refusal"]]
+    if isinstance(value, dict) and KIND in value:
+        refusal = KINDS[value[KIND]]
         return refusal(**{name: from_json(hint, value[name]) for name, hint in _hints(refusal)})
     if get_origin(kind) in (Union, UnionType):
         kind = next(one for one in get_args(kind) if one not in (type(None), DomainError))

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from domain.batch import Changes, Facts
@@ -125,6 +126,14 @@ class OrderFilter:
     updated_from: datetime | None = None
 
 
+class OrderSort(StrEnum):
+    """How a list of orders is sorted; ties are broken by id."""
+
+    PLACED_AT_ASC = "PLACED_AT_ASC"
+    PLACED_AT_DESC = "PLACED_AT_DESC"
+    PRIORITY_DESC = "PRIORITY_DESC"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockLevelFilter:
     """None is no condition; an empty tuple matches nothing."""
@@ -194,7 +203,9 @@ class Orders(Protocol):
     async def lines_of(self, orders: Sequence[OrderId]) -> list[LineView]: ...
     async def lines(self, ids: Sequence[LineId]) -> list[LineView]: ...
     async def allocations_of(self, lines: Sequence[LineId]) -> list[AllocationView]: ...
-    async def page(self, condition: OrderFilter, sort: str, first: int, after: Seek | None) -> list[OrderView]: ...
+    async def page(
+        self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None
+    ) -> list[OrderView]: ...
     async def counts(self, condition: OrderFilter) -> list[tuple[OrderStatus, AllocationStatus | None, int]]: ...
     async def waiting_to_be_allocated(self, after: Seek | None, first: int) -> list[OrderView]: ...
 
@@ -235,6 +246,16 @@ class Credentials(Protocol):
     async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None: ...
     async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
     async def any(self) -> bool: ...
+
+
+class Bell(Protocol):
+    """Rings when the log has grown. It carries nothing, and may be lost: every wait also ends by itself."""
+
+    def ring(self) -> None:
+        """Tell everybody who waits, here and on other nodes; never waits and never fails."""
+
+    async def wait(self, seconds_max: float) -> None:
+        """Until it rings, or so long at most."""
 
 
 class UnitOfWork(Protocol):

@@ -1,0 +1,95 @@
+"""Every operation on one page."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+import gql.schema.kinds  # noqa: F401  (makes the enums known)
+from gql.errors import CONVERTERS, RefusalHandler
+from gql.resolvers import mutations as write
+from gql.resolvers import queries as read
+from gql.resolvers import subscriptions as watch
+from gql.schema import events
+from gql.schema.scalars import SCALARS
+
+
+@strawberry.type(description="Reading.")
+class Query:
+    """Reading."""
+
+    node = strawberry.field(read.node, description="Any object by its id; null for the unknown and for garbage.")
+    order = strawberry.field(read.order, description="One order.")
+    orders = strawberry.field(read.orders, description="Orders that match, page by page.")
+    order_counts = strawberry.field(read.order_counts, description="How many orders are in each state.")
+    item = strawberry.field(read.item, description="One item.")
+    items = strawberry.field(read.items, description="Items that match, page by page.")
+    location = strawberry.field(read.location, description="One location.")
+    locations = strawberry.field(read.locations, description="All, in the order they are tried.")
+    channels = strawberry.field(read.channels, description="All channels, by code.")
+    stock_levels = strawberry.field(read.stock_levels, description="Stock levels that match, page by page.")
+    events = strawberry.field(
+        read.events,
+        description="The event log from its beginning or after a cursor: the same events, in the same order, as "
+        "subscriptions and webhooks.",
+    )
+    event_cursor = strawberry.field(
+        read.event_cursor,
+        description="Where the log ends now. Read it, then the data, then subscribe after it: nothing is missed.",
+    )
+
+
+@strawberry.type(description="Writing. Every mutation that changes facts takes an idempotency key.")
+class Mutation:
+    """Writing."""
+
+    save_items = strawberry.mutation(write.save_items, description="Create or update items by SKU.")
+    save_locations = strawberry.mutation(write.save_locations, description="Create or update locations by code.")
+    receive_stock = strawberry.mutation(write.receive_stock, description="Add received goods to on hand.")
+    adjust_stock = strawberry.mutation(
+        write.adjust_stock,
+        description="Correct a quantity, by a difference or to a count, with a reason. What is then committed beyond "
+        "stock becomes overallocated.",
+    )
+    place_order = strawberry.mutation(
+        write.place_order,
+        description="Place an order. A channel that is not known yet is created, unless the caller's key is limited "
+        "to channels.",
+    )
+    edit_order = strawberry.mutation(write.edit_order, description="Change an order's lines and terms.")
+    finalize_order = strawberry.mutation(
+        write.finalize_order, description="Confirm a draft: from now on it can be allocated."
+    )
+    void_order = strawberry.mutation(
+        write.void_order, description="Cancel an order, and give back everything that was set aside for it."
+    )
+    allocate_orders = strawberry.mutation(
+        write.allocate_orders,
+        description="Allocate up to 1,000 orders now, in exactly the sequence given, in one transaction.",
+    )
+    deallocate_orders = strawberry.mutation(
+        write.deallocate_orders, description="Give back everything set aside for these orders."
+    )
+
+
+@strawberry.type(description="Watching: from now, or from after a cursor without a gap.")
+class Subscription:
+    """Watching."""
+
+    allocation_status_changed = strawberry.subscription(
+        watch.allocation_status_changed, description="Every change of an order's allocation status."
+    )
+    order_changed = strawberry.subscription(watch.order_changed, description="Every change of an order, of any kind.")
+    stock_level_changed = strawberry.subscription(
+        watch.stock_level_changed, description="Every change of a stock level."
+    )
+
+
+def create_schema() -> strawberry.Schema:
+    """The schema; what it answers is in `gql.execution`."""
+    return strawberry.Schema(
+        Query,
+        Mutation,
+        Subscription,
+        types=[events.AllocationStatusChanged, events.OrderChanged, events.StockLevelChanged],
+        config=StrawberryConfig(scalar_map=SCALARS),
+        exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],
+    )

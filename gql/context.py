@@ -1,0 +1,39 @@
+"""What every resolver is given."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import strawberry
+
+from gql.loaders import Loaders
+from services.callers import Caller
+from services.ports import Database, UnitOfWork
+
+if TYPE_CHECKING:
+    from gql.feed import Feed
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Context:
+    """One request: who asks, the database, the live feed, and objects that were loaded already."""
+
+    caller: Caller
+    database: Database
+    feed: "Feed"
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """What was loaded before is stale now: a mutation has written, or an event has come."""
+        self.loaders = Loaders(self.database)
+
+    async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        return await self.database.read(work)
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

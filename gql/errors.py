@@ -1,0 +1,184 @@
+"""From refusals to GraphQL types, and from exceptions to top-level errors.
+
+Every top-level error has `extensions.code`. What the client did wrong is said plainly; what went wrong in here is
+masked, with a correlation id under which the log tells the rest.
+"""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+
+from domain import errors as refusals
+from gql.context import Info
+from gql.schema import refusals as types
+from gql.schema.catalog import Location, StockLevel
+from gql.schema.ids import global_id
+from gql.schema.orders import Order, OrderLine
+from services.ports import Busy, OutcomeUnknown
+
+log = logging.getLogger("dibs.gql")
+
+BAD_USER_INPUT = "BAD_USER_INPUT"
+CODES: Mapping[str, str] = {
+    "BAD_USER_INPUT": "A variable or an argument is not what the schema wants, or a cursor is malformed.",
+    "BUSY": "Too busy just now; nothing was written. Try again after retryAfterMs.",
+    "CURSOR_EXPIRED": "The cursor is older than the log goes back.",
+    "GRAPHQL_PARSE_FAILED": "The document is not GraphQL.",
+    "GRAPHQL_VALIDATION_FAILED": "The document does not fit the schema.",
+    "INTERNAL_SERVER_ERROR": "A mistake of ours; the log has it under correlationId.",
+    "OUTCOME_UNKNOWN": "Nobody knows yet whether it was done: send it again with the same idempotency key.",
+    "TOO_SLOW": "The subscriber did not keep up: subscribe again after `cursor`.",
+    "UNAUTHENTICATED": "No valid API key was given.",
+}
+"""Every code there is, and what it means."""
+
+
+class ApiError(Exception):
+    """A top-level error that the client is told plainly."""
+
+    def __init__(self, code: str, message: str, **extensions: Any) -> None:
+        assert code in CODES
+        super().__init__(message)
+        self.code = code
+        self.extensions = extensions
+
+
+def bad_input(message: str) -> ApiError:
+    return ApiError(BAD_USER_INPUT, message)
+
+
+# ---------------------------------------------------------------- refusals
+
+
+async def _invalid_input(_: Info, refusal: refusals.InvalidInput) -> types.InvalidInput:
+    problems = [
+        types.InputProblem(path=list(problem.path), code=problem.code, message=problem.message)
+        for problem in refusal.problems
+    ]
+    return types.InvalidInput(message=refusal.message, problems=problems)
+
+
+async def _key_reused(_: Info, refusal: refusals.IdempotencyKeyReused) -> types.IdempotencyKeyReused:
+    return types.IdempotencyKeyReused(message=refusal.message)
+
+
+async def _not_found(_: Info, refusal: refusals.NotFound) -> types.NotFound:
+    names = [global_id("OrderLine", name) if isinstance(name, int) else name for name in refusal.references]
+    return types.NotFound(message=refusal.message, references=names)
+
+
+async def _already_placed(info: Info, refusal: refusals.OrderAlreadyPlaced) -> types.OrderAlreadyPlaced:
+    return types.OrderAlreadyPlaced(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
+async def _not_in_state(info: Info, refusal: refusals.OrderNotInState) -> types.OrderNotInState:
+    order = await Order.load(info, refusal.order)
+    return types.OrderNotInState(message=refusal.message, order=order, allowed=list(refusal.allowed))
+
+
+async def _version_conflict(info: Info, refusal: refusals.OrderVersionConflict) -> types.OrderVersionConflict:
+    return types.OrderVersionConflict(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
+async def _already_shipped(info: Info, refusal: refusals.QuantityAlreadyShipped) -> types.QuantityAlreadyShipped:
+    lines = [await OrderLine.load(info, line) for line in refusal.lines]
+    return types.QuantityAlreadyShipped(message=refusal.message, lines=lines)
+
+
+async def _level_conflict(info: Info, refusal: refusals.StockLevelConflict) -> types.StockLevelConflict:
+    levels = await info.context.loaders.levels_at.load_many(refusal.levels)
+    return types.StockLevelConflict(
+        message=refusal.message, levels=[StockLevel.of(level) for level in levels if level is not None]
+    )
+
+
+async def _insufficient_stock(info: Info, refusal: refusals.InsufficientStock) -> types.InsufficientStock:
+    shortages = [
+        types.Shortage(
+            sku=shortage.sku,
+            location=None if shortage.location is None else await Location.load(info, shortage.location),
+            requested=shortage.requested,
+            on_hand=shortage.on_hand,
+            available=shortage.available,
+        )
+        for shortage in refusal.shortages
+    ]
+    return types.InsufficientStock(message=refusal.message, shortages=shortages)
+
+
+CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Callable[..., Awaitable[Any]]]] = {
+    refusals.InvalidInput: (types.InvalidInput, _invalid_input),
+    refusals.IdempotencyKeyReused: (types.IdempotencyKeyReused, _key_reused),
+    refusals.NotFound: (types.NotFound, _not_found),
+    refusals.OrderAlreadyPlaced: (types.OrderAlreadyPlaced, _already_placed),
+    refusals.OrderNotInState: (types.OrderNotInState, _not_in_state),
+    refusals.OrderVersionConflict: (types.OrderVersionConflict, _version_conflict),
+    refusals.QuantityAlreadyShipped: (types.QuantityAlreadyShipped, _already_shipped),
+    refusals.StockLevelConflict: (types.StockLevelConflict, _level_conflict),
+    refusals.InsufficientStock: (types.InsufficientStock, _insufficient_stock),
+}
+
+
+async def refusal_of(info: Info, refusal: refusals.DomainError) -> types.UserError:
+    """The GraphQL type that tells this refusal."""
+    _, convert = CONVERTERS[type(refusal)]
+    answer: types.UserError = await convert(info, refusal)
+    return answer
+
+
+class RefusalHandler(strawberry.ExceptionHandler):  # type: ignore[type-arg]
+    """Answers with a refusal that a service raised, on fields whose union has it."""
+
+    def __init__(self, refusal: type[refusals.DomainError]) -> None:
+        self.exception_type = refusal
+        self.error_type = CONVERTERS[refusal][0]
+
+    def handle(self, exception: refusals.DomainError, *, field: object, info: Info) -> Awaitable[types.UserError]:
+        return refusal_of(info, exception)
+
+
+# ---------------------------------------------------------------- top-level errors
+
+
+def formatted(error: GraphQLError, code: str = BAD_USER_INPUT) -> dict[str, Any]:
+    """The error as it is sent. `code`: for errors that GraphQL itself found."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    message, extensions = _told(error, cause, code)
+    answer: dict[str, Any] = {"message": message}
+    if error.locations:
+        answer["locations"] = [location.formatted for location in error.locations]
+    if error.path is not None:
+        answer["path"] = error.path
+    return answer | {"extensions": extensions}
+
+
+def _told(error: GraphQLError, cause: Exception | None, code: str) -> tuple[str, dict[str, Any]]:
+    if isinstance(cause, ApiError):
+        return str(cause), {"code": cause.code, **cause.extensions}
+    if isinstance(cause, Busy):
+        return str(cause), {"code": "BUSY", "retryAfterMs": cause.retry_after_ms}
+    if isinstance(cause, OutcomeUnknown):
+        return str(cause), {"code": "OUTCOME_UNKNOWN"}
+    if cause is None:
+        return error.message, {"code": code}
+    return masked(cause, error.path)
+
+
+def masked(cause: BaseException, path: object = None) -> tuple[str, dict[str, Any]]:
+    """A mistake of ours: the client learns an id, the log learns everything."""
+    correlation_id = secrets.token_hex(8)
+    log.error("unexpected error %s at %s", correlation_id, path, exc_info=cause)
+    message = f"Something went wrong on our side. The log has it under {correlation_id}."
+    return message, {"code": "INTERNAL_SERVER_ERROR", "correlationId": correlation_id}
+
+
+def error_body(code: str, message: str) -> dict[str, Any]:
+    """An answer that is nothing but one error."""
+    assert code in CODES
+    return {"errors": [{"message": message, "extensions": {"code": code}}]}

@@ -1,0 +1,196 @@
+"""From what callers send to what services take. Names stay as the caller wrote them until a service looks at them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from strawberry import UNSET
+
+from domain import orders
+from domain.checks import Path, Problems, is_storable
+from domain.ids import LineId, OrderId, Sku
+from domain.kinds import OrderStatus
+from gql.errors import bad_input
+from gql.schema import inputs
+from gql.schema.ids import row_id
+from services import ports
+from services.ports import OrderReference
+
+T = TypeVar("T")
+NOBODY = OrderId(-1)
+"""No order has this id."""
+
+
+def given(value: T | None) -> T | None:
+    """None where the field is absent."""
+    return None if value is UNSET else value
+
+
+def present(value: object, names: Iterable[str]) -> dict[str, Any]:
+    """The fields that were sent, null included."""
+    return {name: getattr(value, name) for name in names if getattr(value, name) is not UNSET}
+
+
+def order_reference(by: inputs.OrderBy) -> OrderReference:
+    if by.number:
+        return OrderReference(channel=by.number.channel, number=by.number.number)
+    assert by.id
+    return OrderReference(id=OrderId(row_id("Order", by.id) or NOBODY), given=by.id)
+
+
+def line_ids(values: Iterable[tuple[Path, str]]) -> list[LineId]:
+    """Raises InvalidInput where a value is not the id of an order line."""
+    problems = Problems()
+    found: list[LineId] = []
+    for path, value in values:
+        row = row_id("OrderLine", value)
+        if row is None:
+            problems.add(path, "NOT_AN_ID", "This is not the id of an order line.")
+        found.append(LineId(row or -1))
+    problems.refuse()
+    return found
+
+
+def new_line(line: inputs.OrderLineInput) -> orders.NewLine:
+    price = given(line.unit_price)
+    return orders.NewLine(
+        sku=Sku(line.sku),
+        quantity=line.quantity,
+        unit_price=orders.Money(amount=price.amount, currency_code=price.currency_code) if price else None,
+        reference=given(line.reference),
+    )
+
+
+CUSTOMER_FIELDS = ("name", "email", "reference")
+ADDRESS_FIELDS = (
+    "name", "line1", "line2", "city", "region", "postal_code", "country_code", "latitude", "longitude",
+)  # fmt: skip
+
+
+def new_order(input: inputs.PlaceOrderInput) -> orders.NewOrder:
+    customer, ship_to = given(input.customer), given(input.ship_to)
+    return orders.NewOrder(
+        channel=input.channel,
+        number=input.number,
+        status=OrderStatus.DRAFT if input.draft else OrderStatus.FINALIZED,
+        lines=tuple(new_line(line) for line in input.lines),
+        terms=orders.OrderTerms(
+            shipping_policy=input.shipping_policy,
+            priority=input.priority,
+            tags=tuple(given(input.tags) or ()),
+            customer=orders.Customer(**present(customer, CUSTOMER_FIELDS)) if customer else None,
+            ship_to=orders.Address(**present(ship_to, ADDRESS_FIELDS)) if ship_to else None,
+        ),
+        placed_at=given(input.placed_at),
+    )
+
+
+def changed_terms(input: inputs.EditOrderInput) -> Mapping[str, Any]:
+    """The terms that were sent; null clears."""
+    changed = present(input, ("priority", "shipping_policy", "tags", "customer", "ship_to"))
+    if changed.get("customer"):
+        changed["customer"] = present(input.customer, CUSTOMER_FIELDS)
+    if changed.get("ship_to"):
+        changed["ship_to"] = present(input.ship_to, ADDRESS_FIELDS)
+    return changed
+
+
+# ---------------------------------------------------------------- filters
+
+
+def order_filter(value: inputs.OrderFilter | None) -> ports.OrderFilter:
+    if value is None:
+        return ports.OrderFilter()
+    return ports.OrderFilter(
+        statuses=_tuple(value.statuses),
+        allocation_statuses=_tuple(value.allocation_statuses),
+        channels=_texts(value.channels),
+        skus=_texts(value.skus),
+        locations=_texts(value.locations),
+        country_codes=_texts(value.country_codes),
+        tags=_texts(value.tags),
+        search=search_text(value.search),
+        placed_from=given(value.placed_from),
+        placed_before=given(value.placed_before),
+        updated_from=given(value.updated_from),
+    )
+
+
+def level_filter(value: inputs.StockLevelFilter | None) -> ports.StockLevelFilter:
+    if value is None:
+        return ports.StockLevelFilter()
+    return ports.StockLevelFilter(
+        skus=_texts(value.skus), locations=_texts(value.locations), overallocated=given(value.overallocated)
+    )
+
+
+def item_filter(value: inputs.ItemFilter | None) -> ports.ItemFilter:
+    if value is None:
+        return ports.ItemFilter()
+    return ports.ItemFilter(skus=_texts(value.skus), search=search_text(value.search))
+
+
+def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None = None) -> ports.EventFilter:
+    """`types`: the only ones that the field can tell of."""
+    if value is None:
+        return ports.EventFilter(types=types)
+    wanted = _texts(value.types)
+    if types is not None and wanted is not None:
+        wanted = tuple(one for one in wanted if one in types)
+    return ports.EventFilter(
+        types=types if wanted is None else wanted,
+        orders=_orders(value.orders),
+        channels=_texts(value.channels),
+        skus=_texts(value.skus),
+        locations=_texts(value.locations),
+        occurred_from=given(value.occurred_from),
+        occurred_before=given(value.occurred_before),
+    )
+
+
+def status_filter(value: inputs.AllocationStatusChangedFilter | None) -> ports.EventFilter:
+    types = ("AllocationStatusChanged",)
+    if value is None:
+        return ports.EventFilter(types=types)
+    return ports.EventFilter(
+        types=types,
+        orders=_orders(value.orders),
+        channels=_texts(value.channels),
+        statuses=_tuple(value.statuses),
+        locations=_texts(value.locations),
+    )
+
+
+def level_event_filter(value: inputs.StockLevelFilter | None) -> ports.EventFilter:
+    types, wanted = ("StockLevelChanged",), level_filter(value)
+    return ports.EventFilter(
+        types=types, skus=wanted.skus, locations=wanted.locations, overallocated=wanted.overallocated
+    )
+
+
+def searchable(value: str) -> str:
+    """Text that can be looked for. Raises BAD_USER_INPUT."""
+    if not is_storable(value):
+        raise bad_input("Text may not contain NUL or lone surrogates.")
+    return value
+
+
+def search_text(value: str | None) -> str | None:
+    """What to look for; blank text is no condition."""
+    text = given(value)
+    return searchable(text).strip() or None if text is not None else None
+
+
+def _tuple(values: list[T] | None) -> tuple[T, ...] | None:
+    values = given(values)
+    return None if values is None else tuple(values)
+
+
+def _texts(values: list[str] | None) -> tuple[str, ...] | None:
+    found = _tuple(values)
+    return None if found is None else tuple(searchable(value) for value in found)
+
+
+def _orders(values: list[Any] | None) -> tuple[OrderId, ...] | None:
+    """Ids that name no order match nothing."""
+    found = _tuple(values)
+    return None if found is None else tuple(OrderId(row_id("Order", value) or NOBODY) for value in found)

@@ -1,0 +1,231 @@
+"""Writing: input, service, result. Refusals that services raise are answered by `gql.errors`."""
+
+from typing import Annotated
+
+import strawberry
+
+from domain.allocating import LineOutcome, OrderOutcome
+from domain.stocking import StockOutcome
+from gql.context import Info
+from gql.errors import refusal_of
+from gql.resolvers import inputs as parsed
+from gql.schema import inputs, results
+from gql.schema.allocation import LineAllocation, LocationQuantity, OrderAllocation
+from gql.schema.catalog import Item, Location, StockLevel
+from gql.schema.orders import ClaimSummary, Order, OrderLine
+from services import allocation, catalog, orders, stock
+
+CLAIMS_MAX = 100
+ITEM_FIELDS = ("sku", "name", "barcode")
+LOCATION_FIELDS = ("code", "name", "kind", "country_code", "latitude", "longitude", "rank")
+
+
+# ---------------------------------------------------------------- catalog and stock
+
+
+async def save_items(
+    info: Info, input: Annotated[inputs.SaveItemsInput, strawberry.argument(description="What to save.")]
+) -> results.SaveItemsResult:
+    ids = await catalog.save_items(info.context.database, [parsed.present(item, ITEM_FIELDS) for item in input.items])
+    info.context.forget()
+    return results.SaveItemsSuccess(items=[await Item.load(info, item) for item in ids])
+
+
+async def save_locations(
+    info: Info, input: Annotated[inputs.SaveLocationsInput, strawberry.argument(description="What to save.")]
+) -> results.SaveLocationsResult:
+    rows = [parsed.present(location, LOCATION_FIELDS) for location in input.locations]
+    ids = await catalog.save_locations(info.context.database, rows)
+    info.context.forget()
+    return results.SaveLocationsSuccess(locations=[await Location.load(info, location) for location in ids])
+
+
+async def receive_stock(
+    info: Info, input: Annotated[inputs.ReceiveStockInput, strawberry.argument(description="What arrived.")]
+) -> results.StockResult:
+    command = stock.ReceiveStock(
+        location=input.location,
+        lines=tuple(stock.ReceivedLine(sku=line.sku, quantity=line.quantity) for line in input.lines),
+        reference=parsed.given(input.reference),
+    )
+    context = info.context
+    outcome = await stock.receive_stock(context.database, context.caller, command, input.idempotency_key)
+    return await _stock(info, outcome)
+
+
+async def adjust_stock(
+    info: Info, input: Annotated[inputs.AdjustStockInput, strawberry.argument(description="What is corrected.")]
+) -> results.StockResult:
+    command = stock.AdjustStock(
+        location=input.location,
+        lines=tuple(
+            stock.AdjustedLine(
+                sku=line.sku,
+                delta=parsed.given(line.change.delta),
+                counted=parsed.given(line.change.counted),
+                expected_on_hand=parsed.given(line.expected_on_hand),
+            )
+            for line in input.lines
+        ),
+        reason=input.reason,
+        quantity=input.quantity,
+        reference=parsed.given(input.reference),
+    )
+    context = info.context
+    outcome = await stock.adjust_stock(context.database, context.caller, command, input.idempotency_key)
+    return await _stock(info, outcome)
+
+
+async def _stock(info: Info, outcome: StockOutcome) -> results.StockSuccess:
+    info.context.forget()
+    levels = await info.context.loaders.levels_at.load_many(outcome.levels)
+    shown = [await Order.load(info, order) for order in outcome.overallocated[:CLAIMS_MAX]]
+    return results.StockSuccess(
+        levels=[StockLevel.of(level) for level in levels if level is not None],
+        overallocated=ClaimSummary(orders=shown, total=len(outcome.overallocated)),
+    )
+
+
+# ---------------------------------------------------------------- orders
+
+
+async def place_order(
+    info: Info, input: Annotated[inputs.PlaceOrderInput, strawberry.argument(description="The order.")]
+) -> results.PlaceOrderResult:
+    context = info.context
+    done = await orders.place_order(context.database, context.caller, parsed.new_order(input), input.idempotency_key)
+    return results.PlaceOrderSuccess(order=await _order(info, done))
+
+
+async def edit_order(
+    info: Info, input: Annotated[inputs.EditOrderInput, strawberry.argument(description="What shall be different.")]
+) -> results.EditOrderResult:
+    edits = parsed.given(input.lines) or []
+    lines = parsed.line_ids(
+        (("input", "lines", str(index), "change", "line"), edit.change.line)
+        for index, edit in enumerate(edits)
+        if edit.change
+    )
+    changed = iter(lines)
+    command = orders.EditOrder(
+        order=parsed.order_reference(input.order),
+        expected_version=parsed.given(input.expected_version),
+        lines=tuple(
+            orders.LineQuantity(line=next(changed), quantity=edit.change.quantity)
+            if edit.change
+            else parsed.new_line(edit.add)  # type: ignore[arg-type]  # one of the two is there
+            for edit in edits
+        ),
+        terms=parsed.changed_terms(input),
+    )
+    context = info.context
+    done = await orders.edit_order(context.database, context.caller, command, input.idempotency_key)
+    return results.EditOrderSuccess(order=await _order(info, done))
+
+
+async def finalize_order(
+    info: Info, input: Annotated[inputs.FinalizeOrderInput, strawberry.argument(description="Which draft.")]
+) -> results.FinalizeOrderResult:
+    context, reference = info.context, parsed.order_reference(input.order)
+    done = await orders.finalize_order(context.database, context.caller, reference, input.idempotency_key)
+    return results.FinalizeOrderSuccess(order=await _order(info, done))
+
+
+async def void_order(
+    info: Info, input: Annotated[inputs.VoidOrderInput, strawberry.argument(description="Which order, and why.")]
+) -> results.VoidOrderResult:
+    context, reference = info.context, parsed.order_reference(input.order)
+    done = await orders.void_order(context.database, context.caller, reference, input.reason, input.idempotency_key)
+    return results.VoidOrderSuccess(order=await _order(info, done))
+
+
+async def _order(info: Info, done: orders.OrderDone) -> Order:
+    info.context.forget()
+    return await Order.load(info, done.order)
+
+
+# ---------------------------------------------------------------- allocation
+
+
+async def allocate_orders(
+    info: Info, input: Annotated[inputs.AllocateOrdersInput, strawberry.argument(description="Which, in sequence.")]
+) -> results.AllocateOrdersResult:
+    context = info.context
+    outcome = await allocation.allocate_orders(
+        context.database, context.caller, _run(input), input.idempotency_key, dry_run=input.dry_run
+    )
+    return results.AllocateOrdersSuccess(results=await _outcomes(info, outcome))
+
+
+async def deallocate_orders(
+    info: Info, input: Annotated[inputs.DeallocateOrdersInput, strawberry.argument(description="Which orders.")]
+) -> results.DeallocateOrdersResult:
+    context = info.context
+    command = allocation.DeallocateOrders(orders=tuple(parsed.order_reference(by) for by in input.orders))
+    outcome = await allocation.deallocate_orders(context.database, context.caller, command, input.idempotency_key)
+    return results.DeallocateOrdersSuccess(results=await _outcomes(info, outcome))
+
+
+def _run(input: inputs.AllocateOrdersInput) -> allocation.AllocateOrders:
+    wanted = [parsed.given(one.lines) for one in input.orders]
+    ids = iter(
+        parsed.line_ids(
+            (("input", "orders", str(at), "lines", str(index), "line"), line.line)
+            for at, lines in enumerate(wanted)
+            for index, line in enumerate(lines or ())
+        )
+    )
+    locations = parsed.given(input.locations)
+    return allocation.AllocateOrders(
+        orders=tuple(
+            allocation.AllocateOrder(
+                order=parsed.order_reference(one.order),
+                lines=None
+                if lines is None
+                else tuple(
+                    allocation.LineToAllocate(line=next(ids), quantity=parsed.given(line.quantity)) for line in lines
+                ),
+            )
+            for one, lines in zip(input.orders, wanted, strict=True)
+        ),
+        locations=None if locations is None else tuple(locations),
+    )
+
+
+async def _outcomes(info: Info, outcome: allocation.RunOutcome) -> list[OrderAllocation]:
+    info.context.forget()
+    await _preload(info, outcome)
+    return [await _outcome(info, one) for one in outcome.results]
+
+
+async def _preload(info: Info, outcome: allocation.RunOutcome) -> None:
+    """Everything that the results show, in one query a kind."""
+    loaders = info.context.loaders
+    await loaders.orders.load_many([one.order for one in outcome.results if one.order is not None])
+    await loaders.lines.load_many([line.line for one in outcome.results for line in one.lines])
+
+
+async def _outcome(info: Info, outcome: OrderOutcome) -> OrderAllocation:
+    return OrderAllocation(
+        index=outcome.index,
+        order=None if outcome.order is None else await Order.find(info, outcome.order),
+        before=outcome.before,
+        after=outcome.after,
+        lines=[await _line(info, line) for line in outcome.lines],
+        refusal=None if outcome.refusal is None else await refusal_of(info, outcome.refusal),
+    )
+
+
+async def _line(info: Info, outcome: LineOutcome) -> LineAllocation:
+    line = await OrderLine.load(info, outcome.line)
+    return LineAllocation(
+        line=line,
+        sku=line.sku,
+        quantity=outcome.quantity,
+        allocated=outcome.allocated,
+        short=outcome.short,
+        from_=[
+            LocationQuantity(location=await Location.load(info, location), quantity=quantity)
+            for location, quantity in outcome.locations
+        ],
+    )

@@ -1,0 +1,235 @@
+"""Reading: each field opens its own short unit of work."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.ids import ChannelId, ItemId, LocationId, OrderId
+from domain.kinds import AllocationStatus, OrderStatus
+from gql.context import Info
+from gql.pagination import page_info, page_size, seek
+from gql.resolvers import inputs as parsed
+from gql.schema import inputs
+from gql.schema.catalog import (
+    Channel,
+    Item,
+    ItemConnection,
+    ItemEdge,
+    Location,
+    StockLevel,
+    StockLevelConnection,
+    StockLevelEdge,
+)
+from gql.schema.events import EventConnection, EventEdge, event_of, log_cursor
+from gql.schema.ids import cursor, parse_id, row_id
+from gql.schema.nodes import Node
+from gql.schema.orders import (
+    AllocationStatusCount,
+    Order,
+    OrderConnection,
+    OrderCounts,
+    OrderEdge,
+    OrderStatusCount,
+)
+from services.ports import OrderSort
+
+First = Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")]
+After = Annotated[str | None, strawberry.argument(description="Continue behind this cursor.")]
+Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
+OrderCondition = Annotated[
+    inputs.OrderFilter | None, strawberry.argument(description="Which orders; all when absent.", name="filter")
+]
+
+SORT_KEYS: Mapping[OrderSort, tuple[str, type]] = {
+    OrderSort.PLACED_AT_ASC: ("placed_at", datetime),
+    OrderSort.PLACED_AT_DESC: ("placed_at", datetime),
+    OrderSort.PRIORITY_DESC: ("priority", int),
+}
+"""What each sort sorts by, before the id."""
+
+
+# ---------------------------------------------------------------- one object
+
+
+async def _order_node(info: Info, row: int) -> Node | None:
+    return await Order.find(info, OrderId(row))
+
+
+async def _item_node(info: Info, row: int) -> Node | None:
+    found = await info.context.loaders.items.load(ItemId(row))
+    return None if found is None else Item.of(found)
+
+
+async def _location_node(info: Info, row: int) -> Node | None:
+    found = await info.context.loaders.locations.load(LocationId(row))
+    return None if found is None else Location.of(found)
+
+
+async def _channel_node(info: Info, row: int) -> Node | None:
+    found = await info.context.loaders.channels.load(ChannelId(row))
+    return None if found is None else Channel.of(found)
+
+
+async def _level_node(info: Info, row: int) -> Node | None:
+    found = await info.context.loaders.levels.load(row)
+    return None if found is None else StockLevel.of(found)
+
+
+NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
+    "Order": _order_node,
+    "Item": _item_node,
+    "Location": _location_node,
+    "Channel": _channel_node,
+    "StockLevel": _level_node,
+}
+
+
+async def node(info: Info, id: Id) -> Node | None:
+    named = parse_id(id)
+    if named is None:
+        return None
+    kind, row = named
+    find = NODES.get(kind)
+    return None if find is None else await find(info, row)
+
+
+async def order(
+    info: Info, by: Annotated[inputs.OrderBy, strawberry.argument(description="Which order.")]
+) -> Order | None:
+    reference = parsed.order_reference(by)
+    parsed.searchable(reference.channel + reference.number)
+    (found,) = await info.context.read(lambda uow: uow.orders.resolve([reference]))
+    return None if found is None else await Order.find(info, found)
+
+
+async def item(info: Info, by: Annotated[inputs.ItemBy, strawberry.argument(description="Which item.")]) -> Item | None:
+    if by.id:
+        row = row_id("Item", by.id)
+    else:
+        names = {"sku": parsed.given(by.sku), "barcode": parsed.given(by.barcode)}
+        for name in names.values():
+            parsed.searchable(name or "")
+        row = await info.context.read(lambda uow: uow.catalog.item_id(**names))
+    found = None if row is None else await info.context.loaders.items.load(ItemId(row))
+    return None if found is None else Item.of(found)
+
+
+async def location(
+    info: Info, by: Annotated[inputs.LocationBy, strawberry.argument(description="Which location.")]
+) -> Location | None:
+    wanted = row_id("Location", by.id) if by.id else None
+    for found in await info.context.read(lambda uow: uow.catalog.locations()):
+        if found.id == wanted or found.code == by.code:
+            return Location.of(found)
+    return None
+
+
+async def locations(info: Info) -> list[Location]:
+    return [Location.of(found) for found in await info.context.read(lambda uow: uow.catalog.locations())]
+
+
+async def channels(info: Info) -> list[Channel]:
+    return [Channel.of(found) for found in await info.context.read(lambda uow: uow.catalog.channels())]
+
+
+# ---------------------------------------------------------------- lists
+
+
+async def orders(
+    info: Info,
+    filter: OrderCondition = None,
+    sort: Annotated[
+        OrderSort, strawberry.argument(description="In which order; ties are broken by id.")
+    ] = OrderSort.PLACED_AT_ASC,
+    first: First = 50,
+    after: After = None,
+) -> OrderConnection:
+    key, kind = SORT_KEYS[sort]
+    condition, size = parsed.order_filter(filter), page_size(first)
+    behind = seek(sort, after, (kind, int))
+    rows = await info.context.read(lambda uow: uow.orders.page(condition, sort, size + 1, behind))
+    edges = [OrderEdge(cursor=cursor(sort, [getattr(row, key), row.id]), node=Order.of(row)) for row in rows[:size]]
+    return OrderConnection(
+        edges=edges,
+        nodes=[edge.node for edge in edges],
+        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
+    )
+
+
+async def order_counts(info: Info, filter: OrderCondition = None) -> OrderCounts:
+    condition = parsed.order_filter(filter)
+    statuses: Counter[OrderStatus] = Counter()
+    allocations: Counter[AllocationStatus | None] = Counter()
+    for status, allocation, count in await info.context.read(lambda uow: uow.orders.counts(condition)):
+        statuses[status] += count
+        allocations[allocation] += count
+    return OrderCounts(
+        total=statuses.total(),
+        by_status=[OrderStatusCount(status=one, count=statuses[one]) for one in OrderStatus],
+        by_allocation_status=[AllocationStatusCount(status=one, count=allocations[one]) for one in AllocationStatus],
+    )
+
+
+async def items(
+    info: Info,
+    filter: Annotated[
+        inputs.ItemFilter | None, strawberry.argument(description="Which items; all when absent.")
+    ] = None,
+    first: First = 50,
+    after: After = None,
+) -> ItemConnection:
+    condition, size, behind = parsed.item_filter(filter), page_size(first), seek("sku", after, (str,))
+    rows = await info.context.read(lambda uow: uow.catalog.item_page(condition, size + 1, behind))
+    edges = [ItemEdge(cursor=cursor("sku", [row.sku]), node=Item.of(row)) for row in rows[:size]]
+    return ItemConnection(
+        edges=edges,
+        nodes=[edge.node for edge in edges],
+        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
+    )
+
+
+async def stock_levels(
+    info: Info,
+    filter: Annotated[
+        inputs.StockLevelFilter | None, strawberry.argument(description="Which levels; all when absent.")
+    ] = None,
+    first: First = 50,
+    after: After = None,
+) -> StockLevelConnection:
+    condition, size, behind = parsed.level_filter(filter), page_size(first), seek("level", after, (int,))
+    rows = await info.context.read(lambda uow: uow.stock.page(condition, size + 1, behind))
+    edges = [StockLevelEdge(cursor=cursor("level", [row.id]), node=StockLevel.of(row)) for row in rows[:size]]
+    return StockLevelConnection(
+        edges=edges,
+        nodes=[edge.node for edge in edges],
+        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
+    )
+
+
+# ---------------------------------------------------------------- the log
+
+
+async def events(
+    info: Info,
+    filter: Annotated[
+        inputs.EventFilter | None, strawberry.argument(description="Which events; all when absent.")
+    ] = None,
+    first: First = 50,
+    after: After = None,
+) -> EventConnection:
+    condition, size, behind = parsed.event_filter(filter), page_size(first), seek("log", after, (int,))
+    start = behind[0] if behind else 0
+    rows = await info.context.read(lambda uow: uow.events.page(condition, size + 1, start))
+    edges = [EventEdge(cursor=log_cursor(row.position), node=event_of(row)) for row in rows[:size]]
+    return EventConnection(
+        edges=edges,
+        nodes=[edge.node for edge in edges],
+        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
+    )
+
+
+async def event_cursor(info: Info) -> str:
+    return log_cursor(await info.context.read(lambda uow: uow.events.end()))

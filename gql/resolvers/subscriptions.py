@@ -1,0 +1,61 @@
+"""Watching: from now, or from behind a cursor without a gap."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import strawberry
+
+from gql.context import Info
+from gql.pagination import seek
+from gql.resolvers import inputs as parsed
+from gql.schema import inputs
+from gql.schema.events import AllocationStatusChanged, OrderChanged, StockLevelChanged, event_of
+from services.ports import EventFilter
+
+After = Annotated[str | None, strawberry.argument(description="Begin behind this cursor; now, when absent.")]
+
+
+async def allocation_status_changed(
+    info: Info,
+    filter: Annotated[
+        inputs.AllocationStatusChangedFilter | None, strawberry.argument(description="Which changes; all when absent.")
+    ] = None,
+    after: After = None,
+) -> AsyncGenerator[AllocationStatusChanged, None]:
+    async with aclosing(_follow(info, parsed.status_filter(filter), after)) as events:
+        async for event in events:
+            yield event
+
+
+async def order_changed(
+    info: Info,
+    filter: Annotated[
+        inputs.EventFilter | None, strawberry.argument(description="Which changes; all when absent.")
+    ] = None,
+    after: After = None,
+) -> AsyncGenerator[OrderChanged, None]:
+    async with aclosing(_follow(info, parsed.event_filter(filter, ("OrderChanged",)), after)) as events:
+        async for event in events:
+            yield event
+
+
+async def stock_level_changed(
+    info: Info,
+    filter: Annotated[
+        inputs.StockLevelFilter | None, strawberry.argument(description="Which levels; all when absent.")
+    ] = None,
+    after: After = None,
+) -> AsyncGenerator[StockLevelChanged, None]:
+    async with aclosing(_follow(info, parsed.level_event_filter(filter), after)) as events:
+        async for event in events:
+            yield event
+
+
+async def _follow(info: Info, condition: EventFilter, after: str | None) -> AsyncGenerator[Any, None]:
+    """Events as the API tells them; each is executed with nothing loaded before it."""
+    behind = seek("log", after, (int,))
+    async with aclosing(info.context.feed.follow(condition, behind[0] if behind else None)) as events:
+        async for logged in events:
+            info.context.forget()
+            yield event_of(logged)

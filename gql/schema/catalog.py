@@ -1,0 +1,154 @@
+"""Items, locations, channels and stock levels."""
+
+import strawberry
+
+from domain import kinds, stock
+from domain.ids import ItemId, LocationId
+from gql.context import Info
+from gql.schema.ids import global_id
+from gql.schema.nodes import Node, PageInfo
+from services import ports
+
+
+@strawberry.type(description="Where orders come from: a shop, a marketplace, a till.")
+class Channel(Node):
+    """A sales channel."""
+
+    code: str = strawberry.field(description="The channel's short name, unique, given by the merchant.")
+    name: str = strawberry.field(description="What people call it.")
+
+    @classmethod
+    def of(cls, channel: ports.Channel) -> "Channel":
+        return cls(id=global_id("Channel", channel.id), code=channel.code, name=channel.name)
+
+
+@strawberry.type(description="A place that keeps stock.")
+class Location(Node):
+    """A place that keeps stock."""
+
+    code: str = strawberry.field(description="The location's short name, unique, given by the merchant.")
+    name: str = strawberry.field(description="What people call it.")
+    kind: kinds.LocationKind = strawberry.field(description="What sort of place it is.")
+    country_code: str | None = strawberry.field(description="Two letters of ISO 3166.")
+    latitude: float | None = strawberry.field(description="Degrees north.")
+    longitude: float | None = strawberry.field(description="Degrees east.")
+    rank: int = strawberry.field(description="Lower is tried first.")
+
+    @classmethod
+    def of(cls, location: stock.Location) -> "Location":
+        return cls(
+            id=global_id("Location", location.id),
+            code=location.code,
+            name=location.name,
+            kind=location.kind,
+            country_code=location.country_code,
+            latitude=location.latitude,
+            longitude=location.longitude,
+            rank=location.rank,
+        )
+
+    @classmethod
+    async def load(cls, info: Info, location: LocationId) -> "Location":
+        found = await info.context.loaders.locations.load(location)
+        assert found is not None
+        return cls.of(found)
+
+
+@strawberry.type(description="Something that is sold, known by its SKU.")
+class Item(Node):
+    """Something that is sold."""
+
+    row: strawberry.Private[ItemId]
+    sku: str = strawberry.field(description="Stock keeping unit: unique, trimmed, case-sensitive, never changes.")
+    name: str = strawberry.field(description="What people call it.")
+    barcode: str | None = strawberry.field(description="What a scanner reads on it.")
+
+    @strawberry.field(description="Its stock at every location that ever kept some, in the order they are tried.")
+    async def levels(self, info: Info) -> list["StockLevel"]:
+        return [StockLevel.of(level) for level in await info.context.loaders.levels_of.load(self.row)]
+
+    @classmethod
+    def of(cls, item: stock.Item) -> "Item":
+        return cls(id=global_id("Item", item.id), row=item.id, sku=item.sku, name=item.name, barcode=item.barcode)
+
+    @classmethod
+    async def load(cls, info: Info, item: ItemId) -> "Item":
+        found = await info.context.loaders.items.load(item)
+        assert found is not None
+        return cls.of(found)
+
+
+@strawberry.type(description="One SKU at one location. Allocation moves `committed` and `available`, never `onHand`.")
+class StockLevel(Node):
+    """One SKU at one location, in units."""
+
+    level: strawberry.Private[ports.LevelView]
+    sku: str = strawberry.field(description="Of the item.")
+    on_hand: int = strawberry.field(description="Units that are physically there.")
+    committed: int = strawberry.field(description="Units that are set aside for orders.")
+    damaged: int = strawberry.field(description="Units on hand that are not fit for sale.")
+    quality_control: int = strawberry.field(description="Units on hand that are still to be checked.")
+    safety_stock: int = strawberry.field(description="Units that are kept back on purpose.")
+    unavailable: int = strawberry.field(description="Units not for sale: damaged, in quality control, safety stock.")
+    available: int = strawberry.field(description="max(0, onHand - unavailable - committed).")
+    overallocated: int = strawberry.field(description="max(0, committed - max(0, onHand - unavailable)).")
+    version: int = strawberry.field(description="Rises by one with every commit that changes the level.")
+
+    @strawberry.field(description="What is kept here.")
+    async def item(self, info: Info) -> Item:
+        return await Item.load(info, self.level.item)
+
+    @strawberry.field(description="Where it is kept.")
+    async def location(self, info: Info) -> Location:
+        return await Location.load(info, self.level.location)
+
+    @classmethod
+    def of(cls, level: ports.LevelView) -> "StockLevel":
+        return cls(
+            id=global_id("StockLevel", level.id),
+            level=level,
+            sku=level.sku,
+            on_hand=level.on_hand,
+            committed=level.committed,
+            damaged=level.damaged,
+            quality_control=level.quality_control,
+            safety_stock=level.safety_stock,
+            unavailable=level.unavailable,
+            available=level.available,
+            overallocated=level.overallocated,
+            version=level.version,
+        )
+
+
+@strawberry.type(description="An item and its place in the list.")
+class ItemEdge:
+    """An edge."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to continue behind this item.")
+    node: Item = strawberry.field(description="The item.")
+
+
+@strawberry.type(description="A page of items, by SKU.")
+class ItemConnection:
+    """A page."""
+
+    edges: list[ItemEdge] = strawberry.field(description="The items with their cursors.")
+    nodes: list[Item] = strawberry.field(description="The items alone.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
+
+
+@strawberry.type(description="A stock level and its place in the list.")
+class StockLevelEdge:
+    """An edge."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to continue behind this level.")
+    node: StockLevel = strawberry.field(description="The stock level.")
+
+
+@strawberry.type(description="A page of stock levels, in the order in which they came to be.")
+class StockLevelConnection:
+    """A page."""
+
+    edges: list[StockLevelEdge] = strawberry.field(description="The levels with their cursors.")
+    nodes: list[StockLevel] = strawberry.field(description="The levels alone.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")

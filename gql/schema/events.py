@@ -1,0 +1,113 @@
+"""What happened. The same events, in the same order, in subscriptions and in `events`."""
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from domain import events, kinds
+from domain.ids import OrderId
+from gql.context import Info
+from gql.schema.ids import cursor, global_id
+from gql.schema.nodes import PageInfo
+from gql.schema.orders import Order
+
+
+@strawberry.interface(description="Something that happened, with its place in the log.")
+class Event:
+    """Something that happened."""
+
+    id: strawberry.ID = strawberry.field(description="Unique among events; the same wherever the event is told.")
+    cursor: str = strawberry.field(description="Give it as `after` to continue behind this event.")
+    occurred_at: datetime = strawberry.field(description="When it happened, by the database's clock.")
+
+
+@strawberry.type(description="An order's allocation status changed, and why.")
+class AllocationStatusChanged(Event):
+    """An allocation status moved."""
+
+    order_row: strawberry.Private[OrderId]
+    order_id: strawberry.ID = strawberry.field(description="The order's id.")
+    order_number: str = strawberry.field(description="The order's number, unique within its channel.")
+    channel_code: str = strawberry.field(description="Where the order came from.")
+    order_version: int = strawberry.field(description="The order's version that this made.")
+    before: kinds.AllocationStatus | None = strawberry.field(description="The status before.")
+    after: kinds.AllocationStatus | None = strawberry.field(description="The status after.")
+    cause: kinds.AllocationCause = strawberry.field(description="Why it changed.")
+
+    @strawberry.field(description="The order as it is now.")
+    async def order(self, info: Info) -> Order | None:
+        return await Order.find(info, self.order_row)
+
+
+@strawberry.type(description="Every version of an order has exactly one of these.")
+class OrderChanged(Event):
+    """An order changed."""
+
+    order_row: strawberry.Private[OrderId]
+    order_id: strawberry.ID = strawberry.field(description="The order's id.")
+    order_number: str = strawberry.field(description="The order's number, unique within its channel.")
+    channel_code: str = strawberry.field(description="Where the order came from.")
+    order_version: int = strawberry.field(description="The order's version that this made.")
+    changes: list[kinds.OrderChange] = strawberry.field(description="What happened in this version.")
+
+    @strawberry.field(description="The order as it is now.")
+    async def order(self, info: Info) -> Order | None:
+        return await Order.find(info, self.order_row)
+
+
+@strawberry.type(description="A stock level changed; its quantities after the change.")
+class StockLevelChanged(Event):
+    """A stock level changed."""
+
+    sku: str = strawberry.field(description="Of the item.")
+    location_code: str = strawberry.field(description="Where it is kept.")
+    version: int = strawberry.field(description="The level's version that this made.")
+    on_hand: int = strawberry.field(description="Units that are physically there.")
+    committed: int = strawberry.field(description="Units that are set aside for orders.")
+    unavailable: int = strawberry.field(description="Units not for sale.")
+    available: int = strawberry.field(description="max(0, onHand - unavailable - committed).")
+    overallocated: int = strawberry.field(description="max(0, committed - max(0, onHand - unavailable)).")
+
+
+@strawberry.type(description="An event and its place in the log.")
+class EventEdge:
+    """An edge."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to continue behind this event.")
+    node: Event = strawberry.field(description="The event.")
+
+
+@strawberry.type(description="A page of the event log, oldest first.")
+class EventConnection:
+    """A page."""
+
+    edges: list[EventEdge] = strawberry.field(description="The events with their cursors.")
+    nodes: list[Event] = strawberry.field(description="The events alone.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies in the log.")
+
+
+def log_cursor(position: int) -> str:
+    return cursor("log", [position])
+
+
+def event_of(logged: events.LoggedEvent) -> AllocationStatusChanged | OrderChanged | StockLevelChanged:
+    """The event as the API tells it."""
+    event = logged.event
+    place: dict[str, Any] = {
+        "id": global_id("Event", logged.id),
+        "cursor": log_cursor(logged.position),
+        "occurred_at": logged.occurred_at,
+    }
+    if isinstance(event, events.StockLevelChanged):
+        return StockLevelChanged(**place, **{name: getattr(event, name) for name in StockLevelChanged.__annotations__})
+    order: dict[str, Any] = {
+        "order_row": event.order_id,
+        "order_id": global_id("Order", event.order_id),
+        "order_number": event.order_number,
+        "channel_code": event.channel_code,
+        "order_version": event.order_version,
+    }
+    if isinstance(event, events.OrderChanged):
+        return OrderChanged(**place, **order, changes=list(event.changes))
+    return AllocationStatusChanged(**place, **order, before=event.before, after=event.after, cause=event.cause)

@@ -1,0 +1,302 @@
+"""What callers send. In filters an absent or null field is no condition, and an empty list matches nothing.
+
+In save and edit inputs an absent field leaves the value, and null clears it.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import strawberry
+from strawberry import UNSET
+
+from domain.kinds import (
+    AdjustmentReason,
+    AllocationStatus,
+    LocationKind,
+    OrderStatus,
+    ShippingPolicy,
+    StockQuantity,
+)
+
+
+def _(description: str, **more: Any) -> Any:
+    """A field with its sentence; optional ones are absent unless sent."""
+    return strawberry.field(description=description, **more)
+
+
+KEY = "Yours, unique for this mutation: sending the same request again under the same key does nothing twice."
+
+
+# ---------------------------------------------------------------- naming things
+
+
+@strawberry.input(description="An order's number within its channel.")
+class OrderNumberInput:
+    channel: str = _("The channel's code.")
+    number: str = _("The order's number.")
+
+
+@strawberry.input(one_of=True, description="One way to name an order.")
+class OrderBy:
+    id: strawberry.ID | None = _("By its id.", default=UNSET)
+    number: OrderNumberInput | None = _("By channel and number.", default=UNSET)
+
+
+@strawberry.input(one_of=True, description="One way to name an item.")
+class ItemBy:
+    id: strawberry.ID | None = _("By its id.", default=UNSET)
+    sku: str | None = _("By its SKU.", default=UNSET)
+    barcode: str | None = _("By its barcode.", default=UNSET)
+
+
+@strawberry.input(one_of=True, description="One way to name a location.")
+class LocationBy:
+    id: strawberry.ID | None = _("By its id.", default=UNSET)
+    code: str | None = _("By its code.", default=UNSET)
+
+
+# ---------------------------------------------------------------- filters
+
+
+@strawberry.input(description="Which orders; every condition that is given must hold.")
+class OrderFilter:
+    statuses: list[OrderStatus] | None = _("In one of these states.", default=UNSET)
+    allocation_statuses: list[AllocationStatus] | None = _("With one of these allocation statuses.", default=UNSET)
+    channels: list[str] | None = _("From one of these channels, by code.", default=UNSET)
+    skus: list[str] | None = _("With a line of one of these SKUs.", default=UNSET)
+    locations: list[str] | None = _("Holding an allocation at one of these, by code.", default=UNSET)
+    country_codes: list[str] | None = _("Shipping to one of these countries.", default=UNSET)
+    tags: list[str] | None = _("With one of these tags.", default=UNSET)
+    search: str | None = _("Start of an order number, a customer's name, e-mail or reference.", default=UNSET)
+    placed_from: datetime | None = _("Placed at this moment or later.", default=UNSET)
+    placed_before: datetime | None = _("Placed before this moment.", default=UNSET)
+    updated_from: datetime | None = _("Changed at this moment or later.", default=UNSET)
+
+
+@strawberry.input(description="Which items; every condition that is given must hold.")
+class ItemFilter:
+    skus: list[str] | None = _("With one of these SKUs.", default=UNSET)
+    search: str | None = _("Start of a SKU, a barcode, or words of the name.", default=UNSET)
+
+
+@strawberry.input(description="Which stock levels; every condition that is given must hold.")
+class StockLevelFilter:
+    skus: list[str] | None = _("Of one of these SKUs.", default=UNSET)
+    locations: list[str] | None = _("At one of these locations, by code.", default=UNSET)
+    overallocated: bool | None = _("Only levels that are overallocated, or only those that are not.", default=UNSET)
+
+
+@strawberry.input(description="Which events; every condition that is given must hold.")
+class EventFilter:
+    types: list[str] | None = _("Of one of these types, such as OrderChanged.", default=UNSET)
+    orders: list[strawberry.ID] | None = _("About one of these orders.", default=UNSET)
+    channels: list[str] | None = _("About an order from one of these channels, by code.", default=UNSET)
+    skus: list[str] | None = _("About one of these SKUs, or a line of an order with one.", default=UNSET)
+    locations: list[str] | None = _(
+        "About stock there, or an order that held or holds a claim there, by code.", default=UNSET
+    )
+    occurred_from: datetime | None = _("That happened at this moment or later.", default=UNSET)
+    occurred_before: datetime | None = _("That happened before this moment.", default=UNSET)
+
+
+@strawberry.input(description="Which changes of allocation status; every condition that is given must hold.")
+class AllocationStatusChangedFilter:
+    orders: list[strawberry.ID] | None = _("Of one of these orders.", default=UNSET)
+    channels: list[str] | None = _("Of an order from one of these channels, by code.", default=UNSET)
+    statuses: list[AllocationStatus] | None = _("To one of these statuses.", default=UNSET)
+    locations: list[str] | None = _("Of an order that held or holds a claim at one of these, by code.", default=UNSET)
+
+
+# ---------------------------------------------------------------- catalog and stock
+
+
+@strawberry.input(description="An item to create or update, by SKU.")
+class ItemInput:
+    sku: str = _("Which item.")
+    name: str | None = _("What people call it; required for a new item.", default=UNSET)
+    barcode: str | None = _("What a scanner reads on it.", default=UNSET)
+
+
+@strawberry.input(description="Items to create or update.")
+class SaveItemsInput:
+    items: list[ItemInput] = _("1 to 1,000 items, each SKU once.")
+
+
+@strawberry.input(description="A location to create or update, by code.")
+class LocationInput:
+    code: str = _("Which location.")
+    name: str | None = _("What people call it; required for a new location.", default=UNSET)
+    kind: LocationKind | None = _("What sort of place it is; WAREHOUSE when new.", default=UNSET)
+    country_code: str | None = _("Two letters of ISO 3166.", default=UNSET)
+    latitude: float | None = _("Degrees north.", default=UNSET)
+    longitude: float | None = _("Degrees east.", default=UNSET)
+    rank: int | None = _("Lower is tried first; 100 when new.", default=UNSET)
+
+
+@strawberry.input(description="Locations to create or update.")
+class SaveLocationsInput:
+    locations: list[LocationInput] = _("1 to 1,000 locations, each code once.")
+
+
+@strawberry.input(description="Units of a SKU that arrived.")
+class ReceiveLineInput:
+    sku: str = _("What arrived.")
+    quantity: int = _("How many units; a SKU that is repeated counts as its sum.")
+
+
+@strawberry.input(description="Goods that arrived at a location.")
+class ReceiveStockInput:
+    location: str = _("Where, by code.")
+    lines: list[ReceiveLineInput] = _("1 to 1,000 lines.")
+    reference: str | None = _("Your own note for the stock ledger, such as a delivery's number.", default=UNSET)
+    idempotency_key: str = _(KEY)
+
+
+@strawberry.input(one_of=True, description="A correction: by a difference, or to a count.")
+class StockChangeInput:
+    delta: int | None = _("Units to add, or to take away where negative.", default=UNSET)
+    counted: int | None = _("Units that were counted.", default=UNSET)
+
+
+@strawberry.input(description="A correction of one SKU.")
+class AdjustLineInput:
+    sku: str = _("What is corrected.")
+    change: StockChangeInput = _("How.")
+    expected_on_hand: int | None = _("Refuse unless on hand is this now.", default=UNSET)
+
+
+@strawberry.input(description="Corrections of one quantity at a location.")
+class AdjustStockInput:
+    location: str = _("Where, by code.")
+    quantity: StockQuantity = _("Which quantity is corrected.", default=StockQuantity.ON_HAND)
+    lines: list[AdjustLineInput] = _("1 to 1,000 lines.")
+    reason: AdjustmentReason = _("Why.")
+    reference: str | None = _("Your own note for the stock ledger.", default=UNSET)
+    idempotency_key: str = _(KEY)
+
+
+# ---------------------------------------------------------------- orders
+
+
+@strawberry.input(description="Who buys.")
+class CustomerInput:
+    name: str | None = _("Their name.", default=UNSET)
+    email: str | None = _("Where to write to them.", default=UNSET)
+    reference: str | None = _("The channel's own id of them.", default=UNSET)
+
+
+@strawberry.input(description="Where goods go.")
+class AddressInput:
+    name: str | None = _("Who receives them.", default=UNSET)
+    line1: str | None = _("Street and number.", default=UNSET)
+    line2: str | None = _("Anything else a courier needs.", default=UNSET)
+    city: str | None = _("Town or city.", default=UNSET)
+    region: str | None = _("State, province or county.", default=UNSET)
+    postal_code: str | None = _("Postal code.", default=UNSET)
+    country_code: str | None = _("Two letters of ISO 3166.", default=UNSET)
+    latitude: float | None = _("Degrees north.", default=UNSET)
+    longitude: float | None = _("Degrees east.", default=UNSET)
+
+
+@strawberry.input(description="An exact amount of money.")
+class MoneyInput:
+    amount: Decimal = _("In units of the currency, not in cents; zero or more.")
+    currency_code: str = _("Three letters of ISO 4217.")
+
+
+@strawberry.input(description="One SKU that is ordered.")
+class OrderLineInput:
+    sku: str = _("What is ordered.")
+    quantity: int = _("How many units, 1 to 1,000,000.")
+    unit_price: MoneyInput | None = _("What one unit costs.", default=UNSET)
+    reference: str | None = _("Your own id of the line.", default=UNSET)
+
+
+@strawberry.input(description="An order to place.")
+class PlaceOrderInput:
+    channel: str = _("Where it comes from, by code; an unknown channel is created.")
+    number: str = _("Unique within the channel.")
+    draft: bool = _("Keep the order out of allocation until finalizeOrder.", default=False)
+    shipping_policy: ShippingPolicy = _(
+        "What may be set aside when it is not all there.", default=ShippingPolicy.SHIP_AVAILABLE
+    )
+    priority: int = _("Higher goes first.", default=0)
+    tags: list[str] | None = _("Words to sort by.", default=UNSET)
+    placed_at: datetime | None = _("When the customer placed it; now, when absent.", default=UNSET)
+    customer: CustomerInput | None = _("Who buys.", default=UNSET)
+    ship_to: AddressInput | None = _("Where the goods go.", default=UNSET)
+    lines: list[OrderLineInput] = _("1 to 2,000 lines; a SKU may stand on several.")
+    idempotency_key: str = _(KEY)
+
+
+@strawberry.input(description="A new quantity for a line.")
+class ChangeOrderLineInput:
+    line: strawberry.ID = _("Which line.")
+    quantity: int = _("The new quantity; 0 cancels the line.")
+
+
+@strawberry.input(one_of=True, description="A change of a line, or a new line.")
+class EditOrderLineInput:
+    change: ChangeOrderLineInput | None = _("Change a line's quantity.", default=UNSET)
+    add: OrderLineInput | None = _("Add a line.", default=UNSET)
+
+
+@strawberry.input(
+    description="What shall be different. Lines that are not named stay. What is then allocated beyond a line's "
+    "quantity is given back."
+)
+class EditOrderInput:
+    order: OrderBy = _("Which order.")
+    expected_version: int | None = _("Refuse unless the order's version is this now.", default=UNSET)
+    lines: list[EditOrderLineInput] | None = _("Changes of lines, and new lines.", default=UNSET)
+    priority: int | None = _("Higher goes first.", default=UNSET)
+    shipping_policy: ShippingPolicy | None = _("What may be set aside when it is not all there.", default=UNSET)
+    tags: list[str] | None = _("Words to sort by, all of them.", default=UNSET)
+    customer: CustomerInput | None = _("Who buys; fields that are absent stay.", default=UNSET)
+    ship_to: AddressInput | None = _("Where the goods go; fields that are absent stay.", default=UNSET)
+    idempotency_key: str = _(KEY)
+
+
+@strawberry.input(description="A draft to confirm.")
+class FinalizeOrderInput:
+    order: OrderBy = _("Which order.")
+    idempotency_key: str = _(KEY)
+
+
+@strawberry.input(description="An order to cancel.")
+class VoidOrderInput:
+    order: OrderBy = _("Which order.")
+    reason: str = _("Why, for people.")
+    idempotency_key: str = _(KEY)
+
+
+# ---------------------------------------------------------------- allocation
+
+
+@strawberry.input(description="A line that the run shall look at.")
+class AllocateLineInput:
+    line: strawberry.ID = _("Which line.")
+    quantity: int | None = _(
+        "Units that shall be set aside in all when the run is over; all that is open when absent.", default=UNSET
+    )
+
+
+@strawberry.input(description="An order that the run shall serve.")
+class AllocateOrderInput:
+    order: OrderBy = _("Which order.")
+    lines: list[AllocateLineInput] | None = _("Which lines; every open line when absent.", default=UNSET)
+
+
+@strawberry.input(description="Orders to allocate, in exactly this sequence.")
+class AllocateOrdersInput:
+    orders: list[AllocateOrderInput] = _("1 to 1,000 orders, each once.")
+    locations: list[str] | None = _("Codes of the locations that may be used; all when absent.", default=UNSET)
+    dry_run: bool = _("Say what would happen, and write nothing.", default=False)
+    idempotency_key: str = _(KEY + " Ignored in a dry run.")
+
+
+@strawberry.input(description="Orders whose allocation is given back.")
+class DeallocateOrdersInput:
+    orders: list[OrderBy] = _("1 to 1,000 orders, each once.")
+    idempotency_key: str = _(KEY)

@@ -1,0 +1,89 @@
+"""The enums of the API: the domain's own, with a sentence for each value."""
+
+from enum import Enum
+
+import strawberry
+
+from domain import kinds
+from services.ports import OrderSort
+
+
+def _publish(kind: type[Enum], **values: str) -> None:
+    """Make a domain enum a GraphQL enum; every value has its sentence."""
+    strawberry.enum(kind, description=(kind.__doc__ or "").strip())
+    for value in kind.__strawberry_definition__.values:  # type: ignore[attr-defined]
+        value.description = values[value.name]
+
+
+_publish(
+    kinds.OrderStatus,
+    DRAFT="Entered by hand, not yet confirmed: never allocated.",
+    FINALIZED="Confirmed and awaiting fulfillment: the only state in which an order can be allocated.",
+    FULFILLED="Every quantity that was not canceled has been delivered.",
+    VOID="Canceled.",
+)
+_publish(
+    kinds.AllocationStatus,
+    UNALLOCATED="No run has looked at it since it was placed, changed or deallocated.",
+    ALLOCATED="Everything open is set aside: ready to ship.",
+    PARTIALLY_ALLOCATED="Some of it is set aside.",
+    COULD_NOT_ALLOCATE="A run looked and could set nothing aside.",
+    OVERALLOCATED="Stock that was set aside is no longer there: a person must look.",
+)
+_publish(
+    kinds.ShippingPolicy,
+    SHIP_AVAILABLE="What is there is set aside, the rest waits.",
+    SHIP_COMPLETE="Everything that is open is set aside, or nothing.",
+)
+_publish(
+    kinds.LocationKind,
+    WAREHOUSE="A warehouse of the merchant.",
+    STORE="A shop that keeps stock.",
+    THIRD_PARTY="A logistics provider's warehouse.",
+    DROPSHIP="A supplier that ships to the customer.",
+)
+_publish(
+    kinds.StockQuantity,
+    ON_HAND="Everything that is physically there.",
+    DAMAGED="On hand, but not fit for sale.",
+    QUALITY_CONTROL="On hand, but still to be checked.",
+    SAFETY_STOCK="Kept back on purpose; may exceed what is on hand.",
+)
+_publish(
+    kinds.AdjustmentReason,
+    COUNT="Somebody counted.",
+    DAMAGE="Goods were damaged.",
+    LOSS="Goods are gone.",
+    FOUND="Goods turned up.",
+    CORRECTION="An earlier entry was wrong.",
+    OTHER="Anything else.",
+)
+_publish(
+    kinds.AllocationCause,
+    RUN="An allocation run.",
+    EDITED="The order was edited.",
+    STOCK_RECEIVED="Goods arrived.",
+    STOCK_ADJUSTED="A stock quantity was corrected.",
+    DEALLOCATED="Somebody gave the allocation back.",
+    SHIPPED="Goods were shipped.",
+    CANCELED="An order was canceled.",
+    DROPSHIPPED="Goods were dropshipped.",
+    OTHER="Anything else.",
+)
+_publish(
+    kinds.OrderChange,
+    PLACED="It was placed.",
+    EDITED="Its lines or terms were edited.",
+    FINALIZED="The draft was confirmed.",
+    VOIDED="It was canceled.",
+    ALLOCATIONS_CHANGED="What is set aside for it changed, or a run looked at it.",
+    FULFILLED="Everything was delivered.",
+)
+
+
+_publish(
+    OrderSort,
+    PLACED_AT_ASC="Oldest first.",
+    PLACED_AT_DESC="Newest first.",
+    PRIORITY_DESC="Highest priority first.",
+)

@@ -1,0 +1,246 @@
+"""Orders, their lines, and what is set aside for them."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import strawberry
+
+from domain import kinds, orders
+from domain.ids import LineId, OrderId
+from gql.context import Info
+from gql.schema.catalog import Channel, Item, Location
+from gql.schema.ids import global_id
+from gql.schema.nodes import Node, PageInfo
+from services import ports
+
+
+@strawberry.type(description="An exact amount of money.")
+class Money:
+    """An exact amount."""
+
+    amount: Decimal = strawberry.field(description="In units of the currency, not in cents.")
+    currency_code: str = strawberry.field(description="Three letters of ISO 4217.")
+
+
+@strawberry.type(description="Who buys.")
+class Customer:
+    """Who buys."""
+
+    name: str | None = strawberry.field(description="Their name.")
+    email: str | None = strawberry.field(description="Where to write to them.")
+    reference: str | None = strawberry.field(description="The channel's own id of them.")
+
+    @classmethod
+    def of(cls, customer: orders.Customer) -> "Customer":
+        return cls(name=customer.name, email=customer.email, reference=customer.reference)
+
+
+@strawberry.type(description="Where goods go.")
+class Address:
+    """Where goods go."""
+
+    name: str | None = strawberry.field(description="Who receives them.")
+    line1: str | None = strawberry.field(description="Street and number.")
+    line2: str | None = strawberry.field(description="Anything else a courier needs.")
+    city: str | None = strawberry.field(description="Town or city.")
+    region: str | None = strawberry.field(description="State, province or county.")
+    postal_code: str | None = strawberry.field(description="Postal code.")
+    country_code: str | None = strawberry.field(description="Two letters of ISO 3166.")
+    latitude: float | None = strawberry.field(description="Degrees north.")
+    longitude: float | None = strawberry.field(description="Degrees east.")
+
+    @classmethod
+    def of(cls, address: orders.Address) -> "Address":
+        return cls(**{name: getattr(address, name) for name in cls.__annotations__})
+
+
+@strawberry.type(description="Stock of one SKU at one location, set aside for one order line.")
+class Allocation:
+    """Units that are set aside."""
+
+    allocation: strawberry.Private[ports.AllocationView]
+    id: strawberry.ID = strawberry.field(description="Opaque and unique.")
+    quantity: int = strawberry.field(description="Units that are set aside.")
+    overallocated: int = strawberry.field(description="How much of it is no longer backed by stock.")
+    allocated_at: datetime = strawberry.field(description="When the units were set aside.")
+
+    @strawberry.field(description="Where the units are.")
+    async def location(self, info: Info) -> Location:
+        return await Location.load(info, self.allocation.location)
+
+    @classmethod
+    def of(cls, allocation: ports.AllocationView) -> "Allocation":
+        return cls(
+            allocation=allocation,
+            id=global_id("Allocation", allocation.id),
+            quantity=allocation.quantity,
+            overallocated=allocation.overallocated,
+            allocated_at=allocation.allocated_at,
+        )
+
+
+@strawberry.type(description="One SKU on an order.")
+class OrderLine:
+    """One SKU on an order, in units."""
+
+    view: strawberry.Private[ports.LineView]
+    id: strawberry.ID = strawberry.field(description="Opaque and unique.")
+    reference: str | None = strawberry.field(description="The partner's own id of the line.")
+    sku: str = strawberry.field(description="What was ordered.")
+    unit_price: Money | None = strawberry.field(description="What one unit costs.")
+    quantity: int = strawberry.field(description="Units ordered.")
+    open: int = strawberry.field(description="quantity - shipped - canceled - dropshipped.")
+    allocated: int = strawberry.field(description="Set aside for this line and not yet shipped.")
+    shipped: int = strawberry.field(description="Units that left.")
+    canceled: int = strawberry.field(description="Units that nobody wants any more.")
+    dropshipped: int = strawberry.field(description="Units that a supplier ships.")
+    allocation_status: kinds.AllocationStatus | None = strawberry.field(
+        description="As for the order, over this line alone; null once nothing of it is open."
+    )
+
+    @strawberry.field(description="What was ordered, as the catalog has it.")
+    async def item(self, info: Info) -> Item:
+        return await Item.load(info, self.view.item)
+
+    @strawberry.field(description="What is set aside for it, the oldest first.")
+    async def allocations(self, info: Info) -> list[Allocation]:
+        return [Allocation.of(one) for one in await info.context.loaders.allocations_of.load(self.view.id)]
+
+    @classmethod
+    def of(cls, line: ports.LineView) -> "OrderLine":
+        price = None
+        if line.unit_price is not None and line.currency_code is not None:
+            price = Money(amount=line.unit_price, currency_code=line.currency_code)
+        return cls(
+            view=line,
+            id=global_id("OrderLine", line.id),
+            reference=line.reference,
+            sku=line.sku,
+            unit_price=price,
+            quantity=line.quantity,
+            open=line.open,
+            allocated=line.allocated,
+            shipped=line.shipped,
+            canceled=line.canceled,
+            dropshipped=line.dropshipped,
+            allocation_status=orders.line_allocation_status(line.order_status, line),
+        )
+
+    @classmethod
+    async def load(cls, info: Info, line: LineId) -> "OrderLine":
+        found = await info.context.loaders.lines.load(line)
+        assert found is not None
+        return cls.of(found)
+
+
+@strawberry.type(description="What a customer wants, from one channel.")
+class Order(Node):
+    """What a customer wants."""
+
+    view: strawberry.Private[ports.OrderView]
+    number: str = strawberry.field(description="Unique within its channel.")
+    status: kinds.OrderStatus = strawberry.field(description="What the merchant has decided about it.")
+    allocation_status: kinds.AllocationStatus | None = strawberry.field(
+        description="Null once nothing is open (all shipped, dropshipped or canceled)."
+    )
+    shipping_policy: kinds.ShippingPolicy = strawberry.field(
+        description="What may be set aside when it is not all there."
+    )
+    priority: int = strawberry.field(description="Higher goes first.")
+    tags: list[str] = strawberry.field(description="Words that the merchant sorts by.")
+    placed_at: datetime = strawberry.field(description="When the customer placed it.")
+    updated_at: datetime = strawberry.field(description="When it last changed.")
+    customer: Customer | None = strawberry.field(description="Who buys.")
+    ship_to: Address | None = strawberry.field(description="Where the goods go.")
+    version: int = strawberry.field(description="Rises by one with every commit that changes the order.")
+
+    @strawberry.field(description="Where it came from.")
+    async def channel(self, info: Info) -> Channel:
+        found = await info.context.loaders.channels.load(self.view.channel_id)
+        assert found is not None
+        return Channel.of(found)
+
+    @strawberry.field(description="What is ordered, in the order in which it was written down.")
+    async def lines(self, info: Info) -> list[OrderLine]:
+        return [OrderLine.of(line) for line in await info.context.loaders.lines_of.load(self.view.id)]
+
+    @classmethod
+    def of(cls, order: ports.OrderView) -> "Order":
+        return cls(
+            id=global_id("Order", order.id),
+            view=order,
+            number=order.number,
+            status=order.status,
+            allocation_status=order.allocation_status,
+            shipping_policy=order.shipping_policy,
+            priority=order.priority,
+            tags=list(order.tags),
+            placed_at=order.placed_at,
+            updated_at=order.updated_at,
+            customer=Customer.of(order.customer) if order.customer else None,
+            ship_to=Address.of(order.ship_to) if order.ship_to else None,
+            version=order.version,
+        )
+
+    @classmethod
+    async def find(cls, info: Info, order: OrderId) -> "Order | None":
+        found = await info.context.loaders.orders.load(order)
+        return cls.of(found) if found else None
+
+    @classmethod
+    async def load(cls, info: Info, order: OrderId) -> "Order":
+        found = await cls.find(info, order)
+        assert found is not None
+        return found
+
+
+@strawberry.type(description="An order and its place in the list.")
+class OrderEdge:
+    """An edge."""
+
+    cursor: str = strawberry.field(description="Give it as `after` to continue behind this order.")
+    node: Order = strawberry.field(description="The order.")
+
+
+@strawberry.type(description="A page of orders.")
+class OrderConnection:
+    """A page."""
+
+    edges: list[OrderEdge] = strawberry.field(description="The orders with their cursors.")
+    nodes: list[Order] = strawberry.field(description="The orders alone.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
+
+
+@strawberry.type(description="How many orders have a status.")
+class OrderStatusCount:
+    """A count."""
+
+    status: kinds.OrderStatus = strawberry.field(description="The status.")
+    count: int = strawberry.field(description="How many orders have it.")
+
+
+@strawberry.type(description="How many orders have an allocation status.")
+class AllocationStatusCount:
+    """A count."""
+
+    status: kinds.AllocationStatus = strawberry.field(description="The status.")
+    count: int = strawberry.field(description="How many orders have it.")
+
+
+@strawberry.type(description="How many orders there are in each state: the dashboard in one call.")
+class OrderCounts:
+    """Counts by state."""
+
+    total: int = strawberry.field(description="All orders that match.")
+    by_status: list[OrderStatusCount] = strawberry.field(description="One entry a status, also where it is 0.")
+    by_allocation_status: list[AllocationStatusCount] = strawberry.field(
+        description="One entry a status, also where it is 0; orders with nothing open are in none of them."
+    )
+
+
+@strawberry.type(description="Some orders with a claim on stock, and how many there are.")
+class ClaimSummary:
+    """Some orders, and how many there are."""
+
+    orders: list[Order] = strawberry.field(description="At most 100, and only those visible to the caller.")
+    total: int = strawberry.field(description="How many there are, visible to the caller.")

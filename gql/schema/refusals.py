@@ -1,0 +1,96 @@
+"""Every refusal a mutation can answer with. Its __typename is its code."""
+
+import strawberry
+
+from domain import kinds
+from gql.schema.catalog import Location, StockLevel
+from gql.schema.orders import Order, OrderLine
+
+
+@strawberry.interface(description="Every refusal a mutation can answer with; its __typename is the code.")
+class UserError:
+    """A refusal."""
+
+    message: str = strawberry.field(description="What is wrong and what to do, for people.")
+
+
+@strawberry.type(description="One thing that is wrong with an input.")
+class InputProblem:
+    """One problem."""
+
+    path: list[str] = strawberry.field(description="Where: the names and list positions that lead to it.")
+    code: str = strawberry.field(description="What kind of problem, for programs.")
+    message: str = strawberry.field(description="What is wrong and what to do, for people.")
+
+
+@strawberry.type(description="The input is malformed; every problem is listed at once.")
+class InvalidInput(UserError):
+    """Malformed input."""
+
+    problems: list[InputProblem] = strawberry.field(description="Everything that is wrong.")
+
+
+@strawberry.type(description="The idempotency key was already used with different input.")
+class IdempotencyKeyReused(UserError):
+    """A key of another request."""
+
+
+@strawberry.type(description="Some named things do not exist, or are not yours to see.")
+class NotFound(UserError):
+    """Unknown names."""
+
+    references: list[str] = strawberry.field(description="What was not found, as the caller named it.")
+
+
+@strawberry.type(description="The order is in a state that does not allow this.")
+class OrderNotInState(UserError):
+    """A wrong state."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+    allowed: list[kinds.OrderStatus] = strawberry.field(description="The states that allow it.")
+
+
+@strawberry.type(description="The order has changed since the version the caller expected.")
+class OrderVersionConflict(UserError):
+    """Another version."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+
+
+@strawberry.type(description="Lines would fall below what has already been shipped.")
+class QuantityAlreadyShipped(UserError):
+    """Too little to take away."""
+
+    lines: list[OrderLine] = strawberry.field(description="The lines as they are now.")
+
+
+@strawberry.type(description="The channel already has an order of this number.")
+class OrderAlreadyPlaced(UserError):
+    """A number that is taken."""
+
+    order: Order = strawberry.field(description="The order that has the number.")
+
+
+@strawberry.type(description="On hand is not what the caller expected it to be.")
+class StockLevelConflict(UserError):
+    """Another count."""
+
+    levels: list[StockLevel] = strawberry.field(description="The levels as they are now.")
+
+
+@strawberry.type(description="Units that were asked for and are not there.")
+class Shortage:
+    """Missing units."""
+
+    sku: str = strawberry.field(description="What is short.")
+    location: Location | None = strawberry.field(description="Where it is short; null where it is everywhere.")
+    requested: int = strawberry.field(description="Units asked for.")
+    on_hand: int = strawberry.field(description="Units that are physically there.")
+    available: int = strawberry.field(description="Units that nobody has a claim on.")
+
+
+@strawberry.type(description="Less stock than asked for.")
+class InsufficientStock(UserError):
+    """Too little stock."""
+
+    shortages: list[Shortage] = strawberry.field(description="What is missing where.")

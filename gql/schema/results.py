@@ -1,0 +1,107 @@
+"""What mutations answer: a success, or one of the refusals that the mutation knows."""
+
+from typing import Annotated
+
+import strawberry
+
+from gql.schema.allocation import OrderAllocation
+from gql.schema.catalog import Item, Location, StockLevel
+from gql.schema.orders import ClaimSummary, Order
+from gql.schema.refusals import (
+    IdempotencyKeyReused,
+    InsufficientStock,
+    InvalidInput,
+    NotFound,
+    OrderAlreadyPlaced,
+    OrderNotInState,
+    OrderVersionConflict,
+    QuantityAlreadyShipped,
+    StockLevelConflict,
+)
+
+ORDER = "The order as it is now."
+
+
+@strawberry.type(description="The items were saved.")
+class SaveItemsSuccess:
+    items: list[Item] = strawberry.field(description="The items, in the order of the input.")
+
+
+@strawberry.type(description="The locations were saved.")
+class SaveLocationsSuccess:
+    locations: list[Location] = strawberry.field(description="The locations, in the order of the input.")
+
+
+@strawberry.type(description="Stock was changed.")
+class StockSuccess:
+    levels: list[StockLevel] = strawberry.field(description="The levels as they are now, in the order of the input.")
+    overallocated: ClaimSummary = strawberry.field(description="Orders that this change made overallocated.")
+
+
+@strawberry.type(description="The order was placed.")
+class PlaceOrderSuccess:
+    order: Order = strawberry.field(description=ORDER)
+
+
+@strawberry.type(description="The order was edited.")
+class EditOrderSuccess:
+    order: Order = strawberry.field(description=ORDER)
+
+
+@strawberry.type(description="The draft was confirmed.")
+class FinalizeOrderSuccess:
+    order: Order = strawberry.field(description=ORDER)
+
+
+@strawberry.type(description="The order was canceled.")
+class VoidOrderSuccess:
+    order: Order = strawberry.field(description=ORDER)
+
+
+@strawberry.type(description="The run is over.")
+class AllocateOrdersSuccess:
+    results: list[OrderAllocation] = strawberry.field(description="One per order, in the sequence given.")
+
+
+@strawberry.type(description="Everything that was set aside for the orders was given back.")
+class DeallocateOrdersSuccess:
+    results: list[OrderAllocation] = strawberry.field(description="One per order, in the sequence given.")
+
+
+def _result(name: str) -> object:
+    return strawberry.union(name, description="The success, or why not.")
+
+
+SaveItemsResult = Annotated[SaveItemsSuccess | InvalidInput, _result("SaveItemsResult")]
+SaveLocationsResult = Annotated[SaveLocationsSuccess | InvalidInput, _result("SaveLocationsResult")]
+StockResult = Annotated[
+    StockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock | StockLevelConflict,
+    _result("StockResult"),
+]
+PlaceOrderResult = Annotated[
+    PlaceOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderAlreadyPlaced,
+    _result("PlaceOrderResult"),
+]
+EditOrderResult = Annotated[
+    EditOrderSuccess
+    | InvalidInput
+    | IdempotencyKeyReused
+    | NotFound
+    | OrderNotInState
+    | OrderVersionConflict
+    | QuantityAlreadyShipped,
+    _result("EditOrderResult"),
+]
+FinalizeOrderResult = Annotated[
+    FinalizeOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState,
+    _result("FinalizeOrderResult"),
+]
+VoidOrderResult = Annotated[
+    VoidOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState, _result("VoidOrderResult")
+]
+AllocateOrdersResult = Annotated[
+    AllocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("AllocateOrdersResult")
+]
+DeallocateOrdersResult = Annotated[
+    DeallocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("DeallocateOrdersResult")
+]

@@ -1,0 +1,54 @@
+"""DateTime and Decimal as the contract has them."""
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+
+def _parse_time(value: object) -> datetime:
+    """ISO 8601; a time without an offset is UTC."""
+    if isinstance(value, str) and len(value) <= 40 and "T" in value.upper():
+        try:
+            time = datetime.fromisoformat(value)
+            return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise GraphQLError('A DateTime is text in ISO 8601 with date and time, such as "2026-11-23T09:30:00Z".')
+
+
+def _parse_decimal(value: object) -> Decimal:
+    if isinstance(value, str) and len(value) <= 50:
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if number.is_finite() and value.isascii():
+            return number
+    raise GraphQLError('A Decimal is a number as text, such as "12.50".')
+
+
+def _format_time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _format_decimal(value: Decimal) -> str:
+    return format(value, "f")
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in ISO 8601, answered in UTC; a time without an offset is UTC.",
+        serialize=_format_time,
+        parse_value=_parse_time,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description='A decimal number as a string, such as "12.50".',
+        serialize=_format_decimal,
+        parse_value=_parse_decimal,
+    ),
+}

@@ -1,0 +1,351 @@
+"""What must always be true, as SQL over today's tables: each statement returns the rows that break its invariant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.kinds import AllocationEnd, AllocationStatus, OrderStatus, ShippingPolicy, StockQuantity
+from domain.stock import FIELD
+
+SORT_MEMORY = "64MB"
+"""For one sort or hash of one statement: a year of orders is sorted in memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invariant:
+    """A sentence that must be true, and the rows for which it is not."""
+
+    id: str
+    statement: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """An invariant that does not hold, and some of the rows that show it."""
+
+    invariant: Invariant
+    rows: tuple[dict[str, Any], ...]
+
+
+async def verify(target: AsyncEngine | AsyncConnection, most_rows: int = 20) -> list[Broken]:
+    """Check every invariant against one snapshot, so that a server that runs cannot make it look broken.
+
+    A connection must not be in a transaction.
+    """
+    if isinstance(target, AsyncEngine):
+        async with target.connect() as connection:
+            return await verify(connection, most_rows)
+    await target.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    async with target.begin():
+        await target.execute(text(f"SET LOCAL work_mem = '{SORT_MEMORY}'"))
+        found = [Broken(invariant=one, rows=await _rows(target, one, most_rows)) for one in INVARIANTS]
+    return [broken for broken in found if broken.rows]
+
+
+async def _rows(connection: AsyncConnection, invariant: Invariant, most: int) -> tuple[dict[str, Any], ...]:
+    limited = text(f"SELECT * FROM ({invariant.sql}) AS broken LIMIT :most")  # noqa: S608
+    return tuple(dict(row) for row in (await connection.execute(limited, {"most": most})).mappings())
+
+
+def _one_of(kind: type[AllocationEnd | AllocationStatus | OrderStatus | ShippingPolicy]) -> str:
+    return "(" + ", ".join(f"'{name}'" for name in kind) + ")"
+
+
+# ---------------------------------------------------------------- stock
+
+_SUPPLY = "greatest(0, s.on_hand - s.damaged - s.quality_control - s.safety_stock)"
+
+COMMITTED = """
+    SELECT item_id, location_id, s.committed, a.units AS allocated
+    FROM stock_levels s
+    FULL JOIN (SELECT item_id, location_id, sum(quantity) AS units FROM allocations GROUP BY 1, 2) AS a
+        USING (item_id, location_id)
+    WHERE coalesce(s.committed, 0) <> coalesce(a.units, 0)
+    """
+
+FLAGGED = f"""
+    SELECT item_id, location_id, s.on_hand, s.committed, s.flagged, a.units AS overallocated
+    FROM stock_levels s
+    FULL JOIN (SELECT item_id, location_id, sum(overallocated) AS units FROM allocations GROUP BY 1, 2) AS a
+        USING (item_id, location_id)
+    WHERE coalesce(a.units, 0) <> coalesce(s.flagged, 0)
+        OR s.flagged <> greatest(0, s.committed - {_SUPPLY})
+    """  # noqa: S608
+
+WEAKEST = """
+    SELECT id AS allocation_id, item_id, location_id, quantity, overallocated, expected
+    FROM (
+        SELECT a.*, greatest(0, least(a.quantity, s.flagged - (sum(a.quantity) OVER weaker - a.quantity))) AS expected
+        FROM stock_levels s
+        JOIN allocations a ON a.item_id = s.item_id AND a.location_id = s.location_id
+        JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
+        WHERE s.flagged > 0
+        WINDOW weaker AS (PARTITION BY a.item_id, a.location_id ORDER BY o.priority, a.id DESC)
+    ) AS ranked
+    WHERE overallocated <> expected
+    """
+
+_LEDGER_SUMS = ", ".join(
+    f"sum(change) FILTER (WHERE quantity = '{quantity}') AS {FIELD[quantity]}" for quantity in StockQuantity
+)
+_LEDGER_DIFFERS = " OR ".join(
+    f"coalesce(s.{FIELD[quantity]}, 0) <> coalesce(m.{FIELD[quantity]}, 0)" for quantity in StockQuantity
+)
+_LEDGER_SHOWN = ", ".join(
+    f"s.{FIELD[quantity]}, m.{FIELD[quantity]} AS {FIELD[quantity]}_by_ledger" for quantity in StockQuantity
+)
+LEDGER = f"""
+    SELECT item_id, location_id, {_LEDGER_SHOWN}
+    FROM stock_levels s
+    FULL JOIN (SELECT item_id, location_id, {_LEDGER_SUMS} FROM stock_movements GROUP BY 1, 2) AS m
+        USING (item_id, location_id)
+    WHERE {_LEDGER_DIFFERS}
+    """  # noqa: S608
+
+UNEXPLAINED_MOVEMENTS = "SELECT * FROM stock_movements WHERE '' IN (cause, actor, request)"
+
+NEGATIVE_STOCK = """
+    SELECT item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged
+    FROM stock_levels s
+    WHERE least(on_hand, committed, damaged, quality_control, safety_stock, flagged) < 0
+        OR damaged + quality_control > on_hand
+    """
+
+_LEVEL_EVENTS = """
+    SELECT payload ->> 'sku' AS sku, payload ->> 'location_code' AS location_code,
+           CAST(payload ->> 'version' AS bigint) AS version, payload
+    FROM events WHERE type = 'StockLevelChanged'
+    """
+
+LEVEL_VERSIONS = f"""
+    SELECT sku, location_code, s.version, e.events, e.versions, e.first, e.last
+    FROM (
+        SELECT i.sku, p.code AS location_code, s.version
+        FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations p ON p.id = s.location_id
+    ) AS s
+    FULL JOIN (
+        SELECT sku, location_code, count(*) AS events, count(DISTINCT version) AS versions, min(version) AS first,
+               max(version) AS last
+        FROM ({_LEVEL_EVENTS}) AS e GROUP BY 1, 2
+    ) AS e USING (sku, location_code)
+    WHERE (s.version, s.version, s.version, 1) IS DISTINCT FROM (e.events, e.versions, e.last, e.first)
+    """  # noqa: S608
+
+LEVEL_EVENTS_SHOW_THE_LEVEL = f"""
+    SELECT s.item_id, s.location_id, s.on_hand, s.committed, s.flagged, e.payload
+    FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations p ON p.id = s.location_id
+    JOIN ({_LEVEL_EVENTS}) AS e ON e.sku = i.sku AND e.location_code = p.code AND e.version = s.version
+    WHERE NOT e.payload @> jsonb_build_object(
+        'on_hand', s.on_hand, 'committed', s.committed, 'overallocated', s.flagged,
+        'unavailable', s.damaged + s.quality_control + s.safety_stock,
+        'available', greatest(0, {_SUPPLY} - s.committed))
+    """  # noqa: S608
+
+# ---------------------------------------------------------------- orders
+
+LINE_COUNTERS = """
+    SELECT l.id AS line_id, l.order_id, l.allocated, l.overallocated, a.quantity AS by_allocations,
+           a.overallocated AS overallocated_by_allocations
+    FROM order_lines l
+    LEFT JOIN (
+        SELECT line_id, sum(quantity) AS quantity, sum(overallocated) AS overallocated FROM allocations GROUP BY 1
+    ) AS a ON a.line_id = l.id
+    WHERE l.allocated <> coalesce(a.quantity, 0) OR l.overallocated <> coalesce(a.overallocated, 0)
+    """
+
+LINE_LIMITS = """
+    SELECT id AS line_id, order_id, quantity, allocated, overallocated, shipped, canceled, dropshipped
+    FROM order_lines
+    WHERE allocated + shipped + canceled + dropshipped > quantity
+        OR least(allocated, overallocated, shipped, canceled, dropshipped) < 0 OR overallocated > allocated
+    """
+
+CLAIMS_ARE_OF_THEIR_LINE = """
+    SELECT a.id AS allocation_id, a.line_id, a.item_id, l.item_id AS item_of_the_line, a.quantity, a.overallocated
+    FROM allocations a JOIN order_lines l ON l.id = a.line_id
+    WHERE a.item_id <> l.item_id OR a.quantity <= 0 OR a.overallocated NOT BETWEEN 0 AND a.quantity
+    """
+
+CLAIMS_ARE_OF_FINALIZED_ORDERS = """
+    SELECT o.id AS order_id, o.status, l.id AS line_id, l.allocated
+    FROM orders o JOIN order_lines l ON l.order_id = o.id
+    WHERE l.allocated > 0 AND o.status <> 'FINALIZED'
+    """
+
+VOID_ORDERS_ARE_CLOSED = """
+    SELECT o.id AS order_id, l.id AS line_id, l.quantity, l.shipped, l.canceled, l.dropshipped
+    FROM orders o JOIN order_lines l ON l.order_id = o.id
+    WHERE o.status = 'VOID' AND l.quantity > l.shipped + l.canceled + l.dropshipped
+    """
+
+STATUS = """
+    SELECT order_id, status, allocation_status, recomputed
+    FROM (
+        SELECT o.id AS order_id, o.status, o.allocation_status, CASE
+            WHEN o.status = 'VOID' OR l.open IS NULL THEN NULL
+            WHEN l.overallocated > 0 THEN 'OVERALLOCATED'
+            WHEN l.allocated = l.open THEN 'ALLOCATED'
+            WHEN l.allocated > 0 THEN 'PARTIALLY_ALLOCATED'
+            WHEN l.looked_at THEN 'COULD_NOT_ALLOCATE'
+            ELSE 'UNALLOCATED' END AS recomputed
+        FROM orders o
+        LEFT JOIN (
+            SELECT order_id, sum(quantity - shipped - canceled - dropshipped) AS open, sum(allocated) AS allocated,
+                   sum(overallocated) AS overallocated, bool_or(looked_at) AS looked_at
+            FROM order_lines WHERE quantity > shipped + canceled + dropshipped GROUP BY 1
+        ) AS l ON l.order_id = o.id
+    ) AS both_ways
+    WHERE allocation_status IS DISTINCT FROM recomputed
+    """
+
+KNOWN_STATUSES = f"""
+    SELECT id AS order_id, status, allocation_status, shipping_policy FROM orders
+    WHERE status NOT IN {_one_of(OrderStatus)} OR allocation_status NOT IN {_one_of(AllocationStatus)}
+        OR shipping_policy NOT IN {_one_of(ShippingPolicy)}
+    """  # noqa: S608
+
+ENDED = f"""
+    SELECT e.id AS ended_allocation_id, e.allocation_id, e.line_id, e.item_id, e.location_id, e.quantity, e.reason
+    FROM ended_allocations e
+    JOIN order_lines l ON l.id = e.line_id
+    LEFT JOIN stock_levels s ON s.item_id = e.item_id AND s.location_id = e.location_id
+    LEFT JOIN allocations a ON a.id = e.allocation_id
+    WHERE e.item_id <> l.item_id OR s.id IS NULL OR e.quantity <= 0 OR e.reason NOT IN {_one_of(AllocationEnd)}
+        OR (a.line_id, a.location_id, a.allocated_at) <> (e.line_id, e.location_id, e.allocated_at)
+    """  # noqa: S608
+
+ENDED_PARTS_AGREE = """
+    SELECT allocation_id, count(*) AS parts FROM ended_allocations
+    GROUP BY 1 HAVING (min(line_id), min(location_id), min(allocated_at))
+        <> (max(line_id), max(location_id), max(allocated_at))
+    """
+
+# ---------------------------------------------------------------- events and keys
+
+_ORDER_EVENTS = """
+    SELECT id, position, order_id, CAST(payload ->> 'order_version' AS bigint) AS version,
+           payload ->> 'before' AS before, payload ->> 'after' AS after
+    FROM events WHERE type = """
+
+ORDER_VERSIONS = f"""
+    SELECT order_id, o.version, e.events, e.versions, e.first, e.last
+    FROM (SELECT id AS order_id, version FROM orders) AS o
+    FULL JOIN (
+        SELECT order_id, count(*) AS events, count(DISTINCT version) AS versions, min(version) AS first,
+               max(version) AS last
+        FROM ({_ORDER_EVENTS} 'OrderChanged') AS e GROUP BY 1
+    ) AS e USING (order_id)
+    WHERE (o.version, o.version, o.version, 1) IS DISTINCT FROM (e.events, e.versions, e.last, e.first)
+    """  # noqa: S608
+
+CHAIN = f"""
+    SELECT order_id, version, before, after, expected
+    FROM (
+        SELECT e.*, CASE WHEN row_number() OVER log = 1 THEN 'UNALLOCATED' ELSE lag(after) OVER log END AS expected
+        FROM ({_ORDER_EVENTS} 'AllocationStatusChanged') AS e
+        WINDOW log AS (PARTITION BY order_id ORDER BY version, id)
+    ) AS chained
+    WHERE before IS DISTINCT FROM expected OR before IS NOT DISTINCT FROM after
+    """  # noqa: S608
+
+LAST_STATUS = f"""
+    SELECT o.id AS order_id, o.allocation_status, e.after
+    FROM orders o
+    LEFT JOIN (
+        SELECT DISTINCT ON (order_id) order_id, version, after
+        FROM ({_ORDER_EVENTS} 'AllocationStatusChanged') AS e ORDER BY order_id, version DESC, id DESC
+    ) AS e ON e.order_id = o.id
+    WHERE o.allocation_status IS DISTINCT FROM CASE WHEN e.order_id IS NULL THEN 'UNALLOCATED' ELSE e.after END
+    """  # noqa: S608
+
+STATUS_EVENTS_HAVE_A_VERSION = f"""
+    SELECT s.order_id, s.version, count(*) AS events
+    FROM ({_ORDER_EVENTS} 'AllocationStatusChanged') AS s
+    LEFT JOIN ({_ORDER_EVENTS} 'OrderChanged') AS c ON c.order_id = s.order_id AND c.version = s.version
+    GROUP BY 1, 2 HAVING count(*) > 1 OR count(c.id) = 0
+    """  # noqa: S608
+
+EVENTS_IN_ORDER = f"""
+    SELECT order_id, id, position, version, version_before
+    FROM (
+        SELECT e.*, lag(version) OVER log AS version_before, lag(position) OVER log AS position_before,
+               row_number() OVER log AS nth
+        FROM ({_ORDER_EVENTS} 'OrderChanged') AS e WINDOW log AS (PARTITION BY order_id ORDER BY id)
+    ) AS e
+    WHERE version <= version_before OR (nth > 1 AND position IS NOT NULL AND (position > position_before) IS NOT TRUE)
+    """  # noqa: S608
+
+POSITIONS = """
+    SELECT id, position, expected
+    FROM (SELECT id, position, row_number() OVER (ORDER BY position) AS expected FROM events
+          WHERE position IS NOT NULL) AS e
+    WHERE position <> expected
+    """
+
+LOG_END = """
+    SELECT l.position AS log_end, e.last FROM (SELECT max(position) AS last FROM events) AS e
+    LEFT JOIN log_end l ON true WHERE l.position IS DISTINCT FROM coalesce(e.last, 0)
+    """
+
+OUTCOMES = """
+    SELECT owner_id, mutation, key, created_at FROM idempotency_keys
+    WHERE outcome IS NULL OR outcome = CAST('null' AS jsonb)
+    """
+
+INVARIANTS: Sequence[Invariant] = (
+    Invariant(id="I1-committed", statement="A level's committed is the sum of its allocations.", sql=COMMITTED),
+    Invariant(
+        id="I1-flagged",
+        statement="What is committed beyond stock is flagged, on the level and in sum on its allocations.",
+        sql=FLAGGED,
+    ),
+    Invariant(
+        id="I1-weakest",
+        statement="The flags are on the weakest claims: lowest priority first, then the latest.",
+        sql=WEAKEST,
+    ),
+    Invariant(id="I2-counters", statement="A line's counters are the sums of its allocations.", sql=LINE_COUNTERS),
+    Invariant(id="I2-limits", statement="A line is not served beyond its quantity.", sql=LINE_LIMITS),
+    Invariant(id="I2-item", statement="An allocation is of its line's SKU.", sql=CLAIMS_ARE_OF_THEIR_LINE),
+    Invariant(id="I3-ledger", statement="Every stock quantity is the sum of its ledger.", sql=LEDGER),
+    Invariant(
+        id="I3-explained", statement="Every row of the ledger has cause, actor and request.", sql=UNEXPLAINED_MOVEMENTS
+    ),
+    Invariant(id="I4", statement="No quantity is negative, and what is set apart is on hand.", sql=NEGATIVE_STOCK),
+    Invariant(
+        id="I5-versions", statement="An order's OrderChanged versions have no hole and no double.", sql=ORDER_VERSIONS
+    ),
+    Invariant(id="I5-chain", statement="An order's status changes follow each other, from UNALLOCATED on.", sql=CHAIN),
+    Invariant(
+        id="I5-last", statement="An order's allocation status is that of its last status change.", sql=LAST_STATUS
+    ),
+    Invariant(
+        id="I5-one",
+        statement="A version has at most one status change, and it has its OrderChanged.",
+        sql=STATUS_EVENTS_HAVE_A_VERSION,
+    ),
+    Invariant(
+        id="I5-levels", statement="A level's StockLevelChanged versions have no hole and no double.", sql=LEVEL_VERSIONS
+    ),
+    Invariant(id="I5-shown", statement="A level's last event shows it as it is.", sql=LEVEL_EVENTS_SHOW_THE_LEVEL),
+    Invariant(id="I5-status", statement="An order's allocation status is what its lines make of it.", sql=STATUS),
+    Invariant(id="I6-order", statement="An order's events stand in the log by version.", sql=EVENTS_IN_ORDER),
+    Invariant(id="I6-dense", statement="The log's positions count from 1 without a hole.", sql=POSITIONS),
+    Invariant(id="I6-end", statement="The log ends at its last position.", sql=LOG_END),
+    Invariant(id="I7", statement="An idempotency key is committed with its outcome.", sql=OUTCOMES),
+    Invariant(id="I10-ended", statement="What ended was an allocation of its line at a known level.", sql=ENDED),
+    Invariant(
+        id="I10-parts",
+        statement="The parts of an allocation that ended are of one line and place.",
+        sql=ENDED_PARTS_AGREE,
+    ),
+    Invariant(id="I15-known", statement="Every status and policy is one of the known.", sql=KNOWN_STATUSES),
+    Invariant(
+        id="I15-allocated", statement="Only finalized orders hold allocations.", sql=CLAIMS_ARE_OF_FINALIZED_ORDERS
+    ),
+    Invariant(id="I15-void", statement="A void order has nothing open.", sql=VOID_ORDERS_ARE_CLOSED),
+)

@@ -1,0 +1,322 @@
+"""Builders that supply what does not matter to a test.
+
+The first half makes facts for the pure domain, with small whole numbers for ids; the second half uses the services, and
+calls things by their natural keys.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.allocating import OrderOutcome
+from domain.allocation import Ask, Claim, OpenOrder, Plan, StockView, Take
+from domain.batch import Batch, Facts
+from domain.events import Event
+from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, Sku
+from domain.kinds import AdjustmentReason, AllocationStatus, LocationKind, OrderStatus, ShippingPolicy, StockQuantity
+from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.stock import Location, StockLevel
+from persistence.database import PostgresDatabase
+from persistence.events import event_from
+from persistence.tables import metadata
+from services.allocation import AllocateOrder, AllocateOrders, DeallocateOrders, allocate_orders, deallocate_orders
+from services.callers import Caller
+from services.catalog import save_items, save_locations
+from services.orders import EditOrder, LineQuantity, edit_order, finalize_order, place_order, void_order
+from services.ports import AllocationView, LevelView, LineView, OrderReference, OrderView
+from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
+
+# ---------------------------------------------------------------- facts
+
+CHAIR, TABLE, LAMP = ItemId(1), ItemId(2), ItemId(3)
+LEEDS, YORK, HULL = LocationId(1), LocationId(2), LocationId(3)
+SKUS = {CHAIR: Sku("CHAIR"), TABLE: Sku("TABLE"), LAMP: Sku("LAMP")}
+LOCATIONS = {
+    place: Location(id=place, code=code, name=code.title(), kind=LocationKind.WAREHOUSE, rank=rank)
+    for place, code, rank in ((LEEDS, "LEEDS", 10), (YORK, "YORK", 20), (HULL, "HULL", 30))
+}
+RANKS = {place: location.rank for place, location in LOCATIONS.items()}
+
+
+def level(item: ItemId = CHAIR, location: LocationId = LEEDS, *, on_hand: int = 0, **quantities: int) -> StockLevel:
+    """A level whose flags are as they have to be."""
+    made = StockLevel(item=item, location=location, on_hand=on_hand, **({"version": 1} | quantities))
+    return made.with_quantity("flagged", made.overallocated)
+
+
+def order(
+    number: int = 1,
+    *,
+    status: OrderStatus = OrderStatus.FINALIZED,
+    allocation_status: AllocationStatus | None = AllocationStatus.UNALLOCATED,
+    policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE,
+    priority: int = 0,
+    version: int = 1,
+) -> Order:
+    return Order(
+        id=OrderId(number),
+        number=str(number),
+        channel="SHOP",
+        status=status,
+        allocation_status=allocation_status,
+        shipping_policy=policy,
+        priority=priority,
+        version=version,
+    )
+
+
+def line(item: ItemId = CHAIR, quantity: int = 1, *, number: int = 1, order: int = 1, **more: Any) -> OrderLine:
+    return OrderLine(id=LineId(number), order=OrderId(order), item=item, sku=SKUS[item], quantity=quantity, **more)
+
+
+def claim(
+    number: int = 1,
+    quantity: int = 1,
+    *,
+    item: ItemId = CHAIR,
+    location: LocationId = LEEDS,
+    order: int = 1,
+    line: int = 1,
+    overallocated: int = 0,
+    priority: int = 0,
+) -> Claim:
+    return Claim(
+        id=AllocationId(number),
+        order=OrderId(order),
+        line=LineId(line),
+        item=item,
+        location=location,
+        quantity=quantity,
+        overallocated=overallocated,
+        priority=priority,
+    )
+
+
+def batch(
+    levels: Iterable[StockLevel] = (),
+    orders: Iterable[Order] = (),
+    lines: Iterable[OrderLine] = (),
+    claims: Iterable[Claim] = (),
+) -> Batch:
+    """A working copy; the orders' allocation statuses are those of their lines."""
+    lines = list(lines)
+    return Batch(
+        Facts(
+            locations=LOCATIONS,
+            skus=SKUS,
+            levels=list(levels),
+            orders=[with_status(one, lines) for one in orders],
+            lines=lines,
+            claims=list(claims),
+        )
+    )
+
+
+def with_status(one: Order, lines: Iterable[OrderLine]) -> Order:
+    status = allocation_status(one.status, [line for line in lines if line.order == one.id])
+    return order(
+        one.id,
+        status=one.status,
+        allocation_status=status,
+        policy=one.shipping_policy,
+        priority=one.priority,
+        version=one.version,
+    )
+
+
+def wants(
+    order: int, *asks: tuple[ItemId, int], gives_back: Sequence[Take] = (), whole: bool = False, not_asked_for: int = 0
+) -> OpenOrder:
+    """An order that asks for (item, quantity); its lines are numbered from order * 10."""
+    return OpenOrder(
+        order=OrderId(order),
+        asks=tuple(Ask(LineId(order * 10 + at), item, quantity) for at, (item, quantity) in enumerate(asks)),
+        gives_back=tuple(gives_back),
+        all_or_nothing=whole,
+        not_asked_for=not_asked_for,
+    )
+
+
+def stock(*levels: StockLevel, ranks: Mapping[LocationId, int] = RANKS) -> StockView:
+    return StockView(levels, ranks)
+
+
+def taken(decision: Plan) -> list[tuple[int, str, str, int]]:
+    """Order, SKU, location and units of every take, in sequence."""
+    return [
+        (order.order, SKUS[take.item], LOCATIONS[take.location].code, take.quantity)
+        for order in decision.orders
+        for take in order.takes
+    ]
+
+
+# ---------------------------------------------------------------- through the services
+
+_numbers = count(1)
+
+
+def a_key() -> str:
+    """An idempotency key that nobody has used."""
+    return uuid4().hex
+
+
+async def a_catalog(database: PostgresDatabase, caller: Caller, stock: Mapping[tuple[str, str], int]) -> None:
+    """Items, locations and stock by (SKU, location); locations are tried in the order in which they appear."""
+    skus = dict.fromkeys(sku for sku, _ in stock)
+    places = dict.fromkeys(place for _, place in stock)
+    await save_items(database, [{"sku": sku, "name": sku.title()} for sku in skus])
+    ranked = enumerate(places)
+    await save_locations(database, [{"code": code, "name": code.title(), "rank": rank} for rank, code in ranked])
+    for place in places:
+        units = {sku: units for (sku, at), units in stock.items() if at == place and units}
+        if units:
+            await received(database, caller, units, location=place)
+
+
+async def placed(
+    database: PostgresDatabase,
+    caller: Caller,
+    lines: Mapping[str, int] | Sequence[tuple[str, int]],
+    *,
+    number: str | None = None,
+    channel: str = "SHOP",
+    key: str | None = None,
+    status: OrderStatus = OrderStatus.FINALIZED,
+    policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE,
+    priority: int = 0,
+) -> OrderId:
+    """An order of {sku: quantity}, or of (sku, quantity) where a SKU repeats."""
+    pairs = lines.items() if isinstance(lines, Mapping) else lines
+    new = NewOrder(
+        channel=channel,
+        number=number or f"N{next(_numbers)}",
+        lines=tuple(NewLine(sku=Sku(sku), quantity=quantity) for sku, quantity in pairs),
+        status=status,
+        terms=OrderTerms(shipping_policy=policy, priority=priority),
+    )
+    return (await place_order(database, caller, new, key or a_key())).order
+
+
+async def allocated(
+    database: PostgresDatabase,
+    caller: Caller,
+    *orders: OrderId,
+    key: str | None = None,
+    locations: tuple[str, ...] | None = None,
+) -> tuple[OrderOutcome, ...]:
+    """Run allocation over the orders in this sequence."""
+    command = AllocateOrders(orders=tuple(AllocateOrder(order=by_id(order)) for order in orders), locations=locations)
+    return (await allocate_orders(database, caller, command, key or a_key())).results
+
+
+async def deallocated(database: PostgresDatabase, caller: Caller, *orders: OrderId) -> tuple[OrderOutcome, ...]:
+    command = DeallocateOrders(orders=tuple(map(by_id, orders)))
+    return (await deallocate_orders(database, caller, command, a_key())).results
+
+
+async def received(
+    database: PostgresDatabase, caller: Caller, units: Mapping[str, int], *, location: str = "LEEDS"
+) -> None:
+    lines = tuple(ReceivedLine(sku=sku, quantity=quantity) for sku, quantity in units.items())
+    await receive_stock(database, caller, ReceiveStock(location=location, lines=lines), a_key())
+
+
+async def counted(
+    database: PostgresDatabase,
+    caller: Caller,
+    units: Mapping[str, int],
+    *,
+    location: str = "LEEDS",
+    quantity: StockQuantity = StockQuantity.ON_HAND,
+) -> None:
+    """Somebody counted: from now on a quantity of these SKUs is this."""
+    lines = tuple(AdjustedLine(sku=sku, counted=units) for sku, units in units.items())
+    command = AdjustStock(location=location, lines=lines, reason=AdjustmentReason.COUNT, quantity=quantity)
+    await adjust_stock(database, caller, command, a_key())
+
+
+async def edited(
+    database: PostgresDatabase,
+    caller: Caller,
+    order: OrderId,
+    *,
+    quantities: Mapping[LineId, int] | None = None,
+    added: Mapping[str, int] | None = None,
+    **terms: Any,
+) -> None:
+    changed = tuple(LineQuantity(line=line, quantity=units) for line, units in (quantities or {}).items())
+    new = tuple(NewLine(sku=Sku(sku), quantity=units) for sku, units in (added or {}).items())
+    await edit_order(database, caller, EditOrder(order=by_id(order), lines=changed + new, terms=terms), a_key())
+
+
+async def finalized(database: PostgresDatabase, caller: Caller, order: OrderId) -> None:
+    await finalize_order(database, caller, by_id(order), a_key())
+
+
+async def voided(database: PostgresDatabase, caller: Caller, order: OrderId) -> None:
+    await void_order(database, caller, by_id(order), "changed their mind", a_key())
+
+
+def by_id(order: OrderId) -> OrderReference:
+    return OrderReference(id=order)
+
+
+# ---------------------------------------------------------------- what is there now
+
+
+async def order_now(database: PostgresDatabase, order: OrderId) -> OrderView:
+    (view,) = await database.read(lambda uow: uow.orders.by_ids([order]))
+    return view
+
+
+async def status_now(database: PostgresDatabase, order: OrderId) -> AllocationStatus | None:
+    return (await order_now(database, order)).allocation_status
+
+
+async def statuses_now(database: PostgresDatabase, *orders: OrderId) -> list[AllocationStatus | None]:
+    return [await status_now(database, order) for order in orders]
+
+
+async def lines_now(database: PostgresDatabase, order: OrderId) -> list[LineView]:
+    return await database.read(lambda uow: uow.orders.lines_of([order]))
+
+
+async def claims_now(database: PostgresDatabase, order: OrderId) -> list[AllocationView]:
+    """What is set aside for the order, the oldest first."""
+    lines = [line.id for line in await lines_now(database, order)]
+    return await database.read(lambda uow: uow.orders.allocations_of(lines))
+
+
+async def level_now(database: PostgresDatabase, sku: str, location: str = "LEEDS") -> LevelView:
+    items = await database.read(lambda uow: uow.catalog.items_by_sku([sku]))
+    places = {place.code: place.id for place in await database.read(lambda uow: uow.catalog.locations())}
+    (view,) = await database.read(lambda uow: uow.stock.levels_at([(items[Sku(sku)], places[location])]))
+    return view
+
+
+async def quantities_now(database: PostgresDatabase, sku: str, location: str = "LEEDS") -> tuple[int, int, int, int]:
+    """On hand, committed, available and overallocated."""
+    view = await level_now(database, sku, location)
+    return view.on_hand, view.committed, view.available, view.overallocated
+
+
+async def events_now(engine: AsyncEngine, kind: Callable[..., Event] | None = None) -> list[Any]:
+    """Every event of this kind as it was written, numbered or not."""
+    table = metadata.tables["events"]
+    async with engine.connect() as connection:
+        rows = await connection.execute(select(table.c.type, table.c.payload).order_by(table.c.id))
+        found = [event_from(row.type, row.payload) for row in rows]
+    return found if kind is None else [event for event in found if type(event) is kind]
+
+
+async def everything(engine: AsyncEngine) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table: two of these are equal when nothing was written in between."""
+    async with engine.connect() as connection:
+        return {
+            name: sorted((tuple(row) for row in await connection.execute(select(table))), key=repr)
+            for name, table in metadata.tables.items()
+        }

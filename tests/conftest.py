@@ -1,0 +1,178 @@
+"""One PostgreSQL server a session, one database a test, and a look at what each test leaves behind.
+
+DIBS_TEST_DATABASE_URL names a server to use (15 or newer, a user who may create databases); without it an embedded one
+runs for the session.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.ids import KeyId
+from persistence.database import PostgresDatabase, connect
+from persistence.embedded import embedded_server
+from persistence.migrating import migrate
+from persistence.verify import verify
+from services.callers import Caller
+
+PREFIX = f"dibs_test_{secrets.token_hex(4)}"
+_numbers = count(1)
+SETTLE_SECONDS_MAX = 5
+
+LEFT_BEHIND = """
+    SELECT 'advisory lock' AS what, l.classid || '/' || l.objid AS which
+    FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = $1
+    UNION ALL
+    SELECT 'session', concat_ws(' ', application_name, state, query) FROM pg_stat_activity WHERE datname = $1
+    """
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "breaks_invariants: the test breaks one on purpose; verify is not asked after it"
+    )
+
+
+class Server:
+    """Makes, copies and drops databases."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+
+    @property
+    def url(self) -> str:
+        return self._url.render_as_string(hide_password=False)
+
+    def url_for(self, database: str) -> str:
+        return self._url.set(database=database).render_as_string(hide_password=False)
+
+    def create(self, name: str, template: str = "template0") -> str:
+        """A database that is a copy of the template; its address."""
+        # WAL_LOG, the default, copies our few megabytes in 20 ms; FILE_COPY needs two checkpoints: 60 ms.
+        asyncio.run(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'))
+        return self.url_for(name)
+
+    def drop(self, name: str) -> None:
+        asyncio.run(self._execute(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+    def left_behind(self, name: str) -> list[tuple[str, str]]:
+        """Advisory locks and sessions in the database; a session that is ending has a moment to be gone."""
+        return asyncio.run(self._left_behind(name))
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def _left_behind(self, name: str) -> list[tuple[str, str]]:
+        connection = await asyncpg.connect(self.url)
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS_MAX):
+                while found := await connection.fetch(LEFT_BEHIND, name):  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            pass
+        finally:
+            await connection.close()
+        return [tuple(row) for row in found]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if url := os.environ.get("DIBS_TEST_DATABASE_URL"):
+        yield Server(url)
+        return
+    data = tmp_path_factory.mktemp("server") / ".dibs"
+    with embedded_server(data, say=lambda _: None) as embedded:
+        yield Server(embedded.url)
+    shutil.rmtree(data)
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> Iterator[str]:
+    """The name of a database with today's schema, for `Server.create`."""
+    name = f"{PREFIX}_template"
+
+    async def prepare(url: str) -> None:
+        engine = connect(url)
+        await migrate(engine)
+        await engine.dispose()
+
+    asyncio.run(prepare(server.create(name)))
+    yield name
+    server.drop(name)
+
+
+@pytest.fixture
+def empty_database_url(server: Server) -> Iterator[str]:
+    """A database without any table."""
+    name = f"{PREFIX}_{next(_numbers)}"
+    yield server.create(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def database_url(server: Server, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database with today's schema and no rows. After the test it must be quiet and keep every invariant."""
+    name = f"{PREFIX}_{next(_numbers)}"
+    url = server.create(name, template)
+    yield url
+    left_behind = server.left_behind(name)
+    broken = [] if request.node.get_closest_marker("breaks_invariants") else asyncio.run(_verify(url))
+    server.drop(name)
+    assert left_behind == []
+    assert broken == []
+
+
+async def _verify(url: str) -> list[object]:
+    engine = connect(url, pool_size=1)
+    try:
+        return list(await verify(engine))
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = connect(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def database(engine: AsyncEngine) -> PostgresDatabase:
+    return PostgresDatabase(engine)
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller(key=KeyId(1), actor="tester", request="a test")
+
+
+@pytest.fixture
+def another_caller() -> Caller:
+    return Caller(key=KeyId(2), actor="partner", request="another test")
+
+
+@pytest.fixture
+async def databases(database_url: str) -> AsyncIterator[Callable[..., PostgresDatabase]]:
+    """More databases on the same rows, each with an engine of its own and the options of `connect`."""
+    engines: list[AsyncEngine] = []
+
+    def another(*, deadline_seconds: float = 30, **options: object) -> PostgresDatabase:
+        engines.append(connect(database_url, **options))  # type: ignore[arg-type]
+        return PostgresDatabase(engines[-1], deadline_seconds=deadline_seconds)
+
+    yield another
+    for engine in engines:
+        await engine.dispose()
