@@ -1,1 +1,298 @@
-def main() -> None: ...
+"""The command line. Every command works against the given PostgreSQL or the embedded one."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from dibs import log
+from dibs.importing.refusals import ImportRefused, RowIssue
+from dibs.opening import command_line, database_url, opened, run
+from dibs.serving import PortTaken, listen, serve, stopping_on_sigterm
+from dibs.settings import Settings
+from dibs.showing import console, errors, issues, progress, table
+from domain.kinds import AllocationStatus, OrderStatus
+from persistence.embedded import EmbeddedUnavailable
+from services.ports import Busy, OrderFilter, OutcomeUnknown
+
+app = typer.Typer(
+    name="dibs",
+    help="Order allocation: a merchant's orders call dibs on stock.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+importing = typer.Typer(no_args_is_help=True, help="Bring orders or stock in from a CSV file.")
+app.add_typer(importing, name="import")
+
+Data = Annotated[
+    Path | None, typer.Option(help="Where the embedded PostgreSQL keeps its files (without DIBS_DATABASE_URL).")
+]
+File = Annotated[Path, typer.Argument(help="A CSV file, plain or compressed (.gz, .xz).", show_default=False)]
+Map = Annotated[
+    list[str] | None, typer.Option("--map", help="A heading that is named otherwise, such as order=InvoiceNo.")
+]
+
+
+def main() -> None:
+    """Run the command that was typed; what can be expected to go wrong ends in a sentence."""
+    try:
+        with stopping_on_sigterm():
+            app()
+    except (EmbeddedUnavailable, ImportRefused, PortTaken, Busy, OutcomeUnknown) as error:
+        _give_up(str(error))
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(("DIBS", *map(str, problem["loc"]))).upper()
+            errors.print(f"{name}: {problem['msg'].removeprefix('Value error, ')}", style="red", markup=False)
+        sys.exit(2)
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        _give_up(f"The database cannot be used: {reason}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _give_up(sentence: str) -> None:
+    errors.print(sentence, style="red", markup=False)
+    sys.exit(1)
+
+
+def _settings(data: Path | None = None, **given: Any) -> Settings:
+    chosen = {name: value for name, value in ({"data": data} | given).items() if value is not None}
+    return Settings(**chosen)
+
+
+def _say(sentence: str) -> None:
+    errors.print(sentence, style="dim", markup=False)
+
+
+@contextmanager
+def _database(data: Path | None) -> Iterator[str]:
+    with database_url(_settings(data), _say) as url:
+        yield url
+
+
+# ---------------------------------------------------------------- serving
+
+
+@app.command("serve")
+def serve_command(
+    host: Annotated[str | None, typer.Option(help="The address to serve on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. [default: 8000]")] = None,
+    data: Data = None,
+) -> None:
+    """Serve the API, with its workers, until Ctrl-C."""
+    from dibs.app import create_app
+    from dibs.keys import ensure_key
+
+    settings = _settings(data, host=host, port=port)
+    log.configure(as_json=settings.log_json)
+    with listen(settings.host, settings.port) as listener, database_url(settings, _say) as url:
+        run(ensure_key(url, settings))
+        console.print(f"Dibs listens on http://{settings.host}:{listener.getsockname()[1]}/graphql")
+        serve(create_app(settings, url), listener)
+
+
+@app.command("demo")
+def demo_command(
+    port: Annotated[int | None, typer.Option(help="The port; a free one where 8000 is taken.")] = None,
+    data: Data = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop when the day is allocated.")] = False,
+) -> None:
+    """Allocate a real day of orders, watch it happen, and keep serving until Ctrl-C."""
+    from dibs.demo import demo
+
+    demo(_settings(data, port=port, explorer=True), port_was_given=port is not None, once=once)
+
+
+@app.command("migrate")
+def migrate_command(data: Data = None) -> None:
+    """Bring the database to the schema of this release."""
+    from persistence.database import connect
+    from persistence.migrating import migrate
+
+    async def work(url: str) -> list[str]:
+        engine = connect(url)
+        try:
+            return await migrate(engine)
+        finally:
+            await engine.dispose()
+
+    with _database(data) as url:
+        applied = run(work(url))
+    console.print(f"Applied {', '.join(applied)}." if applied else "The schema is current.")
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the GraphQL schema."""
+    from gql.api import create_schema
+
+    sys.stdout.write(create_schema().as_str() + "\n")
+
+
+# ---------------------------------------------------------------- importing
+
+
+@importing.command("orders")
+def import_orders(
+    file: File,
+    mapping: Map = None,
+    channel: Annotated[str, typer.Option(help="The channel of rows that name none.")] = "import",
+    currency: Annotated[str, typer.Option(help="The currency of prices that name none.")] = "GBP",
+    service_codes: Annotated[
+        str | None, typer.Option(help="Codes that are no goods, comma-separated; * stands for any ending.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Place the orders of a CSV file; an order is in or out as a whole, and importing twice changes nothing.
+
+    Columns: order, channel, sku, quantity, placed_at, unit_price, currency, customer, country. Import stock first: it
+    creates the items.
+    """
+    from dibs.importing.loading_orders import load_orders
+    from dibs.importing.orders import ORDER_COLUMNS, SERVICE_CODES, read_orders
+    from dibs.importing.reading import parse_map
+
+    columns = parse_map(mapping or [], ORDER_COLUMNS)
+    with progress("Reading") as tell:
+        read = read_orders(
+            file,
+            columns=columns,
+            default_channel=channel,
+            default_currency=currency,
+            service_codes=service_codes or SERVICE_CODES,
+            progress=tell,
+        )
+
+    async def work(url: str) -> Any:
+        async with opened(url) as database:
+            with progress("Placing orders") as tell:
+                return await load_orders(database, command_line("import orders"), read, progress=tell)
+
+    with _database(data) as url:
+        loaded = run(work(url))
+    rows = (
+        ("orders placed", loaded.placed),
+        ("lines placed", loaded.lines),
+        ("orders that were there already", loaded.already_there),
+        ("orders left out", loaded.left_out),
+        ("service rows skipped", read.service_rows_skipped),
+        ("rows of quantity zero skipped", read.zero_quantity_rows_skipped),
+        ("rows reported", len(loaded.issues)),
+    )
+    table(f"{file.name}: {read.rows:,} rows", ("what", "count"), rows)
+    for note in read.notes:
+        console.print(f"  country {note.name!r} is not known: left empty on {note.orders} orders", markup=False)
+    _show_issues(loaded.issues)
+
+
+@importing.command("stock")
+def import_stock(file: File, mapping: Map = None, data: Data = None) -> None:
+    """Set stock to the counts of a CSV file, creating items and locations; importing twice changes nothing.
+
+    Columns: sku, location, on_hand; name, barcode and location_name where there are any.
+    """
+    from dibs.importing.loading_stock import load_stock
+    from dibs.importing.reading import parse_map
+    from dibs.importing.stock import STOCK_COLUMNS, read_stock
+
+    columns = parse_map(mapping or [], STOCK_COLUMNS)
+    rows = list(read_stock(file, columns=columns))
+
+    async def work(url: str) -> Any:
+        async with opened(url) as database:
+            with progress("Setting stock") as tell:
+                return await load_stock(database, command_line("import stock"), rows, progress=tell)
+
+    with _database(data) as url:
+        loaded = run(work(url))
+    counted = (
+        ("items created", loaded.items_created),
+        ("items changed", loaded.items_changed),
+        ("locations created", loaded.locations_created),
+        ("stock levels changed", loaded.levels_changed),
+        ("orders that became overallocated", len(loaded.orders_overallocated)),
+        ("rows reported", len(loaded.issues)),
+    )
+    table(f"{file.name}: {loaded.rows:,} rows", ("what", "count"), counted)
+    _show_issues(loaded.issues)
+
+
+def _show_issues(found: tuple[RowIssue, ...]) -> None:
+    issues([(issue.line_number, issue.order, issue.message) for issue in found])
+
+
+# ---------------------------------------------------------------- working
+
+
+@app.command("allocate")
+def allocate_command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")] = False,
+    data: Data = None,
+) -> None:
+    """Allocate every order that waits for stock, oldest first."""
+    from services.allocation import allocate_waiting
+
+    async def work(url: str) -> Counter[AllocationStatus]:
+        async with opened(url) as database:
+            with progress("Allocating") as tell:
+                return await allocate_waiting(database, command_line("allocate"), progress=tell, dry_run=dry_run)
+
+    with _database(data) as url:
+        after = run(work(url))
+    title = "What would become of the waiting orders" if dry_run else "What became of the waiting orders"
+    table(title, ("allocation status", "orders"), [(status.value, after[status]) for status in AllocationStatus])
+
+
+@app.command("status")
+def status_command(data: Data = None) -> None:
+    """Count the orders by status and by allocation status."""
+
+    async def work(url: str) -> list[tuple[OrderStatus, AllocationStatus | None, int]]:
+        async with opened(url) as database:
+            return await database.read(lambda uow: uow.orders.counts(OrderFilter()))
+
+    with _database(data) as url:
+        counts = run(work(url))
+    statuses: Counter[OrderStatus] = Counter()
+    allocations: Counter[AllocationStatus | None] = Counter()
+    for status, allocation, count in counts:
+        statuses[status] += count
+        allocations[allocation] += count
+    table("Orders by status", ("status", "orders"), [(one.value, statuses[one]) for one in OrderStatus])
+    rows = [(one.value, allocations[one]) for one in AllocationStatus]
+    table("Orders by allocation status", ("allocation status", "orders"), [*rows, ("nothing open", allocations[None])])
+
+
+@app.command("verify")
+def verify_command(data: Data = None) -> None:
+    """Check everything that must always be true; exit 1 with the rows where something is not."""
+    from persistence.database import connect
+    from persistence.verify import INVARIANTS, Broken, verify
+
+    async def work(url: str) -> list[Broken]:
+        engine = connect(url)
+        try:
+            return await verify(engine)
+        finally:
+            await engine.dispose()
+
+    with _database(data) as url:
+        broken = run(work(url))
+    if not broken:
+        console.print(f"All {len(INVARIANTS)} invariants hold.")
+        return
+    for one in broken:
+        errors.print(f"{one.invariant.id}: {one.invariant.statement}", style="red", markup=False)
+        for row in one.rows:
+            errors.print(f"  {row}", markup=False)
+    raise typer.Exit(1)

@@ -92,6 +92,8 @@ class PostgresDatabase:
         self.engine = engine
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._deadline_seconds = deadline_seconds
+        self.on_commit: Callable[[], None] = lambda: None
+        """Called after each commit of this process; it must neither wait nor fail."""
 
     async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read on one connection, statement by statement."""
@@ -138,7 +140,8 @@ class PostgresDatabase:
         async with self.engine.connect() as connection:
             answer = await work(PostgresUnitOfWork(connection))
             await _commit(connection)
-            return answer
+        self.on_commit()
+        return answer
 
     async def _read_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         async with self._reading.connect() as connection:

@@ -1,17 +1,22 @@
 """Allocate and deallocate: the main job."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from domain.allocating import OrderOutcome, OrderToAllocate, allocate, deallocate
 from domain.batch import Batch, Facts
 from domain.checks import LIST_MAX, Path, Problems
 from domain.errors import InvalidInput
-from domain.ids import LineId, LocationId, OrderId
+from domain.ids import LevelKey, LineId, LocationId, OrderId
+from domain.kinds import AllocationStatus
+from domain.orders import ALLOCATABLE
 from services.callers import Caller
 from services.idempotency import once
-from services.ports import BatchTooLarge, Database, OrderReference, UnitOfWork
+from services.ports import BatchTooLarge, Database, OrderFilter, OrderReference, OrderView, Seek, UnitOfWork
 from services.recording import record
+from services.references import checked_reference
 
 ORDERS_MAX = 1_000
 
@@ -58,7 +63,7 @@ async def allocate_orders(
     database: Database, caller: Caller, command: AllocateOrders, key: str, *, dry_run: bool = False
 ) -> RunOutcome:
     """Allocate in one transaction; each order has its own outcome. Raises InvalidInput, IdempotencyKeyReused."""
-    _check(command)
+    command = _checked(command)
 
     async def effect(uow: UnitOfWork) -> RunOutcome:
         return await _allocate(uow, caller, command, dry_run=dry_run)
@@ -71,9 +76,12 @@ async def allocate_orders(
 async def deallocate_orders(database: Database, caller: Caller, command: DeallocateOrders, key: str) -> RunOutcome:
     """Give back in one transaction; each order has its own outcome. Raises InvalidInput, IdempotencyKeyReused."""
     problems = Problems()
-    problems.size(len(command.orders), ("input", "orders"), ORDERS_MAX)
-    problems.distinct(map(str, command.orders), ("input", "orders"), "Each order may stand here once.")
+    orders = [
+        checked_reference(problems, one, ("input", "orders", str(index))) for index, one in enumerate(command.orders)
+    ]
+    _check_references(problems, orders)
     problems.refuse()
+    command = replace(command, orders=tuple(orders))
 
     async def effect(uow: UnitOfWork) -> RunOutcome:
         ids = await uow.orders.resolve(command.orders)
@@ -90,21 +98,108 @@ async def deallocate_orders(database: Database, caller: Caller, command: Dealloc
 async def allocate_batch(uow: UnitOfWork, caller: Caller, orders: Sequence[OrderId]) -> tuple[OrderOutcome, ...]:
     """Allocate orders that are known by id, in this sequence, within a transaction that the caller keeps."""
     batch = Batch(await uow.batches.load(orders=orders))
-    outcomes = allocate(batch, [OrderToAllocate(reference=f"Order:{order}", order=order) for order in orders])
+    outcomes = allocate(batch, _whole_orders(orders))
     await record(uow, batch, caller)
     return outcomes
 
 
-def _check(command: AllocateOrders) -> None:
+async def allocate_waiting(
+    database: Database, caller: Caller, *, progress: Callable[[int, int], None] | None = None, dry_run: bool = False
+) -> Counter[AllocationStatus]:
+    """Allocate every order that waits for stock, the oldest first; how many are in which allocation status after it.
+
+    Each batch is a transaction of its own, so what is done stays done whatever happens to the rest. Not counted is an
+    order that can not be allocated any more when its turn comes, or that has more SKUs than a batch takes.
+
+    A dry run writes nothing and holds the locks of one batch at a time. It carries what earlier batches would have
+    moved over to the levels that later ones read. An overallocated order whose stock an earlier batch gives back is
+    allocated anew there, where the real run lets it keep what it has. Both end with the same units and statuses, save
+    for an order that ships complete and grew after it had been allocated.
+    """
+    total = await database.read(_count_waiting)
+    moved: Counter[LevelKey] = Counter()
+    after: Counter[AllocationStatus] = Counter()
+    seek: Seek | None = None
+    size, done = ORDERS_MAX, 0
+    while waiting := await database.read(partial(_waiting, after=seek, first=size)):
+        orders = [order.id for order in waiting]
+        try:
+            outcomes, moves = await database.run(
+                partial(_foresee, orders=orders, moved=moved)
+                if dry_run
+                else partial(_allocate_for_good, caller=caller, orders=orders),
+                repeatable=True,
+            )
+        except BatchTooLarge:
+            if len(orders) > 1:  # nothing was locked yet, so that trying costs little
+                size = len(orders) // 2
+                continue
+            outcomes, moves = (), {}
+        moved.update(moves)
+        after.update(outcome.after for outcome in outcomes if outcome.after)
+        seek = waiting[-1].placed_at, waiting[-1].id
+        size = min(ORDERS_MAX, size + size // 4 + 1)
+        done += len(orders)
+        if progress:
+            progress(done, max(done, total))
+    return after
+
+
+async def _count_waiting(uow: UnitOfWork) -> int:
+    waiting = OrderFilter(
+        statuses=ALLOCATABLE,
+        allocation_statuses=tuple(status for status in AllocationStatus if status is not AllocationStatus.ALLOCATED),
+    )
+    return sum(count for *_, count in await uow.orders.counts(waiting))
+
+
+async def _waiting(uow: UnitOfWork, *, after: Seek | None, first: int) -> list[OrderView]:
+    return await uow.orders.waiting_to_be_allocated(after, first)
+
+
+async def _allocate_for_good(
+    uow: UnitOfWork, *, caller: Caller, orders: Sequence[OrderId]
+) -> tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]:
+    return await allocate_batch(uow, caller, orders), {}
+
+
+async def _foresee(
+    uow: UnitOfWork, *, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]
+) -> tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]:
+    """What allocating would do after `moved` units more had been committed at the levels; and what it would move."""
+    facts = await uow.batches.load(orders=orders)
+    levels = [replace(level, committed=max(0, level.committed + moved.get(level.key, 0))) for level in facts.levels]
+    batch = Batch(replace(facts, levels=levels))
+    outcomes = allocate(batch, _whole_orders(orders))
+    return outcomes, {level.key: batch.levels[level.key].committed - level.committed for level in levels}
+
+
+def _whole_orders(orders: Sequence[OrderId]) -> list[OrderToAllocate]:
+    return [OrderToAllocate(reference=f"Order:{order}", order=order) for order in orders]
+
+
+def _checked(command: AllocateOrders) -> AllocateOrders:
     problems = Problems()
-    orders = ("input", "orders")
-    problems.size(len(command.orders), orders, ORDERS_MAX)
-    problems.distinct((str(one.order) for one in command.orders), orders, "Each order may stand here once.")
-    for index, one in enumerate(command.orders):
-        _check_lines(problems, one, (*orders, str(index), "lines"))
+    paths = [("input", "orders", str(index)) for index in range(len(command.orders))]
+    references = [
+        checked_reference(problems, one.order, (*path, "order"))
+        for path, one in zip(paths, command.orders, strict=True)
+    ]
+    _check_references(problems, references)
+    for path, one in zip(paths, command.orders, strict=True):
+        _check_lines(problems, one, (*path, "lines"))
     if command.locations is not None:
         problems.size(len(command.locations), ("input", "locations"), LIST_MAX)
+        for index, code in enumerate(command.locations):
+            problems.code(code, ("input", "locations", str(index)))
     problems.refuse()
+    orders = (replace(one, order=order) for one, order in zip(command.orders, references, strict=True))
+    return replace(command, orders=tuple(orders))
+
+
+def _check_references(problems: Problems, references: Sequence[OrderReference]) -> None:
+    problems.size(len(references), ("input", "orders"), ORDERS_MAX)
+    problems.distinct(map(str, references), ("input", "orders"), "Each order may stand here once.")
 
 
 def _check_lines(problems: Problems, order: AllocateOrder, path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
+from domain.checks import Problems
 from domain.errors import REFUSALS, DomainError, IdempotencyKeyReused
 from services.callers import Caller
 from services.ports import Database, UnitOfWork
@@ -38,6 +39,9 @@ async def once(
     `command` is the whole input: another command under the same key is refused. A refusal that is kept is committed
     with the key, so the effect must decide before it writes.
     """
+    problems = Problems()
+    key = problems.code(key, ("input", "idempotencyKey"))
+    problems.refuse()
     fingerprint = hashlib.sha256(orjson.dumps(command, default=str)).digest()
 
     async def attempt(uow: UnitOfWork) -> T | DomainError:

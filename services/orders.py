@@ -16,6 +16,7 @@ from services.callers import Caller
 from services.idempotency import once
 from services.ports import Database, OrderReference, UnitOfWork
 from services.recording import record
+from services.references import checked_reference
 
 T = TypeVar("T", Customer, Address)
 
@@ -93,7 +94,10 @@ async def edit_order(database: Database, caller: Caller, command: EditOrder, key
 
 
 async def finalize_order(database: Database, caller: Caller, order: OrderReference, key: str) -> OrderDone:
-    """Confirm a draft. Raises IdempotencyKeyReused, NotFound, OrderNotInState."""
+    """Confirm a draft. Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderNotInState."""
+    problems = Problems()
+    order = checked_reference(problems, order, ("input", "order"))
+    problems.refuse()
     return await _decide(database, caller, "finalizeOrder", key, order, None)
 
 
@@ -101,6 +105,7 @@ async def void_order(database: Database, caller: Caller, order: OrderReference, 
     """Cancel an order. Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderNotInState."""
     problems = Problems()
     reason = problems.text(reason, ("input", "reason"))
+    order = checked_reference(problems, order, ("input", "order"))
     problems.refuse()
     return await _decide(database, caller, "voidOrder", key, order, reason)
 
@@ -229,6 +234,7 @@ def _wire(name: str) -> str:
 
 def _check_edit(command: EditOrder) -> EditOrder:
     problems, path = Problems(), ("input", "lines")
+    order = checked_reference(problems, command.order, ("input", "order"))
     problems.size(len(command.lines), path, checks.ORDER_LINES_MAX, least=0)
     named = [line.line if isinstance(line, LineQuantity) else None for line in command.lines]
     problems.distinct(named, path, "Each line may stand here once.")
@@ -244,22 +250,26 @@ def _check_edit(command: EditOrder) -> EditOrder:
         if name in command.terms and command.terms[name] is None:
             problems.add(("input", _wire(name)), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
     if not problems.found:
-        _terms(problems, _merge(OrderTerms(), command.terms), ("input",))
+        _terms(problems, _changed(OrderTerms(), command.terms), ("input",))
     problems.refuse()
-    return replace(command, lines=tuple(lines))
+    return replace(command, order=order, lines=tuple(lines))
 
 
 def _merge(terms: OrderTerms, changed: Mapping[str, Any]) -> OrderTerms:
-    """The terms after an edit, as Dibs keeps them."""
+    """The terms after an edit that was checked, as Dibs keeps them."""
+    return _terms(Problems(), _changed(terms, changed), ("input",))
+
+
+def _changed(terms: OrderTerms, changed: Mapping[str, Any]) -> OrderTerms:
+    """The terms after an edit, as the caller wrote them."""
     policy: ShippingPolicy = changed.get("shipping_policy", terms.shipping_policy)
-    merged = OrderTerms(
+    return OrderTerms(
         shipping_policy=policy,
         priority=changed.get("priority", terms.priority),
         tags=tuple(changed.get("tags", terms.tags) or ()),
         customer=_merged(Customer(), terms.customer, changed, "customer"),
         ship_to=_merged(Address(), terms.ship_to, changed, "ship_to"),
     )
-    return _terms(Problems(), merged, ("input",))
 
 
 def _merged(empty: T, value: T | None, changed: Mapping[str, Any], name: str) -> T | None:

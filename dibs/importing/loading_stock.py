@@ -15,9 +15,10 @@ from dibs.importing.refusals import RowIssue, shown
 from dibs.importing.stock import ImportedStock
 from domain.checks import PRIORITY_MAX, TEXT_LENGTH_MAX, normal
 from domain.errors import InsufficientStock
-from domain.ids import Sku
+from domain.ids import OrderId, Sku
 from domain.kinds import AdjustmentReason
 from domain.stock import Item
+from domain.stocking import StockOutcome
 from services.callers import Caller
 from services.catalog import save_items, save_locations
 from services.ports import Database, UnitOfWork
@@ -34,7 +35,7 @@ RANKS_APART = 10
 class StockLoaded:
     """What became of the `rows` of a stock file. `issues` are the rows that were left out, those of the reading too.
 
-    `levels_changed`: rows whose count was not what was on hand.
+    `levels_changed`: rows whose count was not what was on hand. `orders_overallocated`: those that lost stock by it.
     """
 
     rows: int
@@ -42,6 +43,7 @@ class StockLoaded:
     items_changed: int
     locations_created: int
     levels_changed: int
+    orders_overallocated: tuple[OrderId, ...]
     issues: tuple[RowIssue, ...]
 
 
@@ -68,10 +70,12 @@ async def load_stock(
 
     changed = await _save_items(database, stock, items)
     locations_created = await _save_locations(database, stock)
+    overallocated: dict[OrderId, None] = {}
     levels_changed = done = 0
     for code, batch in _levels(stock):
-        count, left_out = await _count_levels(database, caller, code, batch, reference)
-        levels_changed += count
+        outcome, left_out = await _count_levels(database, caller, code, batch, reference)
+        levels_changed += len(outcome.levels)
+        overallocated |= dict.fromkeys(outcome.overallocated)
         issues.extend(left_out)
         done += len(batch)
         if progress:
@@ -82,6 +86,7 @@ async def load_stock(
         items_changed=sum(sku in items for sku in changed),
         locations_created=locations_created,
         levels_changed=levels_changed,
+        orders_overallocated=tuple(overallocated),
         issues=tuple(issues),
     )
 
@@ -186,8 +191,8 @@ def _levels(stock: Sequence[ImportedStock]) -> Iterator[tuple[str, Sequence[Impo
 
 async def _count_levels(
     database: Database, caller: Caller, location: str, rows: Sequence[ImportedStock], reference: str | None
-) -> tuple[int, list[RowIssue]]:
-    """How many levels changed; the rows whose count is less than what is set apart are left out."""
+) -> tuple[StockOutcome, list[RowIssue]]:
+    """The levels that changed; the rows whose count is less than what is set apart are left out."""
     issues: list[RowIssue] = []
     while True:
         work = partial(_adjust, caller=caller, location=location, rows=rows, reference=reference)
@@ -201,7 +206,7 @@ async def _count_levels(
 
 async def _adjust(
     uow: UnitOfWork, *, caller: Caller, location: str, rows: Sequence[ImportedStock], reference: str | None
-) -> int:
+) -> StockOutcome:
     """A level that says what its row says is not locked: at this moment it is as if it had just been counted."""
     ids = await uow.catalog.items_by_sku([row.sku for row in rows])
     (place,) = [one.id for one in await uow.catalog.locations() if one.code == location]
@@ -210,10 +215,10 @@ async def _adjust(
     lines = tuple(
         AdjustedLine(sku=row.sku, counted=row.on_hand) for row in rows if on_hand.get(Sku(row.sku)) != row.on_hand
     )
-    if lines:
-        command = AdjustStock(location=location, lines=lines, reason=AdjustmentReason.COUNT)
-        await adjust_levels(uow, caller, command, reference)
-    return len(lines)
+    if not lines:
+        return StockOutcome(levels=())
+    command = AdjustStock(location=location, lines=lines, reason=AdjustmentReason.COUNT)
+    return await adjust_levels(uow, caller, command, reference)
 
 
 def _too_few(row: ImportedStock) -> RowIssue:

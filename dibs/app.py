@@ -1,0 +1,114 @@
+"""The application: every part made and plugged together in one place. Importing it opens nothing."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypedDict
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from dibs.settings import Settings
+from gql.api import create_schema
+from gql.context import Context
+from gql.execution import Executor
+from gql.explorer_page import explorer_routes
+from gql.feed import Feed
+from gql.http import HttpEndpoint
+from gql.websocket import WebSocketEndpoint
+from persistence.bell import BroadcastBell
+from persistence.database import PostgresDatabase, connect
+from persistence.migrating import schema_is_current
+from services.callers import Caller
+from services.credentials import authenticate
+from workers.loop import running
+from workers.relay import Relay
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The parts that live as long as the process serves."""
+
+    engine: AsyncEngine
+    http: HttpEndpoint
+    websocket: WebSocketEndpoint
+
+
+class State(TypedDict):
+    """What requests find in `request.state`."""
+
+    running: Running
+
+
+def create_app(settings: Settings, database_url: str) -> Starlette:
+    """The API with its workers, on a database with a current schema."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        engine = connect(database_url, pool_size=settings.pool_size)
+        bell = BroadcastBell(settings.bell_url.get_secret_value() if settings.bell_url else database_url)
+        database = PostgresDatabase(engine)
+        feed, relay = Feed(database, bell), Relay(database, bell)
+        database.on_commit = relay.nudge
+        try:
+            async with running(bell.run, relay.run, feed.run):
+                yield {"running": _plug(settings, engine, database, feed)}
+        finally:
+            await engine.dispose()
+
+    routes = [
+        Route("/graphql", _graphql, methods=["POST"]),
+        WebSocketRoute("/graphql", _graphql_socket),
+        Route("/healthz", _healthz),
+        Route("/readyz", _readyz),
+        *(explorer_routes() if settings.explorer else []),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _plug(settings: Settings, engine: AsyncEngine, database: PostgresDatabase, feed: Feed) -> Running:
+    executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
+
+    async def who(secret: str) -> Caller | None:
+        return await authenticate(database, secret, secrets.token_hex(8)) if secret else None
+
+    def context(caller: Caller) -> Context:
+        return Context(caller, database, feed)
+
+    return Running(engine, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
+
+
+async def _graphql(request: Request) -> Response:
+    endpoint: HttpEndpoint = request.state.running.http
+    return await endpoint(request)
+
+
+async def _graphql_socket(socket: WebSocket) -> None:
+    endpoint: WebSocketEndpoint = socket.state.running.websocket
+    await endpoint(socket)
+
+
+async def _healthz(_: Request) -> Response:
+    """The process is alive."""
+    return JSONResponse({"status": "alive"})
+
+
+async def _readyz(request: Request) -> Response:
+    """The database can be reached and has the schema of this release."""
+    engine: AsyncEngine = request.state.running.engine
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        current = await schema_is_current(engine)
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return JSONResponse({"status": "not ready", "reason": "the database cannot be reached"}, 503)
+    if not current:
+        return JSONResponse({"status": "not ready", "reason": "the schema is not current: run `dibs migrate`"}, 503)
+    return JSONResponse({"status": "ready"})

@@ -1,0 +1,23 @@
+"""The administrator's API key when a server starts."""
+
+from dibs.opening import opened
+from dibs.settings import Settings
+from dibs.showing import console, errors
+from persistence.migrating import schema_is_current
+from services.credentials import ADMIN, create_first_key, preset_key
+
+
+async def ensure_key(url: str, settings: Settings) -> None:
+    """Take the preset key; without one, make the first key of an embedded database, and show it this once."""
+    async with opened(url) as database:
+        if not await schema_is_current(database.engine):
+            errors.print("The schema of this database is not current: run `dibs migrate`.", style="yellow")
+        elif settings.admin_key:
+            await preset_key(database, ADMIN, settings.admin_key.get_secret_value())
+        elif not settings.database_url:
+            _show_first_key(await create_first_key(database))
+
+
+def _show_first_key(secret: str | None) -> None:
+    if secret:
+        console.print(f"The administrator's API key, shown this once: {secret}", markup=False)

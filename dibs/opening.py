@@ -1,0 +1,56 @@
+"""Which database? The one that was given, or the embedded one, for as long as a command runs."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dibs.settings import Settings
+from domain.ids import KeyId
+from persistence.database import PostgresDatabase, connect
+from persistence.embedded import embedded_server
+from persistence.migrating import migrate
+from services.callers import Caller
+
+T = TypeVar("T")
+
+
+@contextmanager
+def database_url(settings: Settings, say: Callable[[str], None]) -> Iterator[str]:
+    """The address of the given database; without one, that of the embedded server, migrated and ready."""
+    if settings.database_url:
+        yield settings.database_url.get_secret_value()
+        return
+    with embedded_server(settings.data, say=say) as server:
+        run(_migrate(server.url))
+        yield server.url
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[PostgresDatabase]:
+    """A database to work with, closed on the way out."""
+    engine: AsyncEngine = connect(url)
+    try:
+        yield PostgresDatabase(engine)
+    finally:
+        await engine.dispose()
+
+
+async def _migrate(url: str) -> None:
+    engine = connect(url)
+    try:
+        await migrate(engine)
+    finally:
+        await engine.dispose()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def command_line(command: str) -> Caller:
+    """Who works on the database directly, without a key."""
+    return Caller(key=KeyId(0), actor=f"dibs {command}", request=secrets.token_hex(8))

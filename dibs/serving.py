@@ -1,0 +1,83 @@
+"""Run the API with uvicorn, tuned for GraphQL: no deflate, small frames, bounded waits."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+DRAIN_SECONDS_MAX = 8
+FRAME_BYTES_MAX = 64_000
+
+
+class PortTaken(Exception):
+    """Somebody else listens there."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket to serve on; port 0 takes a free one. Raises PortTaken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        message = f"Cannot listen on {host}:{port} ({error.strerror}). Choose another port with --port."
+        raise PortTaken(message) from None
+
+
+@contextmanager
+def stopping_on_sigterm() -> Iterator[None]:
+    """SIGTERM leaves by the way of exceptions, so that everything that was opened is closed."""
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + signum)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def serve(app: Starlette, listener: socket.socket, beside: Callable[[], Awaitable[bool]] | None = None) -> None:
+    """Serve until a signal. `beside` runs once the server is up; where it answers False, the server stops."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=FRAME_BYTES_MAX,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
+    )
+    server = uvicorn.Server(config)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(server, listener, beside))
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, beside: Callable[[], Awaitable[bool]] | None) -> None:
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    if beside:
+        guest = asyncio.create_task(_beside(server, beside))
+        await asyncio.wait({serving, guest}, return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done() and (guest.exception() or not guest.result()):
+            server.should_exit = True
+        await serving
+        guest.cancel()
+        await asyncio.wait({guest})
+        if not guest.cancelled():
+            guest.result()
+    else:
+        await serving
+
+
+async def _beside(server: uvicorn.Server, beside: Callable[[], Awaitable[bool]]) -> bool:
+    while not server.started:  # noqa: ASYNC110  (uvicorn tells it in no other way)
+        await asyncio.sleep(0.01)
+    return await beside()

@@ -1,0 +1,45 @@
+"""Settings: read once from the environment (DIBS_…), then frozen."""
+
+from pathlib import Path
+
+from pydantic import Field, PostgresDsn, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.credentials import SECRET_LENGTH_MIN
+
+
+class Settings(BaseSettings):
+    """What can be set. Every field is an environment variable, such as DIBS_DATABASE_URL."""
+
+    model_config = SettingsConfigDict(env_prefix="DIBS_", frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(None, description="Your PostgreSQL; without it, an embedded one runs.")
+    data: Path = Field(Path(".dibs"), description="Where the embedded PostgreSQL keeps its files.")
+    admin_key: SecretStr | None = Field(None, description="The administrator's API key, 32 characters or more.")
+    bell_url: SecretStr | None = Field(
+        None, description="memory://, postgres://… or redis://…; the database if absent."
+    )
+    host: str = Field("127.0.0.1", description="The address to serve on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to serve on; 0 takes a free one.")
+    explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
+    suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
+    pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
+    log_json: bool = Field(False, description="One JSON object a line instead of text for people.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value().strip():
+            return None
+        try:
+            PostgresDsn(value.get_secret_value())
+        except ValueError:
+            raise ValueError("must look like postgresql://user:password@host:5432/database") from None
+        return value
+
+    @field_validator("admin_key")
+    @classmethod
+    def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SECRET_LENGTH_MIN:
+            raise ValueError(f"must have at least {SECRET_LENGTH_MIN} characters")
+        return value

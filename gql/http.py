@@ -1,0 +1,149 @@
+"""GraphQL over HTTP: POST of application/json, and nothing else."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from graphql import OperationType
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gql.context import Context
+from gql.errors import error_body, masked
+from gql.execution import Answer, Executor, Refused
+from services.callers import Caller
+
+log = logging.getLogger("dibs.http")
+
+BODY_BYTES_MAX = 256_000
+REQUEST_SECONDS_MAX = 60
+RESPONSE_JSON = "application/graphql-response+json"
+
+Authenticate = Callable[[str], Awaitable[Caller | None]]
+
+
+class Unacceptable(Exception):
+    """A request that never becomes an operation."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """The body of a GraphQL request."""
+
+    query: str
+    operation_name: str | None
+    variables: dict[str, Any]
+
+
+class HttpEndpoint:
+    """Answers POST /graphql."""
+
+    def __init__(
+        self, executor: Executor, authenticate: Authenticate, make_context: Callable[[Caller], Context]
+    ) -> None:
+        self._executor = executor
+        self._authenticate = authenticate
+        self._make_context = make_context
+
+    async def __call__(self, request: Request) -> Response:
+        try:
+            _check_content(request)
+            caller = await self._authenticate(bearer(request.headers.get("authorization")) or "")
+            if caller is None:
+                raise Unacceptable(401, "UNAUTHENTICATED", UNAUTHENTICATED)
+            return await self._answer(request, caller, parse_body(await _body(request)))
+        except Unacceptable as refusal:
+            headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
+            return _response(request, error_body(refusal.code, str(refusal)), refusal.status, headers)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:
+            message, extensions = masked(error)
+            return _response(request, {"errors": [{"message": message, "extensions": extensions}]}, 500)
+
+    async def _answer(self, request: Request, caller: Caller, body: HttpRequest) -> Response:
+        operation = self._executor.prepare(body.query, body.operation_name, body.variables)
+        if isinstance(operation, Refused):
+            status = 400 if _speaks_response_json(request) else 200
+            return _response(request, {"errors": operation.errors}, status)
+        if operation.type is OperationType.SUBSCRIPTION:
+            message = "Subscriptions go over a WebSocket to this address (graphql-transport-ws)."
+            raise Unacceptable(400, "BAD_USER_INPUT", message)
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS_MAX):
+                answer = await self._executor.execute(operation, self._make_context(caller))
+        except TimeoutError:
+            message = "This took too long. What it changed, if anything, its idempotency key will tell."
+            raise Unacceptable(503, "OUTCOME_UNKNOWN", message) from None
+        status = 400 if "data" in answer and answer["data"] is None and _speaks_response_json(request) else 200
+        return _response(request, answer, status)
+
+
+UNAUTHENTICATED = "Send a valid API key as `Authorization: Bearer <key>`."
+
+
+def bearer(header: str | None) -> str | None:
+    """The key of an Authorization header."""
+    scheme, _, key = (header or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
+
+
+def parse_body(raw: bytes) -> HttpRequest:
+    """Raises Unacceptable."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Unacceptable(400, "BAD_USER_INPUT", f"The body is not JSON: {error}.") from None
+    return parse_request(body)
+
+
+def parse_request(body: object) -> HttpRequest:
+    """A GraphQL request, as HTTP bodies and subscribe messages carry it. Raises Unacceptable."""
+    if not isinstance(body, dict):
+        raise Unacceptable(400, "BAD_USER_INPUT", "A request is one JSON object with `query`; batches are not taken.")
+    query, name, variables = body.get("query"), body.get("operationName"), body.get("variables")
+    if not isinstance(query, str) or not query.strip():
+        raise Unacceptable(400, "BAD_USER_INPUT", "`query` must be a GraphQL document.")
+    if not isinstance(name, str | None):
+        raise Unacceptable(400, "BAD_USER_INPUT", "`operationName` must be text.")
+    if not isinstance(variables, dict | None):
+        raise Unacceptable(400, "BAD_USER_INPUT", "`variables` must be an object.")
+    if not isinstance(body.get("extensions"), dict | None):
+        raise Unacceptable(400, "BAD_USER_INPUT", "`extensions` must be an object.")
+    return HttpRequest(query, name, variables or {})
+
+
+def _check_content(request: Request) -> None:
+    kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+    if kind.strip() != "application/json":
+        raise Unacceptable(415, "BAD_USER_INPUT", "Send the request as application/json.")
+    if "charset" in parameters and "utf-8" not in parameters:
+        raise Unacceptable(415, "BAD_USER_INPUT", "Send the request in UTF-8.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Unacceptable(415, "BAD_USER_INPUT", "Send the request uncompressed.")
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise Unacceptable(413, "BAD_USER_INPUT", f"A request has at most {BODY_BYTES_MAX:,} bytes.")
+    return bytes(body)
+
+
+def _speaks_response_json(request: Request) -> bool:
+    return RESPONSE_JSON in request.headers.get("accept", "")
+
+
+def _response(request: Request, body: Answer, status: int, headers: dict[str, str] | None = None) -> Response:
+    kind = RESPONSE_JSON if _speaks_response_json(request) else "application/json"
+    return Response(orjson.dumps(body), status, headers, f"{kind}; charset=utf-8")

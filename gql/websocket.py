@@ -1,0 +1,246 @@
+"""GraphQL over WebSocket: the protocol `graphql-transport-ws`.
+
+A malformed frame costs one clean close; a bad operation ends that operation and not the socket.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from typing import Any
+
+import orjson
+from graphql import GraphQLError, OperationType
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from gql.context import Context
+from gql.errors import formatted
+from gql.execution import Executor, Refused
+from gql.http import Authenticate, Unacceptable, bearer, parse_request
+from services.callers import Caller
+
+log = logging.getLogger("dibs.websocket")
+
+PROTOCOL = "graphql-transport-ws"
+INIT_SECONDS_MAX = 5
+SEND_SECONDS_MAX = 10
+OPERATIONS_MAX = 20
+
+
+class CloseSocket(Exception):
+    """End the connection with a code of the protocol."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class OperationRefused(Exception):
+    """An operation that is not executed; its socket stays open."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+    @classmethod
+    def with_message(cls, message: str) -> "OperationRefused":
+        return cls([{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}])
+
+
+class WebSocketEndpoint:
+    """Answers the WebSocket at /graphql."""
+
+    def __init__(
+        self, executor: Executor, authenticate: Authenticate, make_context: Callable[[Caller], Context]
+    ) -> None:
+        self._executor = executor
+        self._authenticate = authenticate
+        self._make_context = make_context
+
+    async def __call__(self, socket: WebSocket) -> None:
+        if PROTOCOL not in socket.scope["subprotocols"]:
+            await socket.accept()
+            await socket.close(4406, "Subprotocol not acceptable")
+            return
+        await socket.accept(PROTOCOL)
+        connection = Connection(socket, self._executor, self._authenticate, self._make_context)
+        await connection.run()
+
+
+class Connection:
+    """One client."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        executor: Executor,
+        authenticate: Authenticate,
+        make_context: Callable[[Caller], Context],
+    ) -> None:
+        self._socket = socket
+        self._executor = executor
+        self._authenticate = authenticate
+        self._make_context = make_context
+        self._caller: Caller | None = None
+        self._initialised = False
+        self._operations: dict[str, asyncio.Task[None]] = {}
+        self._sending = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Serve until either side closes."""
+        try:
+            async with asyncio.timeout(INIT_SECONDS_MAX):
+                while self._caller is None:
+                    await self._handle(await self._receive())
+            while True:
+                await self._handle(await self._receive())
+        except TimeoutError:
+            await self._close(4408, "Connection initialisation timeout")
+        except CloseSocket as close:
+            log.info("closed a socket: %d %s", close.code, close.reason)
+            await self._close(close.code, close.reason)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            await self._cancel_operations()
+
+    async def _receive(self) -> dict[str, Any]:
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        text = message.get("text")
+        try:
+            frame = orjson.loads(text) if text is not None else None
+        except orjson.JSONDecodeError:
+            frame = None
+        if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
+            raise CloseSocket(4400, "A message is a JSON object with a type")
+        return frame
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "connection_init":
+                await self._initialise(message.get("payload"))
+            case "ping":
+                payload = _payload(message)
+                await self._send({"type": "pong"} | ({} if payload is None else {"payload": payload}))
+            case "pong":
+                _payload(message)
+            case "subscribe":
+                self._begin(_id(message), message.get("payload"))
+            case "complete":
+                await self._end(_id(message))
+            case _:
+                raise CloseSocket(4400, "Unknown message type")
+
+    async def _initialise(self, payload: object) -> None:
+        if self._initialised:
+            raise CloseSocket(4429, "Too many initialisation requests")
+        self._initialised = True
+        if not isinstance(payload, dict | None):
+            raise CloseSocket(4400, "The payload of connection_init is an object")
+        header = (payload or {}).get("authorization", (payload or {}).get("Authorization"))
+        caller = await self._authenticate(bearer(header if isinstance(header, str) else None) or "")
+        if caller is None:
+            raise CloseSocket(4403, "Forbidden")
+        self._caller = caller
+        await self._send({"type": "connection_ack"})
+
+    # ------------------------------------------------------------ operations
+
+    def _begin(self, operation: str, payload: object) -> None:
+        if self._caller is None:
+            raise CloseSocket(4401, "Unauthorized")
+        if operation in self._operations:
+            raise CloseSocket(4409, f"Subscriber for {operation[:50]} already exists")
+        task = asyncio.create_task(self._run(operation, payload, self._caller))
+        self._operations[operation] = task
+
+    async def _end(self, operation: str) -> None:
+        task = self._operations.pop(operation, None)
+        if task:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self, operation: str, payload: object, caller: Caller) -> None:
+        """Execute one operation; whatever it raises ends it and nothing else."""
+        try:
+            await self._serve(operation, payload, caller)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            if self._operations.get(operation) is asyncio.current_task():
+                del self._operations[operation]
+
+    async def _serve(self, operation: str, payload: object, caller: Caller) -> None:
+        try:
+            if len(self._operations) > OPERATIONS_MAX:
+                raise OperationRefused.with_message(f"A connection runs at most {OPERATIONS_MAX} operations at once.")
+            await self._execute(operation, payload, caller)
+            await self._send({"type": "complete", "id": operation})
+        except OperationRefused as refusal:
+            await self._send({"type": "error", "id": operation, "payload": refusal.errors})
+        except WebSocketDisconnect:
+            raise
+        except Exception as error:
+            told = formatted(GraphQLError("", original_error=error))
+            await self._send({"type": "error", "id": operation, "payload": [told]})
+
+    async def _execute(self, operation: str, payload: object, caller: Caller) -> None:
+        try:
+            request = parse_request(payload)
+        except Unacceptable as refusal:
+            raise OperationRefused.with_message(str(refusal)) from None
+        prepared = self._executor.prepare(request.query, request.operation_name, request.variables)
+        if isinstance(prepared, Refused):
+            raise OperationRefused(prepared.errors)
+        context = self._make_context(caller)
+        if prepared.type is not OperationType.SUBSCRIPTION:
+            answer = await self._executor.execute(prepared, context)
+            await self._send({"type": "next", "id": operation, "payload": answer})
+            return
+        async with aclosing(self._executor.subscribe(prepared, context)) as answers:
+            async for answer in answers:
+                await self._send({"type": "next", "id": operation, "payload": answer})
+
+    async def _cancel_operations(self) -> None:
+        tasks = list(self._operations.values())
+        self._operations.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ the wire
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        """Send, or give the client up: one that takes nothing for so long is gone or too slow."""
+        try:
+            async with self._sending, asyncio.timeout(SEND_SECONDS_MAX):
+                if self._socket.application_state is not WebSocketState.CONNECTED:
+                    raise WebSocketDisconnect(1006)
+                await self._socket.send_text(orjson.dumps(message).decode())
+        except TimeoutError:
+            await self._close(1008, "Too slow")
+            raise WebSocketDisconnect(1008) from None
+
+    async def _close(self, code: int, reason: str) -> None:
+        if self._socket.application_state is WebSocketState.CONNECTED:
+            with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+                async with asyncio.timeout(SEND_SECONDS_MAX):
+                    await self._socket.close(code, reason)
+
+
+def _id(message: dict[str, Any]) -> str:
+    value = message.get("id")
+    if not isinstance(value, str) or not value:
+        raise CloseSocket(4400, "The id of an operation is text that is not empty")
+    return value
+
+
+def _payload(message: dict[str, Any]) -> dict[str, Any] | None:
+    payload = message.get("payload")
+    if not isinstance(payload, dict | None):
+        raise CloseSocket(4400, "The payload of a ping or pong is an object")
+    return payload

@@ -1,0 +1,88 @@
+"""The bell: `broadcaster`, wrapped so that its loss costs a moment and never an event.
+
+It carries no data. Rings are pooled: however many are asked for, at most one is on its way. Our own rings come back to
+us on the same way as everybody else's, which is how a dead connection is noticed.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from broadcaster import Broadcast
+
+log = logging.getLogger("dibs.bell")
+
+CHANNEL = "dibs_log"
+ECHO_SECONDS_MAX = 5.0
+"""A ring that has not come back after this long was lost, and the connection with it."""
+HEARTBEAT_SECONDS = 15.0
+BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+
+class BroadcastBell:
+    """Implements `services.ports.Bell` over any backend of broadcaster."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._asked = asyncio.Event()
+        self._rung = asyncio.Event()
+        self._echoed = asyncio.Event()
+        self.connected = False
+
+    def ring(self) -> None:
+        """Wake everybody who waits here at once, and those on other nodes soon; never waits and never fails."""
+        self._rung.set()
+        self._asked.set()
+
+    async def wait(self, seconds_max: float) -> None:
+        """Until it rings, or so long at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                await self._rung.wait()
+        self._rung.clear()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled. Whoever waits meanwhile polls."""
+        failures = 0
+        while True:
+            try:
+                await self._serve()
+            except Exception as error:
+                log.warning("the bell is silent (%s: %s); polling carries on", type(error).__name__, error)
+            failures = 0 if self.connected else failures + 1
+            self.connected = False
+            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+
+    async def _serve(self) -> None:
+        """Connect, listen and ring; ends only with an error."""
+        async with asyncio.timeout(ECHO_SECONDS_MAX):
+            broadcast = Broadcast(self._url)
+            await broadcast.connect()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(broadcast))
+                tasks.create_task(self._ring(broadcast))
+        finally:
+            with suppress(Exception):
+                async with asyncio.timeout(ECHO_SECONDS_MAX):
+                    await broadcast.disconnect()
+
+    async def _listen(self, broadcast: Broadcast) -> None:
+        async with broadcast.subscribe(CHANNEL) as subscriber:
+            self.connected = True
+            self._asked.set()
+            async for _ in subscriber:  # type: ignore[union-attr]
+                self._echoed.set()
+                self._rung.set()
+        raise ConnectionError("the subscription ended")
+
+    async def _ring(self, broadcast: Broadcast) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._asked.wait()
+            self._asked.clear()
+            self._echoed.clear()
+            async with asyncio.timeout(ECHO_SECONDS_MAX):
+                await broadcast.publish(CHANNEL, "")
+                await self._echoed.wait()

@@ -1,0 +1,20 @@
+"""Everything that runs beside the API, for as long as the process does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def running(*jobs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Run the jobs in the background; they are cancelled, and waited for, on the way out.
+
+    A job never ends by itself: each one outlives its own failures.
+    """
+    tasks = [asyncio.ensure_future(job()) for job in jobs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,58 @@
+"""The relay: gives committed events their public, dense positions, and rings the bell once a batch.
+
+Positions are given after the commit, by one relay at a time, so a reader that continues behind a position misses
+nothing: ids are given out when rows are written, and a row with a smaller id may well be committed later.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from services.ports import Bell, Database, UnitOfWork
+
+log = logging.getLogger("dibs.relay")
+
+POLL_SECONDS = 0.1
+"""How long an event that another process committed waits at most to be looked for."""
+BATCH_ROWS_MAX = 5_000
+
+
+class Relay:
+    """Numbers events until cancelled. Any number of relays may run; the lock lets one at a time."""
+
+    def __init__(self, database: Database, bell: Bell) -> None:
+        self._database = database
+        self._bell = bell
+        self._nudged = asyncio.Event()
+
+    def nudge(self) -> None:
+        """This process has just committed something: look at once."""
+        self._nudged.set()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                numbered = await number_events(self._database)
+            except Exception:
+                log.exception("the relay could not number events; trying again")
+                numbered = 0
+                await asyncio.sleep(1)
+            if numbered:
+                self._bell.ring()
+            if not numbered or numbered < BATCH_ROWS_MAX:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._nudged.wait()
+        self._nudged.clear()
+
+
+async def number_events(database: Database) -> int:
+    """Number one batch; how many. None waiting, or another relay at work, is 0."""
+
+    async def work(uow: UnitOfWork) -> int:
+        return await uow.events.number(BATCH_ROWS_MAX) or 0
+
+    return await database.run(work, repeatable=True)
