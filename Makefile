@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := bench dibs domain gql migrations persistence services tests workers
 
-.PHONY: help setup run test check lock clean
+.PHONY: help setup run test check lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -27,6 +27,9 @@ lock:                  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt
 	uv pip compile pyproject.toml --group build --group dev -c requirements/runtime.txt $(LOCK_FLAGS) -o requirements/dev.txt
 LOCK_FLAGS := -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --universal --python-version 3.11
+
+explorer:              ## build gql/explorer anew from explorer/ (needs Node 20)
+	cd explorer && npm ci && npm run build
 
 clean:                 ## forget the environment (never the data in .dibs)
 	rm -rf .venv

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dibs import log
 from dibs.importing.refusals import ImportRefused, RowIssue
-from dibs.opening import command_line, database_url, opened, run
+from dibs.opening import SchemaNotCurrent, command_line, database_url, opened, run
 from dibs.serving import PortTaken, listen, serve, stopping_on_sigterm
 from dibs.settings import Settings
 from dibs.showing import console, errors, issues, progress, table
@@ -46,15 +46,16 @@ def main() -> None:
     try:
         with stopping_on_sigterm():
             app()
-    except (EmbeddedUnavailable, ImportRefused, PortTaken, Busy, OutcomeUnknown) as error:
+    except (EmbeddedUnavailable, ImportRefused, PortTaken, SchemaNotCurrent, OutcomeUnknown) as error:
         _give_up(str(error))
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(("DIBS", *map(str, problem["loc"]))).upper()
             errors.print(f"{name}: {problem['msg'].removeprefix('Value error, ')}", style="red", markup=False)
         sys.exit(2)
-    except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+    except (SQLAlchemyError, OSError, Busy) as error:
+        cause = error.__cause__ if isinstance(error, Busy) and error.__cause__ else error
+        reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
         _give_up(f"The database cannot be used: {reason}")
     except KeyboardInterrupt:
         sys.exit(130)
@@ -75,8 +76,8 @@ def _say(sentence: str) -> None:
 
 
 @contextmanager
-def _database(data: Path | None) -> Iterator[str]:
-    with database_url(_settings(data), _say) as url:
+def _database(data: Path | None, *, any_schema: bool = False) -> Iterator[str]:
+    with database_url(_settings(data), _say, any_schema=any_schema) as url:
         yield url
 
 
@@ -95,7 +96,7 @@ def serve_command(
 
     settings = _settings(data, host=host, port=port)
     log.configure(as_json=settings.log_json)
-    with listen(settings.host, settings.port) as listener, database_url(settings, _say) as url:
+    with listen(settings.host, settings.port) as listener, database_url(settings, _say, any_schema=True) as url:
         run(ensure_key(url, settings))
         console.print(f"Dibs listens on http://{settings.host}:{listener.getsockname()[1]}/graphql")
         serve(create_app(settings, url), listener)
@@ -126,7 +127,7 @@ def migrate_command(data: Data = None) -> None:
         finally:
             await engine.dispose()
 
-    with _database(data) as url:
+    with _database(data, any_schema=True) as url:
         applied = run(work(url))
     console.print(f"Applied {', '.join(applied)}." if applied else "The schema is current.")
 

@@ -61,7 +61,7 @@ def demo(settings: Settings, *, port_was_given: bool, once: bool) -> None:
         errors.print(f"The demo needs {DAY.name} in examples/: run it from a checkout of the repository.", style="red")
         raise SystemExit(1)
     say = partial(errors.print, style="dim", markup=False)
-    with database_url(settings, say) as url:
+    with database_url(settings, say, any_schema=True) as url:
         key = run(_prepare(url))
         with _listener(settings, port_was_given) as listener:
             port = listener.getsockname()[1]

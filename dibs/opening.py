@@ -12,17 +12,30 @@ from dibs.settings import Settings
 from domain.ids import KeyId
 from persistence.database import PostgresDatabase, connect
 from persistence.embedded import embedded_server
-from persistence.migrating import migrate
+from persistence.migrating import migrate, schema_is_current
 from services.callers import Caller
 
 T = TypeVar("T")
 
 
+class SchemaNotCurrent(Exception):
+    """The given database has another schema than this release."""
+
+    def __init__(self) -> None:
+        super().__init__("The schema of this database is not that of this release: run `dibs migrate`.")
+
+
 @contextmanager
-def database_url(settings: Settings, say: Callable[[str], None]) -> Iterator[str]:
-    """The address of the given database; without one, that of the embedded server, migrated and ready."""
+def database_url(settings: Settings, say: Callable[[str], None], *, any_schema: bool = False) -> Iterator[str]:
+    """The address of the given database; without one, that of the embedded server, migrated and ready.
+
+    Raises SchemaNotCurrent, unless `any_schema` will do.
+    """
     if settings.database_url:
-        yield settings.database_url.get_secret_value()
+        url = settings.database_url.get_secret_value()
+        if not any_schema:
+            run(_require_current_schema(url))
+        yield url
         return
     with embedded_server(settings.data, say=say) as server:
         run(_migrate(server.url))
@@ -37,6 +50,12 @@ async def opened(url: str) -> AsyncIterator[PostgresDatabase]:
         yield PostgresDatabase(engine)
     finally:
         await engine.dispose()
+
+
+async def _require_current_schema(url: str) -> None:
+    async with opened(url) as database:
+        if not await schema_is_current(database.engine):
+            raise SchemaNotCurrent
 
 
 async def _migrate(url: str) -> None:

@@ -176,7 +176,7 @@ class Batch:
         self._made.movements.append(movement)
 
     def take(self, takes: Iterable[Take]) -> None:
-        """Set the units aside: each line and each level is replaced once, whatever the number of takes."""
+        """Set the units aside, in a run: each line and each level is replaced once, whatever the number of takes."""
         per_line: defaultdict[LineId, int] = defaultdict(int)
         per_level: defaultdict[LevelKey, int] = defaultdict(int)
         for take in takes:
@@ -196,7 +196,7 @@ class Batch:
             self._add_claim(claim)
         for line_id, units in per_line.items():
             line = self.lines[line_id]
-            self.lines[line_id] = replace(line, allocated=line.allocated + units)
+            self.lines[line_id] = replace(line, allocated=line.allocated + units, looked_at=True)
         for key, units in per_level.items():
             level = self.levels[key]
             self.levels[key] = replace(level, committed=level.committed + units)
@@ -339,7 +339,7 @@ class Batch:
     def _version_levels(self) -> None:
         for key, level in self.levels.items():
             before = self._levels_before.get(key)
-            if level is before or (before and replace(level, version=before.version) == before):
+            if level is before or level == before:
                 continue
             level = replace(level, version=before.version + 1 if before else 1)
             (self._made.changed_levels if before else self._made.new_levels).append(level)

@@ -1,6 +1,7 @@
 """Load what a batch needs under its locks, and write what it decided: a fixed number of statements."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.allocation import Claim
 from domain.batch import Changes, Facts, PlacedLine
 from domain.events import Event, OrderEvent
-from domain.ids import AllocationId, ItemId, LevelKey, LineId, OrderId, Sku
+from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
 from domain.orders import NewOrder, Order, OrderLine, OrderTerms
 from domain.stock import StockLevel
@@ -64,9 +65,9 @@ CLAIMS = sql(
     """
     SELECT a.id, l.order_id, a.line_id, a.item_id, a.location_id, a.quantity, a.overallocated, o.priority
     FROM allocations a JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
-    WHERE l.order_id = ANY(:orders) ORDER BY a.id
+    WHERE a.line_id = ANY(:lines) ORDER BY a.id
     """,
-    orders=BIGINTS,
+    lines=BIGINTS,
 )
 
 WEAKEST = sql(
@@ -137,67 +138,84 @@ class PostgresBatches:
 
     async def _levels(self, items: Iterable[ItemId]) -> tuple[dict[ItemId, Sku], list[StockLevel]]:
         rows = (await self._connection.execute(LEVELS, {"items": list(items)})).all()
-        return {row.item: row.sku for row in rows}, [_level(row) for row in rows if row.location_id is not None]
+        skus = {item: sku for item, sku, *_ in rows}
+        return skus, [_level(item, *level) for item, _, *level in rows if level[0] is not None]
 
     async def _whole(self, statement: TextClause, ids: Sequence[OrderId]) -> Facts:
         """Orders with all their lines and claims."""
         if not ids:
             return Facts()
         orders = (await self._connection.execute(statement, {"orders": ids})).all()
-        lines = (await self._connection.execute(LINES, {"orders": ids})).all()
-        claims = (await self._connection.execute(CLAIMS, {"orders": ids})).all()
-        return Facts(
-            orders=[_order(row) for row in orders],
-            lines=[_line(*row) for row in lines],
-            claims=[_claim(row) for row in claims],
-        )
+        lines = [_line(*row) for row in await self._connection.execute(LINES, {"orders": ids})]
+        return Facts(orders=[_order(row) for row in orders], lines=lines, claims=await self._claims(lines))
+
+    async def _claims(self, lines: Iterable[OrderLine]) -> list[Claim]:
+        """The claims of the lines, the oldest first."""
+        allocated = [line.id for line in lines if line.allocated]
+        if not allocated:
+            return []
+        return [_claim(*row) for row in await self._connection.execute(CLAIMS, {"lines": allocated})]
 
     # ------------------------------------------------------------ writing
 
     async def record(self, changes: Changes, caller: Caller) -> None:
         """Write everything; each kind of row is one statement."""
-        await self._insert(INSERT_ORDERS, {"rows": [_placed(*one) for one in changes.placed]}, changes.placed)
-        await self._arrays(INSERT_LINES, LINE_COLUMNS, [_new_line(placed) for placed in changes.placed_lines])
-        await self._guarded(UPDATE_LEVELS, LEVEL_COLUMNS, [_level_row(level) for level in changes.changed_levels])
-        await self._arrays(INSERT_LEVELS, LEVEL_COLUMNS, [_level_row(level) for level in changes.new_levels])
-        await self._arrays(INSERT_MOVEMENTS, MOVEMENT_COLUMNS, _movements(changes, caller))
-        await self._arrays(END_CLAIMS, ("ids", "quantities", "reasons"), _ended(changes))
-        await self._guarded(DELETE_CLAIMS, ("ids",), [(claim,) for claim in changes.gone_claims])
-        await self._guarded(UPDATE_CLAIMS, ("ids", "quantities", "overallocated"), _changed_claims(changes))
-        await self._arrays(INSERT_CLAIMS, CLAIM_COLUMNS, _new_claims(changes))
-        await self._guarded(UPDATE_LINES, LINE_UPDATE_COLUMNS, [_line_row(line) for line in changes.lines])
-        await self._guarded(UPDATE_ORDERS, ORDER_COLUMNS, [_order_row(order) for order in changes.orders])
-        terms = [_terms(order, terms) for order, terms in changes.terms.items()]
-        await self._insert(UPDATE_TERMS, {"rows": terms}, terms)
-        await self._arrays(SAVE_VOID_REASONS, ("ids", "reasons"), list(changes.void_reasons.items()))
-        await self._arrays(INSERT_EVENTS, ("types", "orders", "payloads"), [_event(event) for event in changes.events])
+        await self._rows(INSERT_ORDERS, [_placed(*one) for one in changes.placed])
+        await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
+        await self._guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
+        await self._arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
+        await self._arrays(INSERT_MOVEMENTS, columns(_movements(changes, caller), MOVEMENT_COLUMNS))
+        await self._arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
+        await self._guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
+        await self._guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
+        await self._arrays(INSERT_CLAIMS, attributes(changes.new_claims, CLAIM_COLUMNS))
+        await self._guarded(UPDATE_LINES, attributes(changes.lines, LINE_UPDATE_COLUMNS))
+        await self._guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS))
+        await self._rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
+        await self._arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
+        await self._arrays(INSERT_EVENTS, columns(map(_event, changes.events), ("types", "orders", "payloads")))
 
-    async def _insert(self, statement: TextClause, parameters: dict[str, Any], rows: Sequence[Any]) -> None:
+    async def _rows(self, statement: TextClause, rows: list[dict[str, Any]]) -> None:
         if rows:
-            await self._connection.execute(statement, parameters)
+            await self._connection.execute(statement, {"rows": rows})
 
-    async def _arrays(self, statement: TextClause, names: Sequence[str], rows: list[tuple[Any, ...]]) -> int:
-        if not rows:
+    async def _arrays(self, statement: TextClause, arrays: Mapping[str, list[Any]]) -> int:
+        if not any(arrays.values()):
             return 0
-        return (await self._connection.execute(statement, columns(rows, names))).rowcount
+        return (await self._connection.execute(statement, arrays)).rowcount
 
-    async def _guarded(self, statement: TextClause, names: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+    async def _guarded(self, statement: TextClause, arrays: Mapping[str, list[Any]]) -> None:
         """Every row must still be as it was read."""
-        if await self._arrays(statement, names, rows) != len(rows):
+        if await self._arrays(statement, arrays) != len(next(iter(arrays.values()))):
             raise GuardFailed(statement.text)
 
 
-def _level(row: Any) -> StockLevel:
+def attributes(rows: Sequence[object], names: Mapping[str, str]) -> dict[str, list[Any]]:
+    """One list a column, to be sent as an array: of each row the attribute that the column is named for."""
+    return {column: list(map(attrgetter(name), rows)) for column, name in names.items()}
+
+
+def _level(
+    item: ItemId,
+    location: LocationId,
+    on_hand: int,
+    committed: int,
+    damaged: int,
+    quality_control: int,
+    safety_stock: int,
+    flagged: int,
+    version: int,
+) -> StockLevel:
     return StockLevel(
-        item=row.item,
-        location=row.location_id,
-        on_hand=row.on_hand,
-        committed=row.committed,
-        damaged=row.damaged,
-        quality_control=row.quality_control,
-        safety_stock=row.safety_stock,
-        flagged=row.flagged,
-        version=row.version,
+        item=item,
+        location=location,
+        on_hand=on_hand,
+        committed=committed,
+        damaged=damaged,
+        quality_control=quality_control,
+        safety_stock=safety_stock,
+        flagged=flagged,
+        version=version,
     )
 
 
@@ -242,16 +260,25 @@ def _line(
     )
 
 
-def _claim(row: Any) -> Claim:
+def _claim(
+    claim: AllocationId,
+    order: OrderId,
+    line: LineId,
+    item: ItemId,
+    location: LocationId,
+    quantity: int,
+    overallocated: int,
+    priority: int,
+) -> Claim:
     return Claim(
-        id=AllocationId(row.id),
-        order=row.order_id,
-        line=row.line_id,
-        item=row.item_id,
-        location=row.location_id,
-        quantity=row.quantity,
-        overallocated=row.overallocated,
-        priority=row.priority,
+        id=claim,
+        order=order,
+        line=line,
+        item=item,
+        location=location,
+        quantity=quantity,
+        overallocated=overallocated,
+        priority=priority,
     )
 
 
@@ -314,9 +341,16 @@ INSERT_LINES = sql(
     currencies=TEXTS,
 )
 
-LINE_UPDATE_COLUMNS = (
-    "ids", "quantities", "allocated", "overallocated", "shipped", "canceled", "dropshipped", "looked",
-)  # fmt: skip
+LINE_UPDATE_COLUMNS = {
+    "ids": "id",
+    "quantities": "quantity",
+    "allocated": "allocated",
+    "overallocated": "overallocated",
+    "shipped": "shipped",
+    "canceled": "canceled",
+    "dropshipped": "dropshipped",
+    "looked": "looked_at",
+}
 UPDATE_LINES = sql(
     """
     UPDATE order_lines l SET quantity = n.quantity, allocated = n.allocated, overallocated = n.overallocated,
@@ -335,9 +369,17 @@ UPDATE_LINES = sql(
     looked=FLAGS,
 )
 
-LEVEL_COLUMNS = (
-    "items", "locations", "on_hand", "committed", "damaged", "quality_control", "safety_stock", "flagged", "versions",
-)  # fmt: skip
+LEVEL_COLUMNS = {
+    "items": "item",
+    "locations": "location",
+    "on_hand": "on_hand",
+    "committed": "committed",
+    "damaged": "damaged",
+    "quality_control": "quality_control",
+    "safety_stock": "safety_stock",
+    "flagged": "flagged",
+    "versions": "version",
+}
 _LEVEL_TYPES = dict.fromkeys(LEVEL_COLUMNS, INTS) | {"versions": BIGINTS}
 UPDATE_LEVELS = sql(
     """
@@ -376,6 +418,7 @@ INSERT_MOVEMENTS = sql(
     requests=TEXTS,
 )
 
+END_COLUMNS = {"ids": "claim.id", "quantities": "quantity", "reasons": "reason"}
 END_CLAIMS = sql(
     """
     INSERT INTO ended_allocations (allocation_id, line_id, item_id, location_id, quantity, reason, allocated_at)
@@ -387,6 +430,7 @@ END_CLAIMS = sql(
     reasons=TEXTS,
 )
 DELETE_CLAIMS = sql("DELETE FROM allocations WHERE id = ANY(:ids)", ids=BIGINTS)
+CLAIM_UPDATE_COLUMNS = {"ids": "id", "quantities": "quantity", "overallocated": "overallocated"}
 UPDATE_CLAIMS = sql(
     """
     UPDATE allocations a SET quantity = n.quantity, overallocated = n.overallocated
@@ -396,7 +440,13 @@ UPDATE_CLAIMS = sql(
     quantities=INTS,
     overallocated=INTS,
 )
-CLAIM_COLUMNS = ("lines", "items", "locations", "quantities", "overallocated")
+CLAIM_COLUMNS = {
+    "lines": "line",
+    "items": "item",
+    "locations": "location",
+    "quantities": "quantity",
+    "overallocated": "overallocated",
+}
 INSERT_CLAIMS = sql(
     """
     INSERT INTO allocations (line_id, item_id, location_id, quantity, overallocated)
@@ -412,7 +462,14 @@ INSERT_CLAIMS = sql(
     overallocated=INTS,
 )
 
-ORDER_COLUMNS = ("ids", "statuses", "allocation_statuses", "policies", "priorities", "versions")
+ORDER_COLUMNS = {
+    "ids": "id",
+    "statuses": "status",
+    "allocation_statuses": "allocation_status",
+    "policies": "shipping_policy",
+    "priorities": "priority",
+    "versions": "version",
+}
 UPDATE_ORDERS = sql(
     """
     UPDATE orders o SET status = n.status, allocation_status = n.allocation_status, priority = n.priority,
@@ -483,37 +540,6 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
     )
 
 
-def _line_row(line: OrderLine) -> tuple[Any, ...]:
-    return (
-        line.id,
-        line.quantity,
-        line.allocated,
-        line.overallocated,
-        line.shipped,
-        line.canceled,
-        line.dropshipped,
-        line.looked_at,
-    )
-
-
-def _level_row(level: StockLevel) -> tuple[Any, ...]:
-    return (
-        level.item,
-        level.location,
-        level.on_hand,
-        level.committed,
-        level.damaged,
-        level.quality_control,
-        level.safety_stock,
-        level.flagged,
-        level.version,
-    )
-
-
-def _order_row(order: Order) -> tuple[Any, ...]:
-    return order.id, order.status, order.allocation_status, order.shipping_policy, order.priority, order.version
-
-
 def _movements(changes: Changes, caller: Caller) -> list[tuple[Any, ...]]:
     return [
         (
@@ -527,20 +553,6 @@ def _movements(changes: Changes, caller: Caller) -> list[tuple[Any, ...]]:
             caller.request,
         )
         for movement in changes.movements
-    ]
-
-
-def _ended(changes: Changes) -> list[tuple[Any, ...]]:
-    return [(ended.claim.id, ended.quantity, ended.reason) for ended in changes.ended_claims]
-
-
-def _changed_claims(changes: Changes) -> list[tuple[Any, ...]]:
-    return [(claim.id, claim.quantity, claim.overallocated) for claim in changes.changed_claims]
-
-
-def _new_claims(changes: Changes) -> list[tuple[Any, ...]]:
-    return [
-        (claim.line, claim.item, claim.location, claim.quantity, claim.overallocated) for claim in changes.new_claims
     ]
 
 

@@ -1,20 +1,21 @@
 """Place, edit, finalize and void orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 from domain import checks, ordering
 from domain.batch import Batch
 from domain.checks import Path, Problems
-from domain.errors import NotFound, OrderAlreadyPlaced
+from domain.errors import InvalidInput, NotFound, OrderAlreadyPlaced
 from domain.ids import ItemId, LineId, OrderId, Sku
 from domain.kinds import ShippingPolicy
 from domain.ordering import Edit
 from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerms
 from services.callers import Caller
 from services.idempotency import once
-from services.ports import Database, OrderReference, UnitOfWork
+from services.ports import BatchTooLarge, Database, OrderReference, UnitOfWork
 from services.recording import record
 from services.references import checked_reference
 
@@ -83,7 +84,7 @@ async def edit_order(database: Database, caller: Caller, command: EditOrder, key
         unknown = [line.sku for line in added if line.sku not in items]
         if unknown:
             raise NotFound(references=tuple(dict.fromkeys(unknown)))
-        batch = Batch(await uow.batches.load(orders=[order], items=items.values()))
+        batch = await _load_with_room(uow, order, items.values(), len(added))
         ordering.expect_version(batch, order, command.expected_version)
         _, lines = await uow.batches.reserve_ids(0, len(added))
         ordering.edit(batch, order, await _edit(uow, order, command, added), lines, items)
@@ -153,6 +154,17 @@ async def _place(
         ordering.place(batch, order, [next(lines) for _ in new.lines], items, new)
     await record(uow, batch, caller)
     return ids
+
+
+async def _load_with_room(uow: UnitOfWork, order: OrderId, items: Iterable[ItemId], added: int) -> Batch:
+    """The order, if it has room for so many more lines. Then its SKUs fit into a batch as well."""
+    with suppress(BatchTooLarge):
+        batch = Batch(await uow.batches.load(orders=[order], items=items))
+        if len(batch.lines_of(order)) + added <= checks.ORDER_LINES_MAX:
+            return batch
+    problems = Problems()
+    problems.add(("input", "lines"), "TOO_MANY", f"An order has at most {checks.ORDER_LINES_MAX:,} lines.")
+    raise InvalidInput(problems=problems.all())
 
 
 async def _edit(uow: UnitOfWork, order: OrderId, command: EditOrder, added: tuple[NewLine, ...]) -> Edit:

@@ -33,6 +33,10 @@ class OutcomeUnknown(Exception):
         super().__init__("Nobody knows yet whether this was done. Send it again with the same idempotency key.")
 
 
+SKUS_MAX = 2_000
+"""Distinct SKUs in one batch: each is a lock, and the lock table is shared by the whole server."""
+
+
 class BatchTooLarge(Exception):
     """A batch would lock more SKUs than the server's lock table has room for; nothing was locked."""
 
@@ -181,6 +185,9 @@ class IdempotencyKeys(Protocol):
 
 
 class Batches(Protocol):
+    async def items_of(self, orders: Sequence[OrderId]) -> dict[OrderId, list[ItemId]]:
+        """The SKUs of each order, each once. Nothing is locked: they may have changed when `load` comes to them."""
+
     async def load(self, *, orders: Sequence[OrderId] = (), items: Iterable[ItemId] = ()) -> Facts:
         """Lock the SKUs of the orders and the items, then read: the orders whole, the levels of every locked SKU.
 
