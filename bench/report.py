@@ -84,7 +84,7 @@ class Report:
                     f"{run.seconds:.1f}",
                     f"{run.speed:,.0f}",
                     f"{run.python_seconds:.1f}",
-                    "–" if run.postgres_seconds is None else f"{run.postgres_seconds:.1f}",
+                    "?" if run.postgres_seconds is None else f"{run.postgres_seconds:.1f}",
                 )
         self._console.print(table)
         ratios = [dibs.speed / floor.speed for dibs, floor in runs]

@@ -56,7 +56,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         bell = BroadcastBell(settings.bell_url.get_secret_value() if settings.bell_url else database_url)
         database = PostgresDatabase(engine)
         feed, relay = Feed(database, bell), Relay(database, bell)
-        database.on_commit = relay.nudge
+        database.on_new_events = relay.nudge
         try:
             async with running(bell.run, relay.run, feed.run):
                 yield {"running": _plug(settings, engine, database, feed)}

@@ -19,10 +19,7 @@ from persistence.catalog import read_locations
 from persistence.locks import LocksWereTooFew, lock_skus
 from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, columns, sql
 from services.callers import Caller
-from services.ports import BatchTooLarge
-
-SKUS_MAX = 2_000
-"""Distinct SKUs in one batch: the lock table is shared by the whole server."""
+from services.ports import SKUS_MAX, BatchTooLarge
 
 
 class GuardFailed(AssertionError):
@@ -32,6 +29,11 @@ class GuardFailed(AssertionError):
 # ---------------------------------------------------------------- reading
 
 ITEMS_OF = sql("SELECT DISTINCT item_id FROM order_lines WHERE order_id = ANY(:orders)", orders=BIGINTS)
+
+ITEMS_OF_EACH = sql(
+    "SELECT order_id, array_agg(DISTINCT item_id) AS items FROM order_lines WHERE order_id = ANY(:orders) GROUP BY 1",
+    orders=BIGINTS,
+)
 
 LEVELS = sql(
     """
@@ -103,6 +105,12 @@ class PostgresBatches:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.has_new_events = False
+
+    async def items_of(self, orders: Sequence[OrderId]) -> dict[OrderId, list[ItemId]]:
+        """The SKUs of each order, each once."""
+        rows = await self._connection.execute(ITEMS_OF_EACH, {"orders": orders})
+        return {row.order_id: row.items for row in rows}
 
     async def load(self, *, orders: Sequence[OrderId] = (), items: Iterable[ItemId] = ()) -> Facts:
         """Lock the SKUs of the orders and the items, then read: see `services.ports.Batches`."""
@@ -160,6 +168,7 @@ class PostgresBatches:
 
     async def record(self, changes: Changes, caller: Caller) -> None:
         """Write everything; each kind of row is one statement."""
+        self.has_new_events = self.has_new_events or bool(changes.events)
         await self._rows(INSERT_ORDERS, [_placed(*one) for one in changes.placed])
         await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
         await self._guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))

@@ -1,9 +1,10 @@
 """Items, locations and channels: what stock and orders refer to by name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, insert, select
+from sqlalchemy import ColumnElement, Select, Table, and_, insert, select
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,7 +29,7 @@ class PostgresCatalog:
         saved: dict[str, ItemId] = {}
         for named, group in _same_fields(rows, "sku"):
             statement = upsert(items).values(group)
-            fields = {name: statement.excluded[name] for name in named}
+            fields = _updated(items, statement, named, "sku")
             statement = statement.on_conflict_do_update(index_elements=[items.c.sku], set_=fields)
             for row in await self._connection.execute(statement.returning(items.c.sku, items.c.id)):
                 saved[row.sku] = row.id
@@ -72,7 +73,7 @@ class PostgresCatalog:
         saved: dict[str, LocationId] = {}
         for named, group in _same_fields(rows, "code"):
             statement = upsert(locations).values([{"kind": LocationKind.WAREHOUSE, **row} for row in group])
-            fields = {name: statement.excluded[name] for name in named}
+            fields = _updated(locations, statement, named, "code")
             statement = statement.on_conflict_do_update(index_elements=[locations.c.code], set_=fields)
             for row in await self._connection.execute(statement.returning(locations.c.code, locations.c.id)):
                 saved[row.code] = row.id
@@ -111,6 +112,11 @@ async def read_locations(connection: AsyncConnection) -> list[Location]:
         )
         for row in rows
     ]
+
+
+def _updated(table: Table, statement: Insert, named: Iterable[str], key: str) -> dict[str, ColumnElement[Any]]:
+    """What a conflict sets; never the key, or else every order that is being placed with the item would be waited for."""
+    return {name: statement.excluded[name] for name in named if name != key} or {"name": table.c.name}
 
 
 def _same_fields(rows: Sequence[Mapping[str, Any]], key: str) -> Iterator[tuple[tuple[str, ...], list[dict[str, Any]]]]:

@@ -92,8 +92,8 @@ class PostgresDatabase:
         self.engine = engine
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._deadline_seconds = deadline_seconds
-        self.on_commit: Callable[[], None] = lambda: None
-        """Called after each commit of this process; it must neither wait nor fail."""
+        self.on_new_events: Callable[[], None] = lambda: None
+        """Called after this process has committed events; it must neither wait nor fail."""
 
     async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read on one connection, statement by statement."""
@@ -138,9 +138,11 @@ class PostgresDatabase:
 
     async def _run_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         async with self.engine.connect() as connection:
-            answer = await work(PostgresUnitOfWork(connection))
+            uow = PostgresUnitOfWork(connection)
+            answer = await work(uow)
             await _commit(connection)
-        self.on_commit()
+        if uow.has_new_events:
+            self.on_new_events()
         return answer
 
     async def _read_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:

@@ -26,6 +26,10 @@ class PostgresUnitOfWork:
     def batches(self) -> PostgresBatches:
         return PostgresBatches(self._connection)
 
+    @property
+    def has_new_events(self) -> bool:
+        return "batches" in vars(self) and self.batches.has_new_events
+
     @cached_property
     def orders(self) -> PostgresOrders:
         return PostgresOrders(self._connection)

@@ -1,7 +1,7 @@
 """Allocate and deallocate: the main job."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,12 +9,21 @@ from domain.allocating import OrderOutcome, OrderToAllocate, allocate, deallocat
 from domain.batch import Batch, Facts
 from domain.checks import LIST_MAX, Path, Problems
 from domain.errors import InvalidInput
-from domain.ids import LevelKey, LineId, LocationId, OrderId
+from domain.ids import ItemId, LevelKey, LineId, LocationId, OrderId
 from domain.kinds import AllocationStatus
 from domain.orders import ALLOCATABLE
 from services.callers import Caller
 from services.idempotency import once
-from services.ports import BatchTooLarge, Database, OrderFilter, OrderReference, OrderView, Seek, UnitOfWork
+from services.ports import (
+    SKUS_MAX,
+    BatchTooLarge,
+    Database,
+    OrderFilter,
+    OrderReference,
+    OrderView,
+    Seek,
+    UnitOfWork,
+)
 from services.recording import record
 from services.references import checked_reference
 
@@ -119,30 +128,55 @@ async def allocate_waiting(
     total = await database.read(_count_waiting)
     moved: Counter[LevelKey] = Counter()
     after: Counter[AllocationStatus] = Counter()
-    seek: Seek | None = None
-    size, done = ORDERS_MAX, 0
-    while waiting := await database.read(partial(_waiting, after=seek, first=size)):
-        orders = [order.id for order in waiting]
-        try:
-            outcomes, moves = await database.run(
-                partial(_foresee, orders=orders, moved=moved)
-                if dry_run
-                else partial(_allocate_for_good, caller=caller, orders=orders),
-                repeatable=True,
-            )
-        except BatchTooLarge:
-            if len(orders) > 1:  # nothing was locked yet, so that trying costs little
-                size = len(orders) // 2
-                continue
-            outcomes, moves = (), {}
-        moved.update(moves)
-        after.update(outcome.after for outcome in outcomes if outcome.after)
-        seek = waiting[-1].placed_at, waiting[-1].id
-        size = min(ORDERS_MAX, size + size // 4 + 1)
+    work = partial(_foresee, moved=moved) if dry_run else partial(_allocate_for_good, caller=caller)
+    done = 0
+    async for orders in _waiting(database):
+        async for outcomes, moves in _divided_if_too_large(database, work, orders):
+            moved.update(moves)
+            after.update(outcome.after for outcome in outcomes if outcome.after)
         done += len(orders)
         if progress:
             progress(done, max(done, total))
     return after
+
+
+Done = tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]
+
+
+async def _waiting(database: Database) -> AsyncIterator[list[OrderId]]:
+    """All orders that wait, the oldest first, in batches as large as one transaction takes."""
+    batch: list[OrderId] = []
+    skus: set[ItemId] = set()
+    seek: Seek | None = None
+    while page := await database.read(partial(_page_of_waiting, after=seek)):
+        for order, items in page:
+            if batch and (len(batch) == ORDERS_MAX or len(skus.union(items)) > SKUS_MAX):
+                yield batch
+                batch, skus = [], set()
+            batch.append(order.id)
+            skus.update(items)
+        seek = page[-1][0].placed_at, page[-1][0].id
+    if batch:
+        yield batch
+
+
+async def _page_of_waiting(uow: UnitOfWork, *, after: Seek | None) -> list[tuple[OrderView, list[ItemId]]]:
+    orders = await uow.orders.waiting_to_be_allocated(after, ORDERS_MAX)
+    items = await uow.batches.items_of([order.id for order in orders])
+    return [(order, items.get(order.id, [])) for order in orders]
+
+
+async def _divided_if_too_large(
+    database: Database, work: Callable[..., Awaitable[Done]], orders: list[OrderId]
+) -> AsyncIterator[Done]:
+    """Orders may have gained SKUs since they were counted: then the batch is done in halves."""
+    try:
+        yield await database.run(partial(work, orders=orders), repeatable=True)
+    except BatchTooLarge:
+        middle = len(orders) // 2
+        for half in (orders[:middle], orders[middle:]) if middle else ():
+            async for done in _divided_if_too_large(database, work, half):
+                yield done
 
 
 async def _count_waiting(uow: UnitOfWork) -> int:
@@ -153,19 +187,11 @@ async def _count_waiting(uow: UnitOfWork) -> int:
     return sum(count for *_, count in await uow.orders.counts(waiting))
 
 
-async def _waiting(uow: UnitOfWork, *, after: Seek | None, first: int) -> list[OrderView]:
-    return await uow.orders.waiting_to_be_allocated(after, first)
-
-
-async def _allocate_for_good(
-    uow: UnitOfWork, *, caller: Caller, orders: Sequence[OrderId]
-) -> tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]:
+async def _allocate_for_good(uow: UnitOfWork, *, caller: Caller, orders: Sequence[OrderId]) -> Done:
     return await allocate_batch(uow, caller, orders), {}
 
 
-async def _foresee(
-    uow: UnitOfWork, *, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]
-) -> tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]:
+async def _foresee(uow: UnitOfWork, *, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]) -> Done:
     """What allocating would do after `moved` units more had been committed at the levels; and what it would move."""
     facts = await uow.batches.load(orders=orders)
     levels = [replace(level, committed=max(0, level.committed + moved.get(level.key, 0))) for level in facts.levels]

@@ -193,7 +193,7 @@ async def placed(
     pairs = lines.items() if isinstance(lines, Mapping) else lines
     new = NewOrder(
         channel=channel,
-        number=number or f"N{next(_numbers)}",
+        number=number or f"T-{next(_numbers)}",
         lines=tuple(NewLine(sku=Sku(sku), quantity=quantity) for sku, quantity in pairs),
         status=status,
         terms=OrderTerms(shipping_policy=policy, priority=priority),
