@@ -42,6 +42,22 @@ def stopping_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class Server(uvicorn.Server):
+    """Stops at SIGINT and SIGTERM, and returns; uvicorn's own would raise the signal again while the loop runs."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for one in signals:
+            loop.add_signal_handler(one, self.handle_exit, one, None)
+        try:
+            yield
+        finally:
+            for one in signals:
+                loop.remove_signal_handler(one)
+
+
 def serve(app: Starlette, listener: socket.socket, beside: Callable[[], Awaitable[bool]] | None = None) -> None:
     """Serve until a signal. `beside` runs once the server is up; where it answers False, the server stops."""
     config = uvicorn.Config(
@@ -56,7 +72,7 @@ def serve(app: Starlette, listener: socket.socket, beside: Callable[[], Awaitabl
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, listener, beside))
 
