@@ -4,7 +4,7 @@ from dibs.opening import opened
 from dibs.settings import Settings
 from dibs.showing import console, errors
 from persistence.migrating import schema_is_current
-from services.credentials import ADMIN, create_first_key, preset_key
+from services.credentials import ADMIN, create_admin_key, preset_key
 
 
 async def ensure_key(url: str, settings: Settings) -> None:
@@ -15,9 +15,9 @@ async def ensure_key(url: str, settings: Settings) -> None:
         elif settings.admin_key:
             await preset_key(database, ADMIN, settings.admin_key.get_secret_value())
         elif not settings.database_url:
-            _show_first_key(await create_first_key(database))
+            _show_once(await create_admin_key(database))
 
 
-def _show_first_key(secret: str | None) -> None:
+def _show_once(secret: str | None) -> None:
     if secret:
         console.print(f"The administrator's API key, shown this once: {secret}", markup=False)

@@ -6,6 +6,12 @@ import sys
 import structlog
 
 
+def _without_color_message(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Uvicorn says everything twice, the second time in color."""
+    event.pop("color_message", None)
+    return event
+
+
 def configure(*, as_json: bool = False, level: int = logging.INFO) -> None:
     """Send every logger of the process to standard error, in one format."""
     shared: list[structlog.typing.Processor] = [
@@ -13,6 +19,7 @@ def configure(*, as_json: bool = False, level: int = logging.INFO) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
+        _without_color_message,
     ]
     if as_json:
         ends: list[structlog.typing.Processor] = [

@@ -115,7 +115,7 @@ async def read_locations(connection: AsyncConnection) -> list[Location]:
 
 
 def _updated(table: Table, statement: Insert, named: Iterable[str], key: str) -> dict[str, ColumnElement[Any]]:
-    """What a conflict sets; never the key, or else every order that is being placed with the item would be waited for."""
+    """What a conflict sets; never the key, or else it waits for every order that is being placed with the item."""
     return {name: statement.excluded[name] for name in named if name != key} or {"name": table.c.name}
 
 

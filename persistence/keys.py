@@ -72,5 +72,7 @@ class PostgresCredentials:
         )
         return KeyId((await self._connection.execute(statement.returning(api_keys.c.id))).scalar_one())
 
-    async def any(self) -> bool:
-        return (await self._connection.execute(select(api_keys.c.id).limit(1))).first() is not None
+    async def exists(self, name: str) -> bool:
+        return (
+            await self._connection.execute(select(api_keys.c.id).where(api_keys.c.name == name))
+        ).first() is not None

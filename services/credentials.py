@@ -41,11 +41,11 @@ async def create_key(database: Database, name: str) -> tuple[KeyId, str]:
     return await preset_key(database, name, secret), secret
 
 
-async def create_first_key(database: Database) -> str | None:
-    """The administrator's secret where there is no key yet; None where there is one."""
+async def create_admin_key(database: Database) -> str | None:
+    """The administrator's secret where there is none yet; None where there is one."""
 
     async def work(uow: UnitOfWork) -> bool:
-        return await uow.credentials.any()
+        return await uow.credentials.exists(ADMIN)
 
     if await database.read(work):
         return None
