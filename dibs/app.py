@@ -37,6 +37,7 @@ class Running:
     """The parts that live as long as the process serves."""
 
     engine: AsyncEngine
+    feed: Feed
     http: HttpEndpoint
     websocket: WebSocketEndpoint
 
@@ -82,7 +83,7 @@ def _plug(settings: Settings, engine: AsyncEngine, database: PostgresDatabase, f
     def context(caller: Caller) -> Context:
         return Context(caller, database, feed)
 
-    return Running(engine, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
+    return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
 
 
 async def _graphql(request: Request) -> Response:
