@@ -149,6 +149,7 @@ class Batch:
             for claim in self.claims_of(order.id):
                 self.claims[claim.id] = replace(claim, priority=order.priority)
                 self._stale_levels.add(claim.level)
+                self._level_causes[claim.level] = AllocationCause.EDITED
         self.note(order.id, change)
 
     def void(self, order: Order, reason: str) -> None:
