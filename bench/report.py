@@ -33,6 +33,10 @@ class Run:
     def speed(self) -> float:
         return self.lines / self.seconds
 
+    @property
+    def cpu_seconds(self) -> float | None:
+        return None if self.postgres_seconds is None else self.python_seconds + self.postgres_seconds
+
 
 class Report:
     """Prints."""
@@ -90,6 +94,10 @@ class Report:
         ratios = [dibs.speed / floor.speed for dibs, floor in runs]
         each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
         self.say(f"[bold]Dibs allocates at {mean(ratios):.2f} of the floor's speed[/bold] (pair by pair: {each}).")
+        costs = [(dibs.cpu_seconds, floor.cpu_seconds) for dibs, floor in runs]
+        shares = [floor / dibs for dibs, floor in costs if dibs and floor]
+        if shares:
+            self.say(f"By processor time, which other work on the machine disturbs less: {mean(shares):.2f}.")
 
     def phases(self, runs: Sequence[Run]) -> None:
         table = self._table("Where Dibs spends the time, in seconds", "phase", "", *(run.name for run in runs))

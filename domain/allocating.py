@@ -41,7 +41,10 @@ class LineOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderOutcome:
-    """What happened to one order of the input, at position `index` from 0; with a refusal, nothing did."""
+    """What happened to one order of the input, at position `index` from 0; with a refusal, nothing did.
+
+    `lines` is empty where nobody asked for each line.
+    """
 
     index: int
     order: OrderId | None
@@ -52,9 +55,16 @@ class OrderOutcome:
 
 
 def allocate(
-    batch: Batch, wanted: Sequence[OrderToAllocate], locations: Mapping[LocationId, int] | None = None
+    batch: Batch,
+    wanted: Sequence[OrderToAllocate],
+    locations: Mapping[LocationId, int] | None = None,
+    *,
+    each_line: bool = True,
 ) -> tuple[OrderOutcome, ...]:
-    """Promise stock to the orders in the sequence given. `locations`: those that may be used, with their ranks."""
+    """Promise stock to the orders in the sequence given. `locations`: those that may be used, with their ranks.
+
+    `each_line`: whether the outcomes shall tell of each line.
+    """
     ranks = {location.id: location.rank for location in batch.locations.values()} if locations is None else locations
     refused = {index: refusal for index, one in enumerate(wanted) if (refusal := _refuse(batch, one))}
     served = [index for index in range(len(wanted)) if index not in refused]
@@ -71,7 +81,7 @@ def allocate(
     return tuple(
         OrderOutcome(index=index, order=one.order, refusal=refused[index])
         if index in refused
-        else _outcome(batch, index, *done[index], before[index])
+        else _outcome(batch, index, *done[index], before[index], each_line=each_line)
         for index, one in enumerate(wanted)
     )
 
@@ -90,9 +100,10 @@ def _refuse(batch: Batch, wanted: OrderToAllocate) -> DomainError | None:
     if wanted.order is None or wanted.order not in batch.orders:
         return NotFound(references=(wanted.reference,))
     order = batch.orders[wanted.order]
-    strangers = set(wanted.lines or ()) - {line.id for line in batch.lines_of(order.id)}
-    if strangers:
-        return NotFound(references=tuple(sorted(strangers)))
+    if wanted.lines:
+        strangers = set(wanted.lines) - {line.id for line in batch.lines_of(order.id)}
+        if strangers:
+            return NotFound(references=tuple(sorted(strangers)))
     if order.status not in ALLOCATABLE:
         return OrderNotInState(order=order.id, allowed=ALLOCATABLE)
     return None
@@ -105,10 +116,11 @@ def _open_order(batch: Batch, order: Order, wanted: Mapping[LineId, int | None] 
     not_asked_for = 0
     for line in batch.lines_of(order.id):
         kept = 0 if starts_over else line.allocated
-        target = _target(line, wanted, starts_over=starts_over)
+        open_units = line.open
+        target = _target(line, open_units, wanted, starts_over=starts_over)
         if target is not None:
             asks.append(Ask(line.id, line.item, max(0, target - kept)))
-        not_asked_for += line.open - max(target or 0, kept)
+        not_asked_for += open_units - max(target or 0, kept)
     return OpenOrder(
         order=order.id,
         asks=tuple(asks),
@@ -122,15 +134,17 @@ def _open_order(batch: Batch, order: Order, wanted: Mapping[LineId, int | None] 
     )
 
 
-def _target(line: OrderLine, wanted: Mapping[LineId, int | None] | None, *, starts_over: bool) -> int | None:
+def _target(
+    line: OrderLine, open_units: int, wanted: Mapping[LineId, int | None] | None, *, starts_over: bool
+) -> int | None:
     """Units of the line that shall be set aside when the run is over; None where the run does not look at the line."""
-    if not line.open:
+    if not open_units:
         return None
     if wanted is None:
-        return line.open
+        return open_units
     if line.id in wanted:
         units = wanted[line.id]
-        return line.open if units is None else min(units, line.open)
+        return open_units if units is None else min(units, open_units)
     return line.allocated if starts_over and line.allocated else None
 
 
@@ -148,26 +162,36 @@ def _look_at(batch: Batch, demand: OpenOrder) -> None:
 
 
 def _outcome(
-    batch: Batch, index: int, demand: OpenOrder, decision: OrderPlan, before: AllocationStatus | None
+    batch: Batch,
+    index: int,
+    demand: OpenOrder,
+    decision: OrderPlan,
+    before: AllocationStatus | None,
+    *,
+    each_line: bool,
 ) -> OrderOutcome:
-    taken: defaultdict[LineId, list[tuple[LocationId, int]]] = defaultdict(list)
-    for take in decision.takes:
-        taken[take.line].append((take.location, take.quantity))
     return OrderOutcome(
         index=index,
         order=demand.order,
         before=before,
         after=batch.status_of(demand.order),
-        lines=tuple(
-            LineOutcome(
-                line=ask.line,
-                item=ask.item,
-                quantity=ask.quantity,
-                allocated=ask.quantity - decision.short.get(ask.line, 0),
-                locations=tuple(taken.get(ask.line, ())),
-            )
-            for ask in demand.asks
-        ),
+        lines=_line_outcomes(demand, decision) if each_line else (),
+    )
+
+
+def _line_outcomes(demand: OpenOrder, decision: OrderPlan) -> tuple[LineOutcome, ...]:
+    taken: defaultdict[LineId, list[tuple[LocationId, int]]] = defaultdict(list)
+    for take in decision.takes:
+        taken[take.line].append((take.location, take.quantity))
+    return tuple(
+        LineOutcome(
+            line=ask.line,
+            item=ask.item,
+            quantity=ask.quantity,
+            allocated=ask.quantity - decision.short.get(ask.line, 0),
+            locations=tuple(taken.get(ask.line, ())),
+        )
+        for ask in demand.asks
     )
 
 

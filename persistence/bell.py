@@ -6,7 +6,10 @@ us on the same way as everybody else's, which is how a dead connection is notice
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from broadcaster import Broadcast
 
@@ -48,6 +51,10 @@ class BroadcastBell:
             try:
                 await self._serve()
             except Exception as error:
+                if (
+                    task := asyncio.current_task()
+                ) and task.cancelling():  # a failure while leaving is no reason to stay
+                    raise asyncio.CancelledError from error
                 log.warning("the bell is silent (%s: %s); polling carries on", type(error).__name__, error)
             failures = 0 if self.connected else failures + 1
             self.connected = False
@@ -55,25 +62,30 @@ class BroadcastBell:
 
     async def _serve(self) -> None:
         """Connect, listen and ring; ends only with an error."""
-        async with asyncio.timeout(ECHO_SECONDS_MAX):
-            broadcast = Broadcast(self._url)
-            await broadcast.connect()
+        broadcast = Broadcast(self._url)
+        subscription = broadcast.subscribe(CHANNEL)
+        goodbyes: list[Callable[[], Awaitable[object]]] = []
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(broadcast))
-                tasks.create_task(self._ring(broadcast))
-        finally:
-            with suppress(Exception):
-                async with asyncio.timeout(ECHO_SECONDS_MAX):
-                    await broadcast.disconnect()
-
-    async def _listen(self, broadcast: Broadcast) -> None:
-        async with broadcast.subscribe(CHANNEL) as subscriber:
+            async with asyncio.timeout(ECHO_SECONDS_MAX):
+                await broadcast.connect()
+                goodbyes.append(broadcast.disconnect)
+                subscriber = await subscription.__aenter__()
+                goodbyes.append(partial(subscription.__aexit__, None, None, None))
             self.connected = True
             self._asked.set()
-            async for _ in subscriber:  # type: ignore[union-attr]
-                self._echoed.set()
-                self._rung.set()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(subscriber))
+                tasks.create_task(self._ring(broadcast))
+        finally:
+            for goodbye in goodbyes:  # the connection first: over one that is dead nothing can be said
+                with suppress(Exception):
+                    async with asyncio.timeout(ECHO_SECONDS_MAX):
+                        await goodbye()
+
+    async def _listen(self, subscriber: Any) -> None:
+        async for _ in subscriber:
+            self._echoed.set()
+            self._rung.set()
         raise ConnectionError("the subscription ended")
 
     async def _ring(self, broadcast: Broadcast) -> None:

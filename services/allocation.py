@@ -1,15 +1,16 @@
 """Allocate and deallocate: the main job."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from domain.allocating import OrderOutcome, OrderToAllocate, allocate, deallocate
-from domain.batch import Batch, Facts
+from domain.batch import Batch, Changes, Facts
 from domain.checks import LIST_MAX, Path, Problems
 from domain.errors import InvalidInput
-from domain.ids import ItemId, LevelKey, LineId, LocationId, OrderId
+from domain.foresight import Foresight
+from domain.ids import ItemId, LineId, LocationId, OrderId
 from domain.kinds import AllocationStatus
 from domain.orders import ALLOCATABLE
 from services.callers import Caller
@@ -105,9 +106,12 @@ async def deallocate_orders(database: Database, caller: Caller, command: Dealloc
 
 
 async def allocate_batch(uow: UnitOfWork, caller: Caller, orders: Sequence[OrderId]) -> tuple[OrderOutcome, ...]:
-    """Allocate orders that are known by id, in this sequence, within a transaction that the caller keeps."""
+    """Allocate orders that are known by id, in this sequence, within a transaction that the caller keeps.
+
+    The outcomes do not tell of each line.
+    """
     batch = Batch(await uow.batches.load(orders=orders))
-    outcomes = allocate(batch, _whole_orders(orders))
+    outcomes = allocate(batch, _whole_orders(orders), each_line=False)
     await record(uow, batch, caller)
     return outcomes
 
@@ -118,29 +122,28 @@ async def allocate_waiting(
     """Allocate every order that waits for stock, the oldest first; how many are in which allocation status after it.
 
     Each batch is a transaction of its own, so what is done stays done whatever happens to the rest. Not counted is an
-    order that can not be allocated any more when its turn comes, or that has more SKUs than a batch takes.
+    order that waits no more when its turn comes, or that has more SKUs than a batch takes.
 
-    A dry run writes nothing and holds the locks of one batch at a time. It carries what earlier batches would have
-    moved over to the levels that later ones read. An overallocated order whose stock an earlier batch gives back is
-    allocated anew there, where the real run lets it keep what it has. Both end with the same units and statuses, save
-    for an order that ships complete and grew after it had been allocated.
+    A dry run writes nothing and holds the locks of one batch at a time; what its batches would have written, it
+    remembers for the next ones.
     """
     total = await database.read(_count_waiting)
-    moved: Counter[LevelKey] = Counter()
+    foresight = Foresight()
     after: Counter[AllocationStatus] = Counter()
-    work = partial(_foresee, moved=moved) if dry_run else partial(_allocate_for_good, caller=caller)
+    work = partial(_foresee, foresight=foresight) if dry_run else partial(_allocate_for_good, caller=caller)
     done = 0
     async for orders in _waiting(database):
-        async for outcomes, moves in _divided_if_too_large(database, work, orders):
-            moved.update(moves)
-            after.update(outcome.after for outcome in outcomes if outcome.after)
+        async for outcomes, unwritten in _divided_if_too_large(database, work, orders):
+            foresight.add(unwritten)
+            after.update(one.after for one in outcomes if one.after and one.before is not AllocationStatus.ALLOCATED)
         done += len(orders)
         if progress:
             progress(done, max(done, total))
     return after
 
 
-Done = tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]
+Done = tuple[tuple[OrderOutcome, ...], Changes]
+"""What became of the orders; and what was decided and not written, in a dry run."""
 
 
 async def _waiting(database: Database) -> AsyncIterator[list[OrderId]]:
@@ -188,16 +191,16 @@ async def _count_waiting(uow: UnitOfWork) -> int:
 
 
 async def _allocate_for_good(uow: UnitOfWork, *, caller: Caller, orders: Sequence[OrderId]) -> Done:
-    return await allocate_batch(uow, caller, orders), {}
+    return await allocate_batch(uow, caller, orders), Changes()
 
 
-async def _foresee(uow: UnitOfWork, *, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]) -> Done:
-    """What allocating would do after `moved` units more had been committed at the levels; and what it would move."""
-    facts = await uow.batches.load(orders=orders)
-    levels = [replace(level, committed=max(0, level.committed + moved.get(level.key, 0))) for level in facts.levels]
-    batch = Batch(replace(facts, levels=levels))
-    outcomes = allocate(batch, _whole_orders(orders))
-    return outcomes, {level.key: batch.levels[level.key].committed - level.committed for level in levels}
+async def _foresee(uow: UnitOfWork, *, orders: Sequence[OrderId], foresight: Foresight) -> Done:
+    batch = Batch(foresight.over(await uow.batches.load(orders=orders)))
+    outcomes = allocate(batch, _whole_orders(orders), each_line=False)
+    unsettled = batch.unsettled()
+    if unsettled:
+        batch.learn(foresight.over(await uow.batches.contenders(unsettled)))
+    return outcomes, batch.changes()
 
 
 def _whole_orders(orders: Sequence[OrderId]) -> list[OrderToAllocate]:

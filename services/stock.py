@@ -1,5 +1,6 @@
 """Receive and adjust stock."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -127,8 +128,12 @@ def _check_adjustment(problems: Problems, line: AdjustedLine, path: Path) -> Non
 def _check_repeated(problems: Problems, command: AdjustStock, path: Path) -> None:
     """Two counts of one SKU contradict each other, and so does a count beside a difference."""
     first: dict[str, AdjustedLine] = {}
+    total: Counter[str] = Counter()
     for index, line in enumerate(command.lines):
         other = first.setdefault(sku_of(line.sku), line)
+        total[other.sku] += line.delta or 0
+        if other is not line and abs(total[other.sku]) > QUANTITY_MAX:
+            problems.add((*path, str(index), "change", "delta"), "OUT_OF_RANGE", "Together this is too much.")
         if other is not line and (line.counted is not None or other.counted is not None):
             problems.add((*path, str(index)), "DUPLICATE", "A SKU that is counted may stand here once.")
         if other is not line and line.expected_on_hand not in (None, other.expected_on_hand):

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain import ordering, stocking
 from domain.allocating import OrderToAllocate, allocate, deallocate
@@ -24,14 +24,14 @@ from domain.ordering import Edit
 from domain.orders import NewLine, NewOrder, OrderTerms, allocation_status
 from domain.stock import FIELD
 from domain.stocking import StockChange
-from tests.builders import CHAIR, HULL, LAMP, LEEDS, LOCATIONS, RANKS, SKUS, TABLE, YORK
+from tests.builders import CHAIR, LEEDS, LOCATIONS, RANKS, SKUS, TABLE, YORK
 from tests.fakes import Memory
 from tests.reference import unbacked
 
 ITEMS = {sku: item for item, sku in SKUS.items()}
-AN_ITEM, A_PLACE = st.sampled_from((CHAIR, TABLE, LAMP)), st.sampled_from((LEEDS, YORK, HULL))
+AN_ITEM, A_PLACE = st.sampled_from((CHAIR, TABLE)), st.sampled_from((LEEDS, YORK))
 UNITS, PRIORITY, POLICY = st.integers(1, 5), st.integers(-1, 1), st.sampled_from(ShippingPolicy)
-NEW_LINES = st.lists(st.tuples(AN_ITEM, UNITS), min_size=1, max_size=4)
+NEW_LINES = st.lists(st.tuples(AN_ITEM, UNITS), min_size=1, max_size=3)
 SOME = st.lists(st.integers(0, 50), min_size=1, max_size=4)
 """Picks orders by position, modulo how many there are."""
 
@@ -48,6 +48,15 @@ class Shop(RuleBasedStateMachine):
         return list(dict.fromkeys(orders[one % len(orders)] for one in some))
 
     # ------------------------------------------------------------ what is done
+
+    @initialize(quantities=st.lists(UNITS, min_size=2, max_size=4), chairs=st.integers(2, 9), tables=st.integers(0, 4))
+    def open(self, quantities, chairs, tables):
+        """Some stock, and some orders that hold it."""
+        self.receive(LEEDS, {CHAIR: chairs})
+        self.receive(YORK, {CHAIR: 2, TABLE: tables + 1})
+        for quantity in quantities:
+            self.place([(CHAIR, quantity), (TABLE, 1)], ShippingPolicy.SHIP_AVAILABLE, 0, draft=False)
+        self.allocate(list(range(len(quantities))), None)
 
     @rule(lines=NEW_LINES, policy=POLICY, priority=PRIORITY, draft=st.sampled_from((False, False, False, True)))
     def place(self, lines, policy, priority, draft):
@@ -72,6 +81,15 @@ class Shop(RuleBasedStateMachine):
     @rule(item=AN_ITEM, place=A_PLACE, counted=st.integers(0, 6), quantity=st.sampled_from(StockQuantity))
     def count(self, item, place, counted, quantity):
         self.adjust(StockChange(item=item, location=place, quantity=quantity, counted=counted))
+
+    @precondition(lambda self: any(level.committed for level in self.memory.levels.values()))
+    @rule(which=st.integers(0, 50), left=st.integers(0, 50))
+    def lose(self, which, left):
+        """Stock goes from under claims."""
+        levels = [level for level in self.memory.levels.values() if level.committed]
+        level = levels[which % len(levels)]
+        counted = max(level.damaged + level.quality_control, left % (level.committed + 1))
+        self.adjust(StockChange(item=level.item, location=level.location, counted=counted))
 
     @rule(changes=st.dictionaries(st.tuples(AN_ITEM, A_PLACE), st.integers(-4, 2), min_size=1))
     def correct(self, changes):
@@ -148,6 +166,12 @@ class Shop(RuleBasedStateMachine):
         _, ids = self.memory.reserve_ids(0, len(added))
         items = [item for item, _ in added]
         self.decide(order, lambda batch, order: ordering.edit(batch, order, wanted, ids, ITEMS), items)
+
+    @precondition(lambda self: self.memory.orders)
+    @rule(some=SOME, priority=PRIORITY)
+    def reprioritize(self, some, priority):
+        wanted = Edit(terms=OrderTerms(priority=priority))
+        self.decide(self.pick(some)[0], lambda batch, order: ordering.edit(batch, order, wanted, [], ITEMS))
 
     def decide(self, order, operation, items=()):
         batch = self.memory.load(orders=[order], items=items)

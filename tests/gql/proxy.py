@@ -14,6 +14,8 @@ class Proxy:
         self._target = host, port
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._swallowed: set[asyncio.StreamWriter] = set()
         self.port = 0
 
     async def open(self) -> None:
@@ -29,31 +31,38 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def swallow(self) -> None:
+        """From now on nothing arrives on the connections that there are, and nobody is told."""
+        self._swallowed |= self._writers
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
+            both = {writer, far_writer}
+            self._writers |= both
             try:
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(_carry(reader, far_writer))
-                    both.create_task(_carry(far_reader, writer))
+                async with asyncio.TaskGroup() as ways:
+                    ways.create_task(self._carry(reader, far_writer))
+                    ways.create_task(self._carry(far_reader, writer))
             finally:
                 far_writer.transport.abort()
+                self._writers -= both
         except (OSError, asyncio.CancelledError):
             pass
         finally:
             writer.transport.abort()
             self._tasks.discard(task)
 
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                if writer not in self._swallowed:
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
 
 
 @asynccontextmanager

@@ -345,8 +345,8 @@ async def test_a_cursor_continues_its_own_list_only(api: Served):
         own[field] = page["pageInfo"]["endCursor"]
     for field in lists:
         question = f"query ($after: String) {{ {field} after: $after) {{ nodes {{ id }} }} }}"
-        for other, cursor in own.items():
-            answer = await api.answer(question, after=cursor)
+        for other, place_in in own.items():
+            answer = await api.answer(question, after=place_in)
             if other == field:
                 assert "errors" not in answer
             else:

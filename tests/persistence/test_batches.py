@@ -1,0 +1,144 @@
+"""The promise behind the locks: what is written over rows that changed since they were read is refused, all of it."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+import persistence.batches
+from domain.batch import Batch
+from domain.kinds import AllocationCause, AllocationStatus
+from persistence.batches import GuardFailed
+from services.ports import BatchTooLarge
+from services.recording import record
+from tests.builders import (
+    a_catalog,
+    allocated,
+    counted,
+    deallocated,
+    edited,
+    everything,
+    level_now,
+    placed,
+    status_now,
+    voided,
+)
+
+
+@pytest.fixture
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(persistence.batches, "lock_skus", nothing)
+
+
+async def record_after(database, caller, deed, *, orders=(), items=(), move):
+    """Read a batch, let somebody else do their deed, then move and write it."""
+
+    async def work(uow):
+        batch = Batch(await uow.batches.load(orders=orders, items=items))
+        await deed()
+        before.append(await everything(database.engine))
+        move(batch)
+        await record(uow, batch, caller)
+
+    before = []
+    with pytest.raises((GuardFailed, IntegrityError)) as refused:
+        await database.run(work)
+    assert await everything(database.engine) == before[0]
+    return refused.type
+
+
+def one_more(batch):
+    (level,) = batch.levels.values()
+    batch.change_level(level.with_quantity("safety_stock", level.safety_stock + 1), AllocationCause.STOCK_ADJUSTED)
+
+
+async def test_a_level_that_changed_since_it_was_read_is_not_written_over(database, caller, without_locks):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    items = await database.read(lambda uow: uow.catalog.items_by_sku(["CHAIR"]))
+
+    refused = await record_after(
+        database, caller, lambda: counted(database, caller, {"CHAIR": 2}), items=items.values(), move=one_more
+    )
+
+    assert refused is GuardFailed
+    assert (await level_now(database, "CHAIR")).on_hand == 2
+
+
+async def test_an_order_that_changed_since_it_was_read_is_not_written_over(database, caller, without_locks):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    order = await placed(database, caller, {"CHAIR": 1})
+
+    def move(batch):
+        batch.change_order(batch.orders[order], "EDITED")
+
+    for deed in (
+        lambda: edited(database, caller, order, priority=1),
+        lambda: allocated(database, caller, order),
+        lambda: deallocated(database, caller, order),
+        lambda: voided(database, caller, order),
+    ):
+        assert await record_after(database, caller, deed, orders=[order], move=move) is GuardFailed
+
+
+async def test_a_claim_that_ended_since_it_was_read_does_not_end_twice(database, caller, without_locks):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    order = await placed(database, caller, {"CHAIR": 1})
+    await allocated(database, caller, order)
+
+    def move(batch):
+        (claim,) = batch.claims_of(order)
+        batch.give_back(claim, 1, "CANCELED", AllocationCause.CANCELED)
+
+    await record_after(database, caller, lambda: deallocated(database, caller, order), orders=[order], move=move)
+
+    assert await status_now(database, order) is AllocationStatus.UNALLOCATED
+
+
+@pytest.mark.parametrize(
+    ("statement", "constraint"),
+    [
+        ("UPDATE stock_levels SET on_hand = 0", "what_is_committed_beyond_stock_is_flagged"),
+        ("UPDATE stock_levels SET committed = 4", "what_is_committed_beyond_stock_is_flagged"),
+        ("UPDATE stock_levels SET flagged = 1", "what_is_committed_beyond_stock_is_flagged"),
+        ("UPDATE stock_levels SET on_hand = -1, flagged = 2", "no_stock_quantity_is_negative"),
+        ("UPDATE stock_levels SET safety_stock = -1", "no_stock_quantity_is_negative"),
+        ("UPDATE stock_levels SET damaged = 4, flagged = 2", "what_is_set_apart_is_on_hand"),
+        ("UPDATE order_lines SET allocated = 3", "a_line_is_not_served_beyond_its_quantity"),
+        ("UPDATE order_lines SET shipped = 1", "a_line_is_not_served_beyond_its_quantity"),
+        ("UPDATE order_lines SET canceled = -1", "no_line_quantity_is_negative"),
+        ("UPDATE order_lines SET overallocated = 3", "only_allocated_units_are_overallocated"),
+        ("UPDATE order_lines SET unit_price = 1", "a_price_has_a_currency"),
+        ("UPDATE order_lines SET quantity = 0, allocated = 0", "a_line_has_a_quantity"),
+        ("UPDATE allocations SET quantity = 0", "an_allocation_has_a_quantity"),
+        ("UPDATE allocations SET overallocated = 3", "an_allocation_is_overallocated_at_most_in_full"),
+        ("UPDATE orders SET status = 'VOID'", "a_void_order_has_no_allocation_status"),
+        ("UPDATE stock_movements SET change = 0", "a_movement_moves"),
+    ],
+)
+async def test_i4_a_constraint_stands_behind_every_rule(database, caller, engine, statement, constraint):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    await allocated(database, caller, await placed(database, caller, {"CHAIR": 2}))
+
+    with pytest.raises(IntegrityError, match=f'"{constraint}"'):
+        async with engine.begin() as connection:
+            await connection.execute(text(statement))
+
+
+async def test_a_batch_takes_two_thousand_skus_and_locks_nothing_where_there_are_more(database, engine):
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("INSERT INTO items (sku, name) SELECT CAST(n AS text), 'x' FROM generate_series(1, 2001) AS n")
+        )
+
+    async def load(uow, items):
+        facts = await uow.batches.load(items=items)
+        held = await uow._connection.execute(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
+        return len(facts.skus), held.scalar_one()
+
+    skus, held = await database.run(lambda uow: load(uow, range(1, 2001)))
+    assert skus == 2_000
+    assert held >= 2_000
+    with pytest.raises(BatchTooLarge):
+        await database.run(lambda uow: load(uow, range(1, 2002)))

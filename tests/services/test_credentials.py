@@ -1,0 +1,54 @@
+"""API keys: who presents a secret, and that nobody can read one back."""
+
+import pytest
+from sqlalchemy import text
+
+from services.callers import Caller
+from services.credentials import ADMIN, authenticate, create_admin_key, create_key, preset_key
+
+
+async def test_a_key_opens_with_its_secret_and_with_nothing_else(database):
+    key, secret = await create_key(database, "partner")
+
+    assert await authenticate(database, secret, "r1") == Caller(key=key, actor="partner", request="r1")
+    for other in ("", secret[:-1], secret + "x", secret.upper(), "\x00", "\ud800", "x" * 100_000):
+        assert await authenticate(database, other, "r2") is None
+
+
+async def test_a_new_secret_of_a_key_replaces_the_one_that_it_had(database):
+    key, old = await create_key(database, "partner")
+
+    again, new = await create_key(database, "partner")
+
+    assert again == key
+    assert await authenticate(database, old, "r") is None
+    assert await authenticate(database, new, "r") == Caller(key=key, actor="partner", request="r")
+
+
+async def test_a_preset_secret_is_long(database):
+    await preset_key(database, ADMIN, "s" * 32)
+    assert (await authenticate(database, "s" * 32, "r")).actor == ADMIN
+
+    with pytest.raises(AssertionError):
+        await preset_key(database, ADMIN, "s" * 31)
+
+
+async def test_the_administrators_key_is_made_once(database):
+    await create_key(database, "partner")
+
+    secret = await create_admin_key(database)
+
+    assert secret is not None
+    assert (await authenticate(database, secret, "r")).actor == ADMIN
+    assert await create_admin_key(database) is None
+
+
+async def test_no_secret_stands_in_the_database(database, engine):
+    _, secret = await create_key(database, "partner")
+
+    async with engine.connect() as connection:
+        rows = (await connection.execute(text("SELECT CAST(k AS text) FROM api_keys k"))).scalars().all()
+
+    assert len(rows) == 1
+    assert secret not in rows[0]
+    assert secret.encode().hex() not in rows[0]
