@@ -1,8 +1,9 @@
 """Load what a batch needs under its locks, and write what it decided: a fixed number of statements."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import TextClause
@@ -55,13 +56,12 @@ LOCK_ORDERS = sql(ORDERS + " FOR NO KEY UPDATE OF o", orders=BIGINTS)
 
 LINES = sql(
     """
-    SELECT l.id, l.order_id, l.item_id, i.sku, l.quantity, l.allocated, l.overallocated, l.shipped, l.canceled,
-           l.dropshipped, l.looked_at
-    FROM order_lines l JOIN items i ON i.id = l.item_id
-    WHERE l.order_id = ANY(:orders) ORDER BY l.order_id, l.position
+    SELECT id, order_id, item_id, quantity, allocated, overallocated, shipped, canceled, dropshipped, looked_at
+    FROM order_lines WHERE order_id = ANY(:orders) ORDER BY order_id, position
     """,
     orders=BIGINTS,
 )
+SKUS = sql("SELECT id, sku FROM items WHERE id = ANY(:items)", items=INTS)
 
 CLAIMS = sql(
     """
@@ -100,6 +100,13 @@ RESERVE = sql(
 )
 
 
+class _Rows(NamedTuple):
+    """Orders and all their lines, as the database says them."""
+
+    orders: Sequence[Any]
+    lines: Sequence[Any]
+
+
 class PostgresBatches:
     """The database's half of `domain.batch`."""
 
@@ -121,23 +128,20 @@ class PostgresBatches:
             raise BatchTooLarge(len(locked), SKUS_MAX)
         await lock_skus(self._connection, locked)
         skus, levels = await self._levels(locked)
-        facts = await self._whole(READ_ORDERS, orders)
-        if any(line.item not in locked for line in facts.lines):
+        rows = await self._rows_of(READ_ORDERS, orders)
+        if any(line.item_id not in locked for line in rows.lines):
             raise LocksWereTooFew
-        return Facts(
-            locations={location.id: location for location in await read_locations(self._connection)},
-            skus=skus,
-            levels=levels,
-            orders=facts.orders,
-            lines=facts.lines,
-            claims=facts.claims,
-        )
+        locations = {location.id: location for location in await read_locations(self._connection)}
+        return replace(await self._whole(rows, skus), locations=locations, skus=skus, levels=levels)
 
     async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
         """Lock and read the orders that hold the weakest claims of each level, up to so many units."""
         needed = columns([(*key, units) for key, units in levels.items()], ("items", "locations", "units"))
         weakest = (await self._connection.execute(WEAKEST, needed)).scalars().all()
-        return await self._whole(LOCK_ORDERS, sorted(weakest))
+        rows = await self._rows_of(LOCK_ORDERS, sorted(weakest))
+        items = {line.item_id for line in rows.lines}
+        skus = await self._connection.execute(SKUS, {"items": list(items)})
+        return await self._whole(rows, {row.id: row.sku for row in skus})
 
     async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]:
         """Ids for rows that are not written yet."""
@@ -149,13 +153,16 @@ class PostgresBatches:
         skus = {item: sku for item, sku, *_ in rows}
         return skus, [_level(item, *level) for item, _, *level in rows if level[0] is not None]
 
-    async def _whole(self, statement: TextClause, ids: Sequence[OrderId]) -> Facts:
-        """Orders with all their lines and claims."""
+    async def _rows_of(self, statement: TextClause, ids: Sequence[OrderId]) -> _Rows:
         if not ids:
-            return Facts()
+            return _Rows((), ())
         orders = (await self._connection.execute(statement, {"orders": ids})).all()
-        lines = [_line(*row) for row in await self._connection.execute(LINES, {"orders": ids})]
-        return Facts(orders=[_order(row) for row in orders], lines=lines, claims=await self._claims(lines))
+        return _Rows(orders, (await self._connection.execute(LINES, {"orders": ids})).all())
+
+    async def _whole(self, rows: _Rows, skus: Mapping[ItemId, Sku]) -> Facts:
+        """Orders with all their lines and claims."""
+        lines = [_line(skus, *row) for row in rows.lines]
+        return Facts(orders=[_order(row) for row in rows.orders], lines=lines, claims=await self._claims(lines))
 
     async def _claims(self, lines: Iterable[OrderLine]) -> list[Claim]:
         """The claims of the lines, the oldest first."""
@@ -245,10 +252,10 @@ def _order(row: Any) -> Order:
 
 
 def _line(
+    skus: Mapping[ItemId, Sku],
     line: LineId,
     order: OrderId,
     item: ItemId,
-    sku: Sku,
     quantity: int,
     allocated: int,
     overallocated: int,
@@ -261,7 +268,7 @@ def _line(
         id=line,
         order=order,
         item=item,
-        sku=sku,
+        sku=skus[item],
         quantity=quantity,
         allocated=allocated,
         overallocated=overallocated,

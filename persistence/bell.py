@@ -6,7 +6,7 @@ us on the same way as everybody else's, which is how a dead connection is notice
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ log = logging.getLogger("dibs.bell")
 CHANNEL = "dibs_log"
 ECHO_SECONDS_MAX = 5.0
 """A ring that has not come back after this long was lost, and the connection with it."""
+GOODBYE_SECONDS_MAX = 1.0
 HEARTBEAT_SECONDS = 15.0
 BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
@@ -51,9 +52,8 @@ class BroadcastBell:
             try:
                 await self._serve()
             except Exception as error:
-                if (
-                    task := asyncio.current_task()
-                ) and task.cancelling():  # a failure while leaving is no reason to stay
+                task = asyncio.current_task()
+                if task and task.cancelling():  # broadcaster may turn a cancellation into an error of its own
                     raise asyncio.CancelledError from error
                 log.warning("the bell is silent (%s: %s); polling carries on", type(error).__name__, error)
             failures = 0 if self.connected else failures + 1
@@ -73,13 +73,11 @@ class BroadcastBell:
                 goodbyes.append(partial(subscription.__aexit__, None, None, None))
             self.connected = True
             self._asked.set()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(subscriber))
-                tasks.create_task(self._ring(broadcast))
+            await _until_one_ends(self._listen(subscriber), self._ring(broadcast))
         finally:
             for goodbye in goodbyes:  # the connection first: over one that is dead nothing can be said
                 with suppress(Exception):
-                    async with asyncio.timeout(ECHO_SECONDS_MAX):
+                    async with asyncio.timeout(GOODBYE_SECONDS_MAX):
                         await goodbye()
 
     async def _listen(self, subscriber: Any) -> None:
@@ -98,3 +96,19 @@ class BroadcastBell:
             async with asyncio.timeout(ECHO_SECONDS_MAX):
                 await broadcast.publish(CHANNEL, "")
                 await self._echoed.wait()
+
+
+async def _until_one_ends(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Raise what the first one raises, and end the others.
+
+    A task group would turn the failure of a job that is being cancelled into its own, and the cancellation be lost.
+    """
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
