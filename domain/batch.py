@@ -74,7 +74,10 @@ NEW_CLAIM = 1 << 62
 class Batch:
     """The working copy. Every move keeps lines, claims and levels in step."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, *, actor: str = "", request: str = "") -> None:
+        """`actor` and `request` stand in the stock ledger; they change with the command that is at work."""
+        self.actor = actor
+        self.request = request
         self.locations = dict(facts.locations)
         self.skus = dict(facts.skus)
         self.levels = {level.key: level for level in facts.levels}
@@ -93,6 +96,7 @@ class Batch:
         self._order_causes: dict[OrderId, AllocationCause] = {}
         self._level_causes: dict[LevelKey, AllocationCause] = {}
         self._stale_levels: set[LevelKey] = set()
+        self._numbers: dict[tuple[str, str], OrderId] = {}
         self._made = Changes()
         self.learn(facts)
 
@@ -113,6 +117,17 @@ class Batch:
 
     # ------------------------------------------------------------------ reading
 
+    def order_of_number(self, channel: str, number: str) -> OrderId | None:
+        """The order of this number, if it was placed in this batch."""
+        return self._numbers.get((channel, number))
+
+    def location_of(self, code: str) -> Location | None:
+        return next((location for location in self.locations.values() if location.code == code), None)
+
+    def terms_of(self, order: OrderId) -> OrderTerms | None:
+        """The order's terms, if this batch has made or changed them."""
+        return self._made.terms.get(order)
+
     def lines_of(self, order: OrderId) -> list[OrderLine]:
         return [self.lines[line] for line in self._lines_of[order]]
 
@@ -128,6 +143,7 @@ class Batch:
     def place(self, order: Order, new: NewOrder, lines: Iterable[PlacedLine]) -> None:
         """Add an order that was not there before."""
         self.orders[order.id] = order
+        self._numbers[order.channel, order.number] = order.id
         self._made.placed.append((order, new))
         for line in lines:
             self.add_line(line)

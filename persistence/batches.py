@@ -18,7 +18,6 @@ from domain.stock import StockLevel
 from persistence.catalog import read_locations
 from persistence.locks import LocksWereTooFew, lock_skus
 from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, columns, sql
-from services.callers import Caller
 from services.ports import SKUS_MAX, BatchTooLarge
 
 
@@ -166,14 +165,14 @@ class PostgresBatches:
 
     # ------------------------------------------------------------ writing
 
-    async def record(self, changes: Changes, caller: Caller) -> None:
+    async def record(self, changes: Changes) -> None:
         """Write everything; each kind of row is one statement."""
         self.has_new_events = self.has_new_events or bool(changes.events)
         await self._rows(INSERT_ORDERS, [_placed(*one) for one in changes.placed])
         await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
         await self._guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
         await self._arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
-        await self._arrays(INSERT_MOVEMENTS, columns(_movements(changes, caller), MOVEMENT_COLUMNS))
+        await self._arrays(INSERT_MOVEMENTS, attributes(changes.movements, MOVEMENT_COLUMNS))
         await self._arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
         await self._guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
         await self._guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
@@ -329,14 +328,15 @@ SAVE_VOID_REASONS = sql(
 )
 
 LINE_COLUMNS = (
-    "ids", "orders", "positions", "references", "items", "quantities", "allocated", "looked", "prices", "currencies",
+    "ids", "orders", "positions", "references", "items", "quantities", "allocated", "overallocated", "looked", "prices",
+    "currencies",
 )  # fmt: skip
 INSERT_LINES = sql(
     """
-    INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, looked_at, unit_price,
-                             currency_code)
-    SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :looked, :prices,
-                         :currencies)
+    INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, overallocated, looked_at,
+                             unit_price, currency_code)
+    SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :overallocated,
+                         :looked, :prices, :currencies)
     """,
     ids=BIGINTS,
     orders=BIGINTS,
@@ -345,6 +345,7 @@ INSERT_LINES = sql(
     items=INTS,
     quantities=INTS,
     allocated=INTS,
+    overallocated=INTS,
     looked=FLAGS,
     prices=NUMERICS,
     currencies=TEXTS,
@@ -411,7 +412,16 @@ INSERT_LEVELS = sql(
     **_LEVEL_TYPES,
 )
 
-MOVEMENT_COLUMNS = ("items", "locations", "quantities", "changes", "causes", "references", "actors", "requests")
+MOVEMENT_COLUMNS = {
+    "items": "item",
+    "locations": "location",
+    "quantities": "quantity",
+    "changes": "change",
+    "causes": "cause",
+    "references": "reference",
+    "actors": "actor",
+    "requests": "request",
+}
 INSERT_MOVEMENTS = sql(
     """
     INSERT INTO stock_movements (item_id, location_id, quantity, change, cause, reference, actor, request)
@@ -543,26 +553,11 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
         line.item,
         line.quantity,
         line.allocated,
+        line.overallocated,
         line.looked_at,
         price and price.amount,
         price and price.currency_code,
     )
-
-
-def _movements(changes: Changes, caller: Caller) -> list[tuple[Any, ...]]:
-    return [
-        (
-            movement.item,
-            movement.location,
-            movement.quantity,
-            movement.change,
-            movement.cause,
-            movement.reference,
-            caller.actor,
-            caller.request,
-        )
-        for movement in changes.movements
-    ]
 
 
 def _event(event: Event) -> tuple[str, OrderId | None, str]:

@@ -58,15 +58,17 @@ class PostgresOrders:
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]:
         return await self._orders(ORDERS.where(any_of(orders.c.id, ids)))
 
-    async def terms(self, order: OrderId) -> OrderTerms:
-        (view,) = await self.by_ids([order])
-        return OrderTerms(
-            shipping_policy=view.shipping_policy,
-            priority=view.priority,
-            tags=view.tags,
-            customer=view.customer,
-            ship_to=view.ship_to,
-        )
+    async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]:
+        return {
+            view.id: OrderTerms(
+                shipping_policy=view.shipping_policy,
+                priority=view.priority,
+                tags=view.tags,
+                customer=view.customer,
+                ship_to=view.ship_to,
+            )
+            for view in await self.by_ids(orders)
+        }
 
     async def page(self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None) -> list[OrderView]:
         """`after`: the values of the sort's columns in the last row of the page before."""

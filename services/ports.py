@@ -13,7 +13,6 @@ from domain.ids import AllocationId, ChannelId, ItemId, KeyId, LevelKey, LineId,
 from domain.kinds import AllocationStatus, OrderStatus
 from domain.orders import Address, Customer, Order, OrderLine, OrderTerms
 from domain.stock import Item, Location, StockLevel
-from services.callers import Caller
 
 T = TypeVar("T")
 
@@ -177,11 +176,22 @@ Seek = tuple[Any, ...]
 # ---------------------------------------------------------------- the unit of work
 
 
-class IdempotencyKeys(Protocol):
-    async def claim(self, owner: KeyId, mutation: str, key: str, fingerprint: bytes) -> tuple[bytes, Any] | None:
-        """Take the key, waiting for a concurrent twin; what is stored under it already: fingerprint and outcome."""
+IdempotencyKey = tuple[KeyId, str, str]
+"""The credential that owns the key, the mutation, and the key."""
 
-    async def keep(self, owner: KeyId, mutation: str, key: str, outcome: Any) -> None: ...
+
+class IdempotencyKeys(Protocol):
+    async def claim(self, keys: Sequence[tuple[IdempotencyKey, bytes]]) -> dict[IdempotencyKey, tuple[bytes, Any]]:
+        """Take the keys with the fingerprints of their input, waiting for concurrent twins.
+
+        What is stored already: fingerprint and outcome. No key may come twice.
+        """
+
+    async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, Any]]) -> None:
+        """Remember the outcomes; they commit with the effect."""
+
+    async def forget(self, keys: Sequence[IdempotencyKey]) -> None:
+        """Give keys back that were taken in this transaction."""
 
 
 class Batches(Protocol):
@@ -199,14 +209,14 @@ class Batches(Protocol):
 
     async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]: ...
 
-    async def record(self, changes: Changes, caller: Caller) -> None:
+    async def record(self, changes: Changes) -> None:
         """Write everything, in a number of statements that does not grow with the batch."""
 
 
 class Orders(Protocol):
     async def resolve(self, references: Sequence[OrderReference]) -> list[OrderId | None]: ...
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]: ...
-    async def terms(self, order: OrderId) -> OrderTerms: ...
+    async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]: ...
     async def lines_of(self, orders: Sequence[OrderId]) -> list[LineView]: ...
     async def lines(self, ids: Sequence[LineId]) -> list[LineView]: ...
     async def allocations_of(self, lines: Sequence[LineId]) -> list[AllocationView]: ...

@@ -49,7 +49,7 @@ async def receive_stock(
         reference=parsed.given(input.reference),
     )
     context = info.context
-    outcome = await stock.receive_stock(context.database, context.caller, command, input.idempotency_key)
+    outcome = await stock.receive_stock(context.performer, context.caller, command, input.idempotency_key)
     return await _stock(info, outcome)
 
 
@@ -72,7 +72,7 @@ async def adjust_stock(
         reference=parsed.given(input.reference),
     )
     context = info.context
-    outcome = await stock.adjust_stock(context.database, context.caller, command, input.idempotency_key)
+    outcome = await stock.adjust_stock(context.performer, context.caller, command, input.idempotency_key)
     return await _stock(info, outcome)
 
 
@@ -93,7 +93,7 @@ async def place_order(
     info: Info, input: Annotated[inputs.PlaceOrderInput, strawberry.argument(description="The order.")]
 ) -> results.PlaceOrderResult:
     context = info.context
-    done = await orders.place_order(context.database, context.caller, parsed.new_order(input), input.idempotency_key)
+    done = await orders.place_order(context.performer, context.caller, parsed.new_order(input), input.idempotency_key)
     return results.PlaceOrderSuccess(order=await _order(info, done))
 
 
@@ -119,7 +119,7 @@ async def edit_order(
         terms=parsed.changed_terms(input),
     )
     context = info.context
-    done = await orders.edit_order(context.database, context.caller, command, input.idempotency_key)
+    done = await orders.edit_order(context.performer, context.caller, command, input.idempotency_key)
     return results.EditOrderSuccess(order=await _order(info, done))
 
 
@@ -127,7 +127,7 @@ async def finalize_order(
     info: Info, input: Annotated[inputs.FinalizeOrderInput, strawberry.argument(description="Which draft.")]
 ) -> results.FinalizeOrderResult:
     context, reference = info.context, parsed.order_reference(input.order)
-    done = await orders.finalize_order(context.database, context.caller, reference, input.idempotency_key)
+    done = await orders.finalize_order(context.performer, context.caller, reference, input.idempotency_key)
     return results.FinalizeOrderSuccess(order=await _order(info, done))
 
 
@@ -135,7 +135,7 @@ async def void_order(
     info: Info, input: Annotated[inputs.VoidOrderInput, strawberry.argument(description="Which order, and why.")]
 ) -> results.VoidOrderResult:
     context, reference = info.context, parsed.order_reference(input.order)
-    done = await orders.void_order(context.database, context.caller, reference, input.reason, input.idempotency_key)
+    done = await orders.void_order(context.performer, context.caller, reference, input.reason, input.idempotency_key)
     return results.VoidOrderSuccess(order=await _order(info, done))
 
 
@@ -152,7 +152,7 @@ async def allocate_orders(
 ) -> results.AllocateOrdersResult:
     context = info.context
     outcome = await allocation.allocate_orders(
-        context.database, context.caller, _run(input), input.idempotency_key, dry_run=input.dry_run
+        context.performer, context.caller, _run(input), input.idempotency_key, dry_run=input.dry_run
     )
     return results.AllocateOrdersSuccess(results=await _outcomes(info, outcome))
 
@@ -162,7 +162,7 @@ async def deallocate_orders(
 ) -> results.DeallocateOrdersResult:
     context = info.context
     command = allocation.DeallocateOrders(orders=tuple(parsed.order_reference(by) for by in input.orders))
-    outcome = await allocation.deallocate_orders(context.database, context.caller, command, input.idempotency_key)
+    outcome = await allocation.deallocate_orders(context.performer, context.caller, command, input.idempotency_key)
     return results.DeallocateOrdersSuccess(results=await _outcomes(info, outcome))
 
 
