@@ -1,7 +1,7 @@
 # Every command sets itself up: a stamp in .venv says which lock it was installed from.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := bench dibs domain gql migrations persistence services tests workers
+SOURCES := bench dibs docs domain gql migrations persistence services tests workers
 
 .PHONY: help setup run test check lock explorer clean
 

@@ -8,7 +8,6 @@ the floor: plain SQL that knows beforehand which rows to write. README.md says h
 
 import argparse
 import asyncio
-import gc
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from stopwatch import cpu_seconds_of, phases_of_dibs
 from dibs.importing.loading_orders import load_orders
 from dibs.importing.loading_stock import load_stock
 from dibs.importing.orders import OrdersRead, read_orders
+from dibs.memory import spare_collector
 from domain.ids import KeyId
 from persistence.database import PostgresDatabase, connect
 from persistence.embedded import embedded_server
@@ -160,7 +160,7 @@ class Clock:
     """Wall time by batch, and the CPU time of this process and of one backend of PostgreSQL."""
 
     def __init__(self, backend: int, batches: list[tuple[int, float]], advance: Callable[[int], None]) -> None:
-        gc.collect()
+        spare_collector()
         self._backend, self._batches, self._advance = backend, batches, advance
         self._postgres = cpu_seconds_of([backend])
         self._python = time.process_time()
@@ -237,7 +237,6 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=2, metavar="N", help="measure Dibs and the floor N times (2)")
     parser.add_argument("--database-url", help="a server to use; otherwise an embedded one is started")
     options = parser.parse_args()
-    gc.freeze()  # the modules stay: a full collection need not look at them
     report = Report()
     start = time.perf_counter()
     read = read_orders(options.file, columns=COLUMNS, default_channel="SHOP", default_currency="GBP")

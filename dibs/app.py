@@ -4,9 +4,9 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict
 
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
@@ -29,7 +29,7 @@ from persistence.migrating import schema_is_current
 from services.callers import Caller
 from services.credentials import authenticate
 from services.desk import Desk
-from workers.loop import running
+from workers.loop import after, running
 from workers.relay import Relay
 
 
@@ -38,6 +38,7 @@ class Running:
     """The parts that live as long as the process serves."""
 
     engine: AsyncEngine
+    feed: Feed
     http: HttpEndpoint
     websocket: WebSocketEndpoint
 
@@ -59,7 +60,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         desk, feed, relay = Desk(database), Feed(database, bell), Relay(database, bell)
         database.on_new_events = relay.nudge
         try:
-            async with running(bell.run, relay.run, feed.run):
+            ready = partial(_schema_is_there, engine)
+            async with running(bell.run, partial(after, ready, relay.run), partial(after, ready, feed.run)):
                 yield {"running": _plug(settings, engine, database, desk, feed)}
                 await desk.close()
         finally:
@@ -84,7 +86,14 @@ def _plug(settings: Settings, engine: AsyncEngine, database: PostgresDatabase, d
     def context(caller: Caller) -> Context:
         return Context(caller, database, desk, feed)
 
-    return Running(engine, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
+    return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
+
+
+async def _schema_is_there(engine: AsyncEngine) -> bool:
+    try:
+        return await schema_is_current(engine)
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return False
 
 
 async def _graphql(request: Request) -> Response:
@@ -106,8 +115,6 @@ async def _readyz(request: Request) -> Response:
     """The database can be reached and has the schema of this release."""
     engine: AsyncEngine = request.state.running.engine
     try:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
         current = await schema_is_current(engine)
     except (SQLAlchemyError, OSError, TimeoutError):
         return JSONResponse({"status": "not ready", "reason": "the database cannot be reached"}, 503)

@@ -55,8 +55,8 @@ def main() -> None:
         sys.exit(2)
     except (SQLAlchemyError, OSError, Busy) as error:
         cause = error.__cause__ if isinstance(error, Busy) and error.__cause__ else error
-        reason = str(getattr(cause, "orig", None) or cause).splitlines()[0]
-        _give_up(f"The database cannot be used: {reason}")
+        reason = str(getattr(cause, "orig", None) or cause).partition("\n")[0]
+        _give_up(f"The database cannot be used: {reason or type(cause).__name__}")
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -86,8 +86,8 @@ def _database(data: Path | None, *, any_schema: bool = False) -> Iterator[str]:
 
 @app.command("serve")
 def serve_command(
-    host: Annotated[str | None, typer.Option(help="The address to serve on. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. [default: 8000]")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to serve on; 127.0.0.1 when absent.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port, 8000 when absent; 0 takes a free one.")] = None,
     data: Data = None,
 ) -> None:
     """Serve the API, with its workers, until Ctrl-C."""
@@ -156,8 +156,9 @@ def import_orders(
 ) -> None:
     """Place the orders of a CSV file; an order is in or out as a whole, and importing twice changes nothing.
 
-    Columns: order, channel, sku, quantity, placed_at, unit_price, currency, customer, country. Import stock first: it
-    creates the items.
+    Columns: order, channel, sku, quantity, placed_at, unit_price, currency, customer, country.
+
+    Import stock first: it creates the items.
     """
     from dibs.importing.loading_orders import load_orders
     from dibs.importing.orders import ORDER_COLUMNS, SERVICE_CODES, read_orders
@@ -192,7 +193,7 @@ def import_orders(
     )
     table(f"{file.name}: {read.rows:,} rows", ("what", "count"), rows)
     for note in read.notes:
-        console.print(f"  country {note.name!r} is not known: left empty on {note.orders} orders", markup=False)
+        console.print(f"  country {note.name!r} is not known: left empty (orders: {note.orders})", markup=False)
     _show_issues(loaded.issues)
 
 

@@ -101,7 +101,10 @@ async def _refuse_foreign_orders(database: PostgresDatabase) -> None:
     orders = sum(count for _, _, count in await database.read(lambda uow: uow.orders.counts(OrderFilter())))
     ours = OrderFilter(channels=(CHANNEL,))
     if orders != sum(count for _, _, count in await database.read(lambda uow: uow.orders.counts(ours))):
-        errors.print("This database holds other orders than the demo's. Give the demo one of its own.", style="red")
+        errors.print(
+            "This database holds other orders than the demo's. Give the demo a directory of its own: --data.",
+            style="red",
+        )
         raise SystemExit(1)
 
 
@@ -188,7 +191,7 @@ async def _watch_the_day(address: str, key: str, once: bool) -> bool:
         after = (await api("{ eventCursor }"))["eventCursor"]
         console.print(f"\nAllocating {len(orders)} orders, oldest first; watched over a subscription:", style="bold")
         async with _subscribed(address, key, after) as socket:
-            seeing = asyncio.create_task(_see(socket, len(orders)))
+            seeing = asyncio.create_task(_see(socket, sum(order["allocationStatus"] is not None for order in orders)))
             await _allocate(api, orders)
             await asyncio.wait_for(seeing, WATCH_SECONDS_MAX)
         await _show_outcome(api)

@@ -16,6 +16,8 @@ async def ensure_key(url: str, settings: Settings) -> None:
             await preset_key(database, ADMIN, settings.admin_key.get_secret_value())
         elif not settings.database_url:
             _show_once(await create_admin_key(database))
+        elif not await database.read(lambda uow: uow.credentials.exists(ADMIN)):
+            errors.print("No API key opens this API yet: set DIBS_ADMIN_KEY, 32 characters or more.", style="yellow")
 
 
 def _show_once(secret: str | None) -> None:

@@ -58,9 +58,8 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(one)
 
 
-def serve(app: Starlette, listener: socket.socket, beside: Callable[[], Awaitable[bool]] | None = None) -> None:
-    """Serve until a signal. `beside` runs once the server is up; where it answers False, the server stops."""
-    config = uvicorn.Config(
+def configuration(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http="httptools",
         ws="websockets-sansio",
@@ -72,6 +71,11 @@ def serve(app: Starlette, listener: socket.socket, beside: Callable[[], Awaitabl
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
+
+
+def serve(app: Starlette, listener: socket.socket, beside: Callable[[], Awaitable[bool]] | None = None) -> None:
+    """Serve until a signal. `beside` runs once the server is up; where it answers False, the server stops."""
+    config = configuration(app)
     server = Server(config)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, listener, beside))

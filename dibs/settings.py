@@ -16,9 +16,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="Your PostgreSQL; without it, an embedded one runs.")
     data: Path = Field(Path(".dibs"), description="Where the embedded PostgreSQL keeps its files.")
     admin_key: SecretStr | None = Field(None, description="The administrator's API key, 32 characters or more.")
-    bell_url: SecretStr | None = Field(
-        None, description="memory://, postgres://… or redis://…; the database if absent."
-    )
+    bell_url: SecretStr | None = Field(None, description="memory:// or postgres://…; the database itself if absent.")
     host: str = Field("127.0.0.1", description="The address to serve on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to serve on; 0 takes a free one.")
     explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
@@ -35,6 +33,13 @@ class Settings(BaseSettings):
             PostgresDsn(value.get_secret_value())
         except ValueError:
             raise ValueError("must look like postgresql://user:password@host:5432/database") from None
+        return value
+
+    @field_validator("bell_url")
+    @classmethod
+    def _is_a_bell(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("memory://", "postgres://", "postgresql://")):
+            raise ValueError("must begin with memory://, postgres:// or postgresql://")
         return value
 
     @field_validator("admin_key")

@@ -164,7 +164,7 @@ def _outcome(
                 item=ask.item,
                 quantity=ask.quantity,
                 allocated=ask.quantity - decision.short.get(ask.line, 0),
-                locations=tuple(taken[ask.line]),
+                locations=tuple(taken.get(ask.line, ())),
             )
             for ask in demand.asks
         ),

@@ -170,6 +170,11 @@ def _told(error: GraphQLError, cause: Exception | None, code: str) -> tuple[str,
     return masked(cause, error.path)
 
 
+def told(cause: Exception) -> dict[str, Any]:
+    """An answer that is nothing but the error of an exception that no field raised."""
+    return {"errors": [formatted(GraphQLError("", original_error=cause))]}
+
+
 def masked(cause: BaseException, path: object = None) -> tuple[str, dict[str, Any]]:
     """A mistake of ours: the client learns an id, the log learns everything."""
     correlation_id = secrets.token_hex(8)

@@ -15,7 +15,7 @@ from domain.events import LoggedEvent
 from gql.errors import ApiError, bad_input
 from gql.schema.events import log_cursor
 from services.following import matches
-from services.ports import Bell, Database, EventFilter, UnitOfWork
+from services.ports import Bell, Busy, Database, EventFilter, UnitOfWork
 
 log = logging.getLogger("dibs.feed")
 
@@ -65,6 +65,9 @@ class Feed:
                     self._started.set()
                 if not await self._hand_out():
                     await self._bell.wait(WAIT_SECONDS_MAX)
+            except Busy as error:
+                log.warning("the feed waits for the database: %r", error.__cause__)
+                await asyncio.sleep(WAIT_SECONDS_MAX)
             except Exception:
                 log.exception("the feed could not read the log; trying again")
                 await asyncio.sleep(WAIT_SECONDS_MAX)

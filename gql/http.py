@@ -12,13 +12,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gql.context import Context
-from gql.errors import error_body, masked
+from gql.errors import error_body, told
 from gql.execution import Answer, Executor, Refused
 from services.callers import Caller
+from services.ports import Busy, OutcomeUnknown
 
 log = logging.getLogger("dibs.http")
 
 BODY_BYTES_MAX = 256_000
+BODY_SECONDS_MAX = 30
+"""For a client to send a body."""
 REQUEST_SECONDS_MAX = 60
 RESPONSE_JSON = "application/graphql-response+json"
 
@@ -65,9 +68,10 @@ class HttpEndpoint:
             return _response(request, error_body(refusal.code, str(refusal)), refusal.status, headers)
         except ClientDisconnect:
             return Response(status_code=499)
+        except (Busy, OutcomeUnknown) as error:
+            return _response(request, told(error), 503)
         except Exception as error:
-            message, extensions = masked(error)
-            return _response(request, {"errors": [{"message": message, "extensions": extensions}]}, 500)
+            return _response(request, told(error), 500)
 
     async def _answer(self, request: Request, caller: Caller, body: HttpRequest) -> Response:
         operation = self._executor.prepare(body.query, body.operation_name, body.variables)
@@ -133,10 +137,14 @@ def _check_content(request: Request) -> None:
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise Unacceptable(413, "BAD_USER_INPUT", f"A request has at most {BODY_BYTES_MAX:,} bytes.")
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise Unacceptable(413, "BAD_USER_INPUT", f"A request has at most {BODY_BYTES_MAX:,} bytes.")
+    except TimeoutError:
+        raise Unacceptable(408, "BAD_USER_INPUT", "The body of the request did not arrive in time.") from None
     return bytes(body)
 
 

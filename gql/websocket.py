@@ -10,14 +10,15 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 import orjson
-from graphql import GraphQLError, OperationType
+from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gql.context import Context
-from gql.errors import formatted
+from gql.errors import error_body, masked, told
 from gql.execution import Executor, Refused
 from gql.http import Authenticate, Unacceptable, bearer, parse_request
 from services.callers import Caller
+from services.ports import Busy, OutcomeUnknown
 
 log = logging.getLogger("dibs.websocket")
 
@@ -25,6 +26,8 @@ PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS_MAX = 5
 SEND_SECONDS_MAX = 10
 OPERATIONS_MAX = 20
+REASON_BYTES_MAX = 123
+"""What a close frame has room for."""
 
 
 class CloseSocket(Exception):
@@ -86,22 +89,26 @@ class Connection:
         self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
+        self._patience = asyncio.timeout(INIT_SECONDS_MAX)
 
     async def run(self) -> None:
         """Serve until either side closes."""
         try:
-            async with asyncio.timeout(INIT_SECONDS_MAX):
-                while self._caller is None:
+            async with self._patience:
+                while True:
                     await self._handle(await self._receive())
-            while True:
-                await self._handle(await self._receive())
         except TimeoutError:
-            await self._close(4408, "Connection initialisation timeout")
+            code, reason = (1008, "Too slow") if self._caller else (4408, "Connection initialisation timeout")
+            await self._close(code, reason)
         except CloseSocket as close:
             log.info("closed a socket: %d %s", close.code, close.reason)
             await self._close(close.code, close.reason)
         except WebSocketDisconnect:
             pass
+        except (Busy, OutcomeUnknown):
+            await self._close(1013, "Try again later")
+        except Exception as error:
+            await self._close(1011, masked(error)[0])
         finally:
             await self._cancel_operations()
 
@@ -128,7 +135,7 @@ class Connection:
             case "pong":
                 _payload(message)
             case "subscribe":
-                self._begin(_id(message), message.get("payload"))
+                await self._begin(_id(message), message.get("payload"))
             case "complete":
                 await self._end(_id(message))
             case _:
@@ -145,15 +152,20 @@ class Connection:
         if caller is None:
             raise CloseSocket(4403, "Forbidden")
         self._caller = caller
+        self._patience.reschedule(None)
         await self._send({"type": "connection_ack"})
 
     # ------------------------------------------------------------ operations
 
-    def _begin(self, operation: str, payload: object) -> None:
+    async def _begin(self, operation: str, payload: object) -> None:
         if self._caller is None:
             raise CloseSocket(4401, "Unauthorized")
         if operation in self._operations:
-            raise CloseSocket(4409, f"Subscriber for {operation[:50]} already exists")
+            raise CloseSocket(4409, f"Subscriber for {operation} already exists")
+        if len(self._operations) >= OPERATIONS_MAX:  # told here, so that whoever asks on and on has to wait
+            refusal = error_body("BAD_USER_INPUT", f"A connection runs at most {OPERATIONS_MAX} operations at once.")
+            await self._send({"type": "error", "id": operation, "payload": refusal["errors"]})
+            return
         task = asyncio.create_task(self._run(operation, payload, self._caller))
         self._operations[operation] = task
 
@@ -176,8 +188,6 @@ class Connection:
 
     async def _serve(self, operation: str, payload: object, caller: Caller) -> None:
         try:
-            if len(self._operations) > OPERATIONS_MAX:
-                raise OperationRefused.with_message(f"A connection runs at most {OPERATIONS_MAX} operations at once.")
             await self._execute(operation, payload, caller)
             await self._send({"type": "complete", "id": operation})
         except OperationRefused as refusal:
@@ -185,8 +195,7 @@ class Connection:
         except WebSocketDisconnect:
             raise
         except Exception as error:
-            told = formatted(GraphQLError("", original_error=error))
-            await self._send({"type": "error", "id": operation, "payload": [told]})
+            await self._send({"type": "error", "id": operation, "payload": told(error)["errors"]})
 
     async def _execute(self, operation: str, payload: object, caller: Caller) -> None:
         try:
@@ -222,14 +231,15 @@ class Connection:
                     raise WebSocketDisconnect(1006)
                 await self._socket.send_text(orjson.dumps(message).decode())
         except TimeoutError:
-            await self._close(1008, "Too slow")
+            with suppress(RuntimeError):  # where the connection ends already
+                self._patience.reschedule(0)
             raise WebSocketDisconnect(1008) from None
 
     async def _close(self, code: int, reason: str) -> None:
         if self._socket.application_state is WebSocketState.CONNECTED:
             with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
                 async with asyncio.timeout(SEND_SECONDS_MAX):
-                    await self._socket.close(code, reason)
+                    await self._socket.close(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
 
 
 def _id(message: dict[str, Any]) -> str:

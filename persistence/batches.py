@@ -177,7 +177,10 @@ class PostgresBatches:
         await self._guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
         await self._guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
         await self._arrays(INSERT_CLAIMS, attributes(changes.new_claims, CLAIM_COLUMNS))
-        await self._guarded(UPDATE_LINES, attributes(changes.lines, LINE_UPDATE_COLUMNS))
+        served = [line for line in changes.lines if line.id not in changes.resized_lines]
+        resized = [line for line in changes.lines if line.id in changes.resized_lines]
+        await self._guarded(UPDATE_SERVED_LINES, attributes(served, SERVED_LINE_COLUMNS))
+        await self._guarded(UPDATE_LINES, attributes(resized, LINE_UPDATE_COLUMNS))
         await self._guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS))
         await self._rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
         await self._arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
@@ -376,6 +379,19 @@ UPDATE_LINES = sql(
     shipped=INTS,
     canceled=INTS,
     dropshipped=INTS,
+    looked=FLAGS,
+)
+
+SERVED_LINE_COLUMNS = {"ids": "id", "allocated": "allocated", "overallocated": "overallocated", "looked": "looked_at"}
+UPDATE_SERVED_LINES = sql(
+    """
+    UPDATE order_lines l SET allocated = n.allocated, overallocated = n.overallocated, looked_at = n.looked_at
+    FROM unnest(:ids, :allocated, :overallocated, :looked) AS n(id, allocated, overallocated, looked_at)
+    WHERE l.id = n.id
+    """,
+    ids=BIGINTS,
+    allocated=INTS,
+    overallocated=INTS,
     looked=FLAGS,
 )
 

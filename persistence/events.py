@@ -5,7 +5,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.events import CATALOGUE, Event, LoggedEvent
@@ -84,7 +84,7 @@ def _conditions(condition: EventFilter) -> list[ColumnElement[bool]]:
 
 
 def _has_any(column: Any, values: tuple[str, ...]) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = column.has_any(list(values))
+    found: ColumnElement[bool] = column.has_any(literal(list(values), ARRAY(Text)))
     return found
 
 

@@ -155,7 +155,7 @@ def _conditions(condition: OrderFilter) -> list[ColumnElement[bool]]:
     if condition.locations is not None:
         found.append(_holds_at(condition.locations))
     if condition.tags is not None:
-        found.append(orders.c.tags.overlap(literal(list(condition.tags), orders.c.tags.type)))
+        found.append(orders.c.tags.bool_op("&&")(literal(list(condition.tags), orders.c.tags.type)))
     if condition.search is not None:
         found.append(_search(condition.search))
     found.extend(_times(condition))

@@ -1,7 +1,6 @@
 """The tables, as SQLAlchemy Core knows them. Migrations make them; a test holds that both agree.
 
-A constraint's name is a sentence about what is true; `persistence.refusals` turns the few that a caller can break into
-refusals.
+A constraint's name is a sentence about what is true. No caller meets one: services refuse first, under the locks.
 """
 
 from sqlalchemy import (

@@ -167,20 +167,20 @@ async def _waiting(database: Database) -> AsyncIterator[list[OrderId]]:
     seek: Seek | None = None
     while page := await database.read(partial(_page_of_waiting, after=seek)):
         for order, items in page:
-            if batch and (len(batch) == ORDERS_MAX or len(skus.union(items)) > SKUS_MAX):
+            if batch and (len(batch) == ORDERS_MAX or len(skus) + len(items - skus) > SKUS_MAX):
                 yield batch
                 batch, skus = [], set()
             batch.append(order.id)
-            skus.update(items)
+            skus |= items
         seek = page[-1][0].placed_at, page[-1][0].id
     if batch:
         yield batch
 
 
-async def _page_of_waiting(uow: UnitOfWork, *, after: Seek | None) -> list[tuple[OrderView, list[ItemId]]]:
+async def _page_of_waiting(uow: UnitOfWork, *, after: Seek | None) -> list[tuple[OrderView, set[ItemId]]]:
     orders = await uow.orders.waiting_to_be_allocated(after, ORDERS_MAX)
     items = await uow.batches.items_of([order.id for order in orders])
-    return [(order, items.get(order.id, [])) for order in orders]
+    return [(order, set(items.get(order.id, ()))) for order in orders]
 
 
 async def _divided_if_too_large(

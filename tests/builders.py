@@ -278,7 +278,8 @@ async def status_now(database: PostgresDatabase, order: OrderId) -> AllocationSt
 
 
 async def statuses_now(database: PostgresDatabase, *orders: OrderId) -> list[AllocationStatus | None]:
-    return [await status_now(database, order) for order in orders]
+    views = {view.id: view for view in await database.read(lambda uow: uow.orders.by_ids(orders))}
+    return [views[order].allocation_status for order in orders]
 
 
 async def lines_now(database: PostgresDatabase, order: OrderId) -> list[LineView]:

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 
 import asyncpg
@@ -121,15 +122,50 @@ def empty_database_url(server: Server) -> Iterator[str]:
     server.drop(name)
 
 
+class Copies:
+    """Copies of the template: the next test's is made, and the last one's dropped, while a test runs."""
+
+    def __init__(self, server: Server, template: str) -> None:
+        self._server, self._template = server, template
+        self._thread = ThreadPoolExecutor(1)
+        self._next = self._thread.submit(self._make)
+        self._drops: list[Future[None]] = []
+
+    def take(self) -> tuple[str, str]:
+        """Name and address of a copy that nobody has used."""
+        made = self._next.result()
+        self._next = self._thread.submit(self._make)
+        return made
+
+    def drop(self, name: str) -> None:
+        self._drops.append(self._thread.submit(self._server.drop, name))
+
+    def close(self) -> None:
+        self.drop(self._next.result()[0])
+        for drop in self._drops:
+            drop.result()
+        self._thread.shutdown()
+
+    def _make(self) -> tuple[str, str]:
+        name = f"{PREFIX}_{next(_numbers)}"
+        return name, self._server.create(name, self._template)
+
+
+@pytest.fixture(scope="session")
+def copies(server: Server, template: str) -> Iterator[Copies]:
+    copies = Copies(server, template)
+    yield copies
+    copies.close()
+
+
 @pytest.fixture
-def database_url(server: Server, template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def database_url(server: Server, copies: Copies, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database with today's schema and no rows. After the test it must be quiet and keep every invariant."""
-    name = f"{PREFIX}_{next(_numbers)}"
-    url = server.create(name, template)
+    name, url = copies.take()
     yield url
     left_behind = server.left_behind(name)
     broken = [] if request.node.get_closest_marker("breaks_invariants") else asyncio.run(_verify(url))
-    server.drop(name)
+    copies.drop(name)
     assert left_behind == []
     assert broken == []
 

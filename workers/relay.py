@@ -8,7 +8,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from services.ports import Bell, Database, UnitOfWork
+from services.ports import Bell, Busy, Database, UnitOfWork
 
 log = logging.getLogger("dibs.relay")
 
@@ -31,16 +31,21 @@ class Relay:
 
     async def run(self) -> None:
         while True:
-            try:
-                numbered = await number_events(self._database)
-            except Exception:
-                log.exception("the relay could not number events; trying again")
-                numbered = 0
-                await asyncio.sleep(1)
+            numbered = await self._number()
             if numbered:
                 self._bell.ring()
             if not numbered or numbered < BATCH_ROWS_MAX:
                 await self._rest()
+
+    async def _number(self) -> int:
+        try:
+            return await number_events(self._database)
+        except Busy as error:
+            log.warning("the relay waits for the database: %r", error.__cause__)
+        except Exception:
+            log.exception("the relay could not number events; trying again")
+        await asyncio.sleep(1)
+        return 0
 
     async def _rest(self) -> None:
         with suppress(TimeoutError):

@@ -33,8 +33,8 @@ def present(value: object, names: Iterable[str]) -> dict[str, Any]:
 def order_reference(by: inputs.OrderBy) -> OrderReference:
     if by.number:
         return OrderReference(channel=by.number.channel, number=by.number.number)
-    assert by.id
-    return OrderReference(id=OrderId(row_id("Order", by.id) or NOBODY), given=by.id)
+    given = (by.id or '""').replace("\x00", "\ufffd")  # it may be kept with the outcome, where NUL has no place
+    return OrderReference(id=OrderId(row_id("Order", given) or NOBODY), given=given)
 
 
 def line_ids(values: Iterable[tuple[Path, str]]) -> list[LineId]:

@@ -24,7 +24,7 @@ from gql.schema.catalog import (
     StockLevelEdge,
 )
 from gql.schema.events import EventConnection, EventEdge, event_of, log_cursor
-from gql.schema.ids import cursor, parse_id, row_id
+from gql.schema.ids import Int32, cursor, parse_id, row_id
 from gql.schema.nodes import Node
 from gql.schema.orders import (
     AllocationStatusCount,
@@ -46,7 +46,7 @@ OrderCondition = Annotated[
 SORT_KEYS: Mapping[OrderSort, tuple[str, type]] = {
     OrderSort.PLACED_AT_ASC: ("placed_at", datetime),
     OrderSort.PLACED_AT_DESC: ("placed_at", datetime),
-    OrderSort.PRIORITY_DESC: ("priority", int),
+    OrderSort.PRIORITY_DESC: ("priority", Int32),
 }
 """What each sort sorts by, before the id."""
 
@@ -106,8 +106,9 @@ async def order(
 
 
 async def item(info: Info, by: Annotated[inputs.ItemBy, strawberry.argument(description="Which item.")]) -> Item | None:
-    if by.id:
-        row = row_id("Item", by.id)
+    identity = parsed.given(by.id)
+    if identity is not None:
+        row = row_id("Item", identity)
     else:
         names = {"sku": parsed.given(by.sku), "barcode": parsed.given(by.barcode)}
         for name in names.values():

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any
 
 import orjson
@@ -13,6 +13,10 @@ ROW_ID_MAX = 2**63 - 1
 SERIAL_MAX = 2**31 - 1
 SERIALS = {"Item", "Location", "Channel"}
 """Types whose rows have 32-bit ids."""
+
+
+class Int32(int):
+    """Says of a cursor's part that it is a whole number of 32 bits."""
 
 
 def global_id(kind: str, row: int) -> strawberry.ID:
@@ -53,11 +57,19 @@ def parse_cursor(kind: str, value: str, types: Sequence[type]) -> tuple[Any, ...
 
 def _typed(kind: Any, value: Any) -> Any:
     if kind is datetime and isinstance(value, str):
-        return datetime.fromisoformat(value)
-    too_large = isinstance(value, int) and abs(value) > ROW_ID_MAX
+        return _moment(value)
+    kind, most = (int, SERIAL_MAX) if kind is Int32 else (kind, ROW_ID_MAX)
+    too_large = isinstance(value, int) and abs(value) > most
     if type(value) is not kind or too_large or (isinstance(value, str) and "\x00" in value):
         raise ValueError(value)
     return value
+
+
+def _moment(value: str) -> datetime:
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None or not MINYEAR < time.year < MAXYEAR:  # at the edges UTC may be out of range
+        raise ValueError(value)
+    return time
 
 
 def _encode(raw: bytes) -> str:

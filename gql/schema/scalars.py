@@ -1,11 +1,14 @@
 """DateTime and Decimal as the contract has them."""
 
+import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
+
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
 
 
 def _parse_time(value: object) -> datetime:
@@ -20,13 +23,8 @@ def _parse_time(value: object) -> datetime:
 
 
 def _parse_decimal(value: object) -> Decimal:
-    if isinstance(value, str) and len(value) <= 50:
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if number.is_finite() and value.isascii():
-            return number
+    if isinstance(value, str) and len(value) <= 50 and NUMBER.fullmatch(value):
+        return Decimal(value)
     raise GraphQLError('A Decimal is a number as text, such as "12.50".')
 
 

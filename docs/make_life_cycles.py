@@ -1,0 +1,282 @@
+"""Draw docs/life-cycles.md from the domain: `.venv/bin/python docs/make_life_cycles.py`.
+
+The life cycle of `status` is a table in the code. That of the allocation status is not: it is computed from quantities.
+So its moves are found by trying: one operation after another, on two small orders that want the same SKU.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import permutations, product
+from pathlib import Path
+from typing import TypeAlias
+
+from domain.allocating import OrderToAllocate, allocate, deallocate
+from domain.allocation import Claim
+from domain.batch import Batch, Facts
+from domain.errors import DomainError
+from domain.events import AllocationStatusChanged
+from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, Sku
+from domain.kinds import AllocationCause, AllocationStatus, MovementCause, OrderStatus, ShippingPolicy
+from domain.ordering import Edit, edit, finalize, void
+from domain.orders import ALLOCATABLE, EDITABLE, TRANSITIONS, Order, OrderLine, OrderTerms, states_that_allow
+from domain.stock import Location, StockLevel
+from domain.stocking import StockChange, apply, receive
+
+PAGE = Path(__file__).with_name("life-cycles.md")
+STEPS_MAX = 3
+"""Operations in a row. A fourth finds nothing that three have not found."""
+
+Status: TypeAlias = AllocationStatus | None
+Edges: TypeAlias = Mapping[tuple[Status, Status], list[AllocationCause]]
+Operation: TypeAlias = Callable[[Batch], object]
+
+SKU, CHAIR, LEEDS = Sku("CHAIR"), ItemId(1), LocationId(1)
+MINE, YOURS = OrderId(1), OrderId(2)
+QUANTITIES = range(3)
+"""Of a line: none, one, and more than one."""
+ON_HAND = range(4)
+
+
+# ---------------------------------------------------------------- finding the edges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Two orders, the stock they compete for, and what is set aside; the claims stand oldest first."""
+
+    orders: tuple[Order, ...]
+    lines: tuple[OrderLine, ...]
+    claims: tuple[Claim, ...]
+    level: StockLevel
+
+    def batch(self) -> Batch:
+        return Batch(
+            Facts(
+                locations={LEEDS: Location(id=LEEDS, code="LEEDS", name="Leeds")},
+                skus={CHAIR: SKU},
+                levels=[self.level],
+                orders=self.orders,
+                lines=self.lines,
+                claims=self.claims,
+            )
+        )
+
+
+def allocation_edges(steps: int = STEPS_MAX) -> Edges:
+    """From which allocation status to which, and the causes that the events give."""
+    found: defaultdict[tuple[Status, Status], set[AllocationCause]] = defaultdict(set)
+    frontier = set(_beginnings())
+    seen = set(frontier)
+    for _ in range(steps):
+        reached: set[World] = set()
+        for world in frontier:
+            for operation in _operations(world):
+                after, events = _do(world, operation)
+                for event in events:
+                    found[event.before, event.after].add(event.cause)
+                if after:
+                    reached.add(after)
+        frontier = reached - seen
+        seen |= frontier
+    return {edge: [cause for cause in AllocationCause if cause in found[edge]] for edge in _in_order(found)}
+
+
+def _in_order(edges: Mapping[tuple[Status, Status], object]) -> list[tuple[Status, Status]]:
+    rank = [*AllocationStatus, None]
+    return sorted(edges, key=lambda edge: (rank.index(edge[0]), rank.index(edge[1])))
+
+
+def _beginnings() -> Iterator[World]:
+    """Placed just now; and where it can be, allocated, either order first."""
+    for status, priority, units in product((OrderStatus.DRAFT, OrderStatus.FINALIZED), (0, 1), ON_HAND):
+        placed = World(
+            orders=(_order(MINE, status, priority), _order(YOURS, OrderStatus.FINALIZED, 0)),
+            lines=(_line(1, MINE, 1), _line(2, MINE, 1), _line(3, YOURS, 2)),
+            claims=(),
+            level=StockLevel(item=CHAIR, location=LEEDS, on_hand=units, version=1),
+        )
+        yield placed
+        for sequence in permutations((MINE, YOURS)):
+            run = [OrderToAllocate(reference="", order=order) for order in sequence]
+            allocated, _ = _do(placed, partial(allocate, wanted=run))
+            if allocated:
+                yield allocated
+
+
+def _order(order: OrderId, status: OrderStatus, priority: int) -> Order:
+    return Order(
+        id=order,
+        number=str(order),
+        channel="SHOP",
+        status=status,
+        allocation_status=AllocationStatus.UNALLOCATED,
+        shipping_policy=ShippingPolicy.SHIP_AVAILABLE,
+        priority=priority,
+        version=1,
+    )
+
+
+def _line(line: int, order: OrderId, quantity: int) -> OrderLine:
+    return OrderLine(id=LineId(line), order=order, item=CHAIR, sku=SKU, quantity=quantity)
+
+
+def _operations(world: World) -> Iterator[Operation]:
+    """What can be asked for; what is refused leads nowhere."""
+    for order in world.orders:
+        yield partial(allocate, wanted=[OrderToAllocate(reference="", order=order.id)])
+        yield partial(deallocate, orders=[("", order.id)])
+        yield partial(void, order_id=order.id, reason="")
+        other_priority = OrderTerms(priority=1 - order.priority)
+        yield partial(edit, order_id=order.id, edit=Edit(terms=other_priority), lines=[], items={})
+        for line, units in product((line.id for line in world.lines if line.order == order.id), QUANTITIES):
+            yield partial(edit, order_id=order.id, edit=Edit(quantities=((line, units),)), lines=[], items={})
+    yield partial(finalize, order_id=MINE)
+    yield partial(receive, location=LEEDS, quantities={CHAIR: 1}, reference=None)
+    for units in ON_HAND:
+        change = StockChange(item=CHAIR, location=LEEDS, counted=units)
+        yield partial(
+            apply, changes=[change], movement=MovementCause.COUNT, cause=AllocationCause.STOCK_ADJUSTED, reference=None
+        )
+
+
+def _do(world: World, operation: Operation) -> tuple[World | None, list[AllocationStatusChanged]]:
+    """The world after one commit, and what its events say; None where it grew beyond what is tried."""
+    batch = world.batch()
+    try:
+        operation(batch)
+    except DomainError:
+        return None, []
+    events = [event for event in batch.changes().events if isinstance(event, AllocationStatusChanged)]
+    level = replace(batch.levels[CHAIR, LEEDS], version=1)
+    claims = sorted(batch.claims.values(), key=lambda claim: claim.id)
+    after = World(
+        orders=tuple(replace(order, version=1) for order in batch.orders.values()),
+        lines=tuple(batch.lines.values()),
+        claims=tuple(replace(claim, id=AllocationId(number)) for number, claim in enumerate(claims, start=1)),
+        level=level,
+    )
+    return (after if level.on_hand in ON_HAND else None), events
+
+
+# ---------------------------------------------------------------- the page
+
+
+def page() -> str:
+    return "\n".join([*_introduction(), "", *_statuses(), "", *_allocation_statuses(), ""])
+
+
+def _introduction() -> list[str]:
+    return [
+        "# Life cycles",
+        "",
+        "`docs/make_life_cycles.py` writes this page from the code, and a test holds that the two agree. Change the",
+        "code, then run the script; do not edit the page.",
+        "",
+        "An order has two states that move on their own: its `status`, which the merchant decides, and its allocation",
+        "status, which follows from what is set aside.",
+    ]
+
+
+def _statuses() -> list[str]:
+    edges = [(before, name, after) for before, moves in TRANSITIONS.items() for name, after in moves.items()]
+    reached = {after for _, _, after in edges} | {OrderStatus.DRAFT, OrderStatus.FINALIZED}
+    return [
+        "## Status",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        "    [*] --> DRAFT: placeOrder with draft",
+        "    [*] --> FINALIZED: placeOrder",
+        *(f"    {before} --> {after}: {name}" for before, name, after in edges),
+        *(f"    {status} --> [*]" for status in OrderStatus if status in reached and not TRANSITIONS[status]),
+        "```",
+        "",
+        "The table is `domain.orders.TRANSITIONS`, with `EDITABLE` and `ALLOCATABLE` beside it. What it does not",
+        "allow is refused with `OrderNotInState`, which names the states that would.",
+        "",
+        *_table(
+            ["Status", *_by_operation()],
+            [[status, *(_cell(status, name) for name in _by_operation())] for status in OrderStatus],
+        ),
+        "",
+        *(f"Nothing leads to `{status}` yet." for status in OrderStatus if status not in reached),
+    ]
+
+
+def _by_operation() -> dict[str, tuple[OrderStatus, ...]]:
+    """The operations on an order, each with the statuses that allow it."""
+    moves = dict.fromkeys(name for edges in TRANSITIONS.values() for name in edges)
+    return {name: states_that_allow(name) for name in moves} | {
+        "editOrder": EDITABLE,
+        "allocateOrders": ALLOCATABLE,
+        "deallocateOrders": ALLOCATABLE,
+    }
+
+
+def _cell(status: OrderStatus, operation: str) -> str:
+    if status not in _by_operation()[operation]:
+        return "refused"
+    target = TRANSITIONS[status].get(operation)
+    return f"→ {target}" if target else "allowed"
+
+
+PICTURES: Mapping[str, tuple[AllocationCause, ...]] = {
+    "Runs, and giving back": (AllocationCause.RUN, AllocationCause.DEALLOCATED),
+    "Stock moves": (AllocationCause.STOCK_RECEIVED, AllocationCause.STOCK_ADJUSTED),
+    "Orders change": (AllocationCause.EDITED, AllocationCause.CANCELED, AllocationCause.OTHER),
+}
+"""One picture of all the moves would be a tangle."""
+
+
+def _allocation_statuses() -> list[str]:
+    edges = allocation_edges()
+    used = {cause for causes in edges.values() for cause in causes}
+    return [
+        "## Allocation status",
+        "",
+        "No table lists these moves. `domain.orders.allocation_status` computes the status from the open lines of",
+        "the order, and every commit that touches an order computes it anew. The script finds the moves by trying:",
+        f"up to {STEPS_MAX} operations in a row on two small orders that want the same SKU. So a move may come from",
+        "what is done to the order, to the stock, or to the other order. The label is the `cause` of the event",
+        "`AllocationStatusChanged`.",
+        "",
+        "An order is placed as `UNALLOCATED`. `nothing_open` stands for null: every unit is shipped, dropshipped or",
+        "canceled, or the order is void.",
+        "",
+        *(line for title, causes in PICTURES.items() for line in _picture(title, causes, edges)),
+        "### All moves",
+        "",
+        *_table(
+            ["Before", "After", "Causes"],
+            [[_state(before), _state(after), ", ".join(causes)] for (before, after), causes in edges.items()],
+        ),
+        "",
+        f"Causes that nothing gives yet: {', '.join(cause for cause in AllocationCause if cause not in used)}.",
+    ]
+
+
+def _picture(title: str, shown: tuple[AllocationCause, ...], edges: Edges) -> Iterator[str]:
+    yield from (f"### {title}", "", "```mermaid", "stateDiagram-v2")
+    for (before, after), causes in edges.items():
+        label = ", ".join(cause for cause in causes if cause in shown)
+        if label:
+            yield f"    {_state(before)} --> {_state(after)}: {label}"
+    yield from ("```", "")
+
+
+def _state(status: Status) -> str:
+    return status.value if status else "nothing_open"
+
+
+def _table(headings: list[str], rows: list[list[str]]) -> list[str]:
+    return [_row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

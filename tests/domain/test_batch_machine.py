@@ -1,0 +1,259 @@
+"""Any sequence of operations, in memory: after every one of them, what must always be true is true."""
+
+from collections import Counter, defaultdict
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from domain import ordering, stocking
+from domain.allocating import OrderToAllocate, allocate, deallocate
+from domain.errors import DomainError
+from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
+from domain.ids import OrderId
+from domain.kinds import (
+    AllocationCause,
+    AllocationEnd,
+    AllocationStatus,
+    MovementCause,
+    OrderStatus,
+    ShippingPolicy,
+    StockQuantity,
+)
+from domain.ordering import Edit
+from domain.orders import NewLine, NewOrder, OrderTerms, allocation_status
+from domain.stock import FIELD
+from domain.stocking import StockChange
+from tests.builders import CHAIR, HULL, LAMP, LEEDS, LOCATIONS, RANKS, SKUS, TABLE, YORK
+from tests.fakes import Memory
+from tests.reference import unbacked
+
+ITEMS = {sku: item for item, sku in SKUS.items()}
+AN_ITEM, A_PLACE = st.sampled_from((CHAIR, TABLE, LAMP)), st.sampled_from((LEEDS, YORK, HULL))
+UNITS, PRIORITY, POLICY = st.integers(1, 5), st.integers(-1, 1), st.sampled_from(ShippingPolicy)
+NEW_LINES = st.lists(st.tuples(AN_ITEM, UNITS), min_size=1, max_size=4)
+SOME = st.lists(st.integers(0, 50), min_size=1, max_size=4)
+"""Picks orders by position, modulo how many there are."""
+
+
+class Shop(RuleBasedStateMachine):
+    """A shop that does what its merchant happens to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = Memory(SKUS, LOCATIONS)
+
+    def pick(self, some: list[int]) -> list[OrderId]:
+        orders = sorted(self.memory.orders)
+        return list(dict.fromkeys(orders[one % len(orders)] for one in some))
+
+    # ------------------------------------------------------------ what is done
+
+    @rule(lines=NEW_LINES, policy=POLICY, priority=PRIORITY, draft=st.sampled_from((False, False, False, True)))
+    def place(self, lines, policy, priority, draft):
+        (order,), ids = self.memory.reserve_ids(1, len(lines))
+        new = NewOrder(
+            channel="SHOP",
+            number=str(order),
+            lines=tuple(NewLine(sku=SKUS[item], quantity=units) for item, units in lines),
+            status=OrderStatus.DRAFT if draft else OrderStatus.FINALIZED,
+            terms=OrderTerms(shipping_policy=policy, priority=priority),
+        )
+        batch = self.memory.load()
+        ordering.place(batch, order, ids, ITEMS, new)
+        self.memory.record(batch)
+
+    @rule(place=A_PLACE, units=st.dictionaries(AN_ITEM, UNITS, min_size=1))
+    def receive(self, place, units):
+        batch = self.memory.load(items=units)
+        stocking.receive(batch, place, units, None)
+        self.memory.record(batch)
+
+    @rule(item=AN_ITEM, place=A_PLACE, counted=st.integers(0, 6), quantity=st.sampled_from(StockQuantity))
+    def count(self, item, place, counted, quantity):
+        self.adjust(StockChange(item=item, location=place, quantity=quantity, counted=counted))
+
+    @rule(changes=st.dictionaries(st.tuples(AN_ITEM, A_PLACE), st.integers(-4, 2), min_size=1))
+    def correct(self, changes):
+        self.adjust(*(StockChange(item=item, location=place, delta=units) for (item, place), units in changes.items()))
+
+    def adjust(self, *changes):
+        batch = self.memory.load(items={one.item for one in changes})
+        try:
+            stocking.apply(batch, changes, MovementCause.COUNT, AllocationCause.STOCK_ADJUSTED, None)
+        except DomainError:
+            return
+        self.memory.record(batch)
+
+    @precondition(lambda self: self.memory.orders)
+    @rule(some=SOME, places=st.none() | st.sets(A_PLACE))
+    def allocate(self, some, places):
+        orders = self.pick(some)
+        self.run([OrderToAllocate(reference=str(order), order=order) for order in orders], places)
+
+    @precondition(lambda self: self.memory.orders)
+    @rule(some=SOME, take=st.lists(st.none() | st.integers(1, 6), min_size=1, max_size=3))
+    def allocate_lines(self, some, take):
+        (order, *_) = self.pick(some)
+        lines = [line.id for line in self.memory.lines.values() if line.order == order]
+        self.run([OrderToAllocate(reference="1", order=order, lines=dict(zip(lines, take, strict=False)))], None)
+
+    def run(self, wanted, places):
+        missing = {key: level.overallocated for key, level in self.memory.levels.items()}
+        batch = self.memory.load(orders=[one.order for one in wanted])
+        ranks = None if places is None else {place: RANKS[place] for place in places}
+        outcomes = allocate(batch, wanted, ranks)
+        self.memory.record(batch)
+        for outcome in outcomes:
+            if outcome.refusal is None:
+                assert outcome.after is self.memory.orders[outcome.order].allocation_status
+        for key, level in self.memory.levels.items():
+            assert level.overallocated <= missing[key], "a run takes only what is there"
+
+    @precondition(lambda self: self.memory.orders)
+    @rule(some=SOME)
+    def deallocate(self, some):
+        orders = self.pick(some)
+        batch = self.memory.load(orders=orders)
+        outcomes = deallocate(batch, [(str(order), order) for order in orders])
+        self.memory.record(batch)
+        given_back = {outcome.order for outcome in outcomes if outcome.refusal is None}
+        assert not [claim for claim in self.memory.claims.values() if claim.order in given_back]
+
+    @precondition(lambda self: self.memory.orders)
+    @rule(some=SOME)
+    def finalize(self, some):
+        self.decide(self.pick(some)[0], ordering.finalize)
+
+    @precondition(lambda self: self.memory.orders)
+    @rule(some=SOME)
+    def void(self, some):
+        self.decide(self.pick(some)[0], lambda batch, order: ordering.void(batch, order, "a reason"))
+
+    @precondition(lambda self: self.memory.orders)
+    @rule(
+        some=SOME,
+        quantities=st.lists(st.integers(0, 6), max_size=3),
+        added=st.lists(st.tuples(AN_ITEM, UNITS), max_size=1),
+        terms=st.none() | st.builds(OrderTerms, priority=PRIORITY, shipping_policy=POLICY),
+    )
+    def edit(self, some, quantities, added, terms):
+        (order, *_) = self.pick(some)
+        lines = [line.id for line in self.memory.lines.values() if line.order == order]
+        wanted = Edit(
+            quantities=tuple(zip(lines, quantities, strict=False)),
+            added=tuple(NewLine(sku=SKUS[item], quantity=units) for item, units in added),
+            terms=terms,
+        )
+        _, ids = self.memory.reserve_ids(0, len(added))
+        items = [item for item, _ in added]
+        self.decide(order, lambda batch, order: ordering.edit(batch, order, wanted, ids, ITEMS), items)
+
+    def decide(self, order, operation, items=()):
+        batch = self.memory.load(orders=[order], items=items)
+        try:
+            operation(batch, order)
+        except DomainError:
+            return
+        self.memory.record(batch)
+
+    # ------------------------------------------------------------ what is always true
+
+    @invariant()
+    def i1_committed_and_flags_are_the_sums_of_the_claims_and_the_weakest_carry_the_flags(self):
+        claims = defaultdict(list)
+        for claim in self.memory.claims.values():
+            claims[claim.level].append(claim)
+        assert set(claims) <= set(self.memory.levels)
+        for key, level in self.memory.levels.items():
+            assert level.committed == sum(claim.quantity for claim in claims[key])
+            assert level.flagged == level.overallocated == max(0, level.committed - level.supply)
+            expected = unbacked([(one.id, one.priority, one.quantity) for one in claims[key]], level.overallocated)
+            assert {one.id: one.overallocated for one in claims[key] if one.overallocated} == expected
+
+    @invariant()
+    def i2_lines_count_their_claims_and_are_served_within_their_quantity(self):
+        allocated, overallocated = Counter(), Counter()
+        for claim in self.memory.claims.values():
+            allocated[claim.line] += claim.quantity
+            overallocated[claim.line] += claim.overallocated
+            assert claim.item == self.memory.lines[claim.line].item
+            assert claim.quantity > 0
+        for line in self.memory.lines.values():
+            assert (line.allocated, line.overallocated) == (allocated[line.id], overallocated[line.id])
+            assert 0 <= line.allocated <= line.open
+            assert min(line.shipped, line.canceled, line.dropshipped) >= 0
+
+    @invariant()
+    def i3_i4_stock_is_the_sum_of_its_ledger_and_never_negative(self):
+        moved = Counter()
+        for movement in self.memory.movements:
+            assert movement.change
+            moved[movement.item, movement.location, movement.quantity] += movement.change
+        for key, level in self.memory.levels.items():
+            quantities = {name: getattr(level, FIELD[name]) for name in StockQuantity}
+            assert quantities == {name: moved[*key, name] for name in StockQuantity}
+            assert min(quantities.values()) >= 0
+            assert level.damaged + level.quality_control <= level.on_hand
+
+    @invariant()
+    def i5_every_version_of_an_order_has_one_event_and_every_status_change_has_its_own(self):
+        versions, statuses = defaultdict(list), defaultdict(list)
+        for event in self.memory.events:
+            if isinstance(event, OrderChanged):
+                versions[event.order_id].append(event.order_version)
+                assert event.changes
+            elif isinstance(event, AllocationStatusChanged):
+                statuses[event.order_id].append(event)
+        for order in self.memory.orders.values():
+            assert versions[order.id] == list(range(1, order.version + 1))
+            before = AllocationStatus.UNALLOCATED
+            for event in statuses[order.id]:
+                assert event.before is before is not event.after
+                assert event.order_version in versions[order.id]
+                assert event.cause is not AllocationCause.OTHER
+                before = event.after
+            assert order.allocation_status is before
+            assert len({event.order_version for event in statuses[order.id]}) == len(statuses[order.id])
+
+    @invariant()
+    def i5_an_orders_status_is_what_its_lines_make_of_it(self):
+        lines = defaultdict(list)
+        for line in self.memory.lines.values():
+            lines[line.order].append(line)
+        for order in self.memory.orders.values():
+            assert order.allocation_status is allocation_status(order.status, lines[order.id])
+
+    @invariant()
+    def i5_every_version_of_a_level_has_one_event_and_the_last_one_shows_it(self):
+        events = defaultdict(list)
+        for event in self.memory.events:
+            if isinstance(event, StockLevelChanged):
+                events[event.sku, event.location_code].append(event)
+        for level in self.memory.levels.values():
+            mine = events[SKUS[level.item], LOCATIONS[level.location].code]
+            assert [event.version for event in mine] == list(range(1, level.version + 1))
+            last = mine[-1]
+            assert (last.on_hand, last.committed, last.unavailable, last.available, last.overallocated) == (
+                level.on_hand,
+                level.committed,
+                level.unavailable,
+                level.available,
+                level.overallocated,
+            )
+
+    @invariant()
+    def i10_what_was_ever_set_aside_is_set_aside_or_has_ended(self):
+        for order in self.memory.orders.values():
+            if order.status is not OrderStatus.FINALIZED:
+                assert not [claim for claim in self.memory.claims.values() if claim.order == order.id]
+        assert all(ended.quantity > 0 for ended in self.memory.ended)
+        assert {ended.reason for ended in self.memory.ended} <= {
+            AllocationEnd.DEALLOCATED,
+            AllocationEnd.EDITED,
+            AllocationEnd.CANCELED,
+        }
+
+
+TestShop = Shop.TestCase
+TestShop.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)

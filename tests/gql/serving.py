@@ -1,0 +1,211 @@
+"""Serves the API within the test's own event loop, and is a client of it."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+from sqlalchemy import text
+from starlette.applications import Starlette
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from dibs.app import Running, create_app
+from dibs.opening import opened
+from dibs.serving import configuration, listen
+from dibs.settings import Settings
+from domain.ids import KeyId
+from gql.feed import Feed
+from persistence.database import PostgresDatabase
+from services.callers import Caller
+from services.credentials import create_key
+from tests.builders import a_key
+
+PROTOCOL = "graphql-transport-ws"
+SECONDS_MAX = 20
+"""For anything that a test waits for."""
+KNOWN = Caller(key=KeyId(1), actor="tester", request="a test")
+NOT_FOUND = "... on NotFound { references }"
+FINDING = {"receiveStock", "adjustStock", "placeOrder", "editOrder", "finalizeOrder", "voidOrder"}
+"""Mutations that are refused as a whole where something is not found."""
+
+
+@dataclass
+class Served:
+    """A running API, and its administrator's key."""
+
+    app: Starlette
+    server: uvicorn.Server
+    running: Running
+    port: int
+    key: str
+    client: httpx.AsyncClient
+    database_url: str
+    _numbers: Any = field(default_factory=lambda: count(1))
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    @property
+    def feed(self) -> Feed:
+        return self.running.feed
+
+    @property
+    def database(self) -> PostgresDatabase:
+        """The one that the API itself uses, so that the relay hears at once of what is written."""
+        assert isinstance(self.feed._database, PostgresDatabase)
+        return self.feed._database
+
+    async def post(self, body: Any, **headers: str) -> httpx.Response:
+        """POST the body: bytes as they are, everything else as JSON."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        given = {"content-type": "application/json", "authorization": f"Bearer {self.key}"}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post("/graphql", content=content, headers=given)
+
+    async def answer(self, query: str, **variables: Any) -> Any:
+        """The whole answer."""
+        response = await self.post({"query": query, "variables": variables})
+        return response.json()
+
+    async def __call__(self, query: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        answer = await self.answer(query, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def code(self, query: str, **variables: Any) -> str:
+        """The code of the answer's only error."""
+        answer = await self.answer(query, **variables)
+        (error,) = answer["errors"]
+        return str(error["extensions"]["code"])
+
+    async def mutate(self, name: str, selection: str = "", **fields: Any) -> Any:
+        """One mutation of one input; an idempotency key is made up where the mutation takes one and none is given."""
+        kind = name[0].upper() + name[1:]
+        if not name.startswith("save"):
+            fields.setdefault("idempotencyKey", a_key())
+        document = f"""
+            mutation Test($input: {kind}Input!) {{
+              {name}(input: $input) {{
+                __typename
+                ... on UserError {{ message }}
+                ... on InvalidInput {{ problems {{ path code message }} }}
+                {selection} {NOT_FOUND if name in FINDING else ""}
+              }}
+            }}"""
+        return (await self(document, input=fields))[name]
+
+    def unique(self, name: str) -> str:
+        """A name that no other test uses."""
+        return f"{name}-{next(self._numbers)}"
+
+    @asynccontextmanager
+    async def socket(self, *, init: Any = ..., subprotocols: tuple[str, ...] = (PROTOCOL,)) -> AsyncIterator["Socket"]:
+        """A WebSocket, initialised with the key; `init` None: not initialised."""
+        offered = [Subprotocol(one) for one in subprotocols]
+        url = self.address.replace("http", "ws", 1)
+        async with connect(url, subprotocols=offered or None, compression=None, ping_interval=None) as connection:
+            socket = Socket(connection)
+            if init is ...:
+                init = {"authorization": f"Bearer {self.key}"}
+            if init is not None:
+                await socket.send(type="connection_init", payload=init)
+                assert await socket.receive() == {"type": "connection_ack"}
+            yield socket
+
+
+@dataclass
+class Socket:
+    """A client of graphql-transport-ws."""
+
+    connection: ClientConnection
+
+    async def send(self, **message: Any) -> None:
+        await self.connection.send(json.dumps(message))
+
+    async def receive(self) -> dict[str, Any]:
+        async with asyncio.timeout(SECONDS_MAX):
+            message: dict[str, Any] = json.loads(await self.connection.recv())
+        return message
+
+    async def subscribe(self, operation: str, query: str, **variables: Any) -> None:
+        await self.send(type="subscribe", id=operation, payload={"query": query, "variables": variables})
+
+    async def next(self, operation: str) -> Any:
+        """The data of the next event of the operation."""
+        message = await self.receive()
+        assert (message["type"], message["id"]) == ("next", operation), message
+        assert "errors" not in message["payload"], message
+        return message["payload"]["data"]
+
+    async def error(self, operation: str) -> Any:
+        """The only error with which the operation ends."""
+        message = await self.receive()
+        assert (message["type"], message["id"]) == ("error", operation), message
+        (error,) = message["payload"]
+        return error
+
+    async def closed(self) -> tuple[int, str]:
+        """The code and reason with which the server closes."""
+        async with asyncio.timeout(SECONDS_MAX):
+            await self.connection.wait_closed()
+        return self.connection.close_code or 0, self.connection.close_reason or ""
+
+
+@asynccontextmanager
+async def serving(database_url: str, **settings: Any) -> AsyncIterator[Served]:
+    """Serve the app of these settings until the block ends; then nothing of it is left."""
+    async with opened(database_url) as database:
+        _, key = await create_key(database, f"test {secrets.token_hex(4)}")
+    app = create_app(Settings(database_url=SecretStr(database_url), **settings), database_url)
+    config = configuration(app)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        await server.startup(sockets=[listener])
+        running: Running = server.lifespan.state["running"]
+        timeout = httpx.Timeout(SECONDS_MAX)
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=timeout) as client:
+                yield Served(app, server, running, port, key, client, database_url)
+        finally:
+            await server.shutdown(sockets=[listener])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what is about to be true."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while not condition():  # noqa: ASYNC110  (nothing tells it)
+            await asyncio.sleep(0.005)
+
+
+async def all_numbered(database: PostgresDatabase) -> None:
+    """Wait for a relay to have numbered everything that is committed."""
+    async with asyncio.timeout(SECONDS_MAX), database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while (await connection.execute(WAITING)).scalar_one():  # noqa: ASYNC110  (nothing tells it)
+            await asyncio.sleep(0.005)
+
+
+WAITING = text("SELECT EXISTS (SELECT FROM events WHERE position IS NULL)")
+
+
+class Silence:
+    """A bell that nobody hears: whoever waits, waits to the end."""
+
+    def ring(self) -> None:
+        """Rings nothing."""
+
+    async def wait(self, seconds_max: float) -> None:
+        await asyncio.sleep(seconds_max)

@@ -1,0 +1,166 @@
+"""What several processes do to one database at once; `together` runs it in them, after they have met at a barrier."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from domain.errors import DomainError
+from domain.ids import KeyId, LineId, OrderId
+from domain.kinds import AdjustmentReason, StockQuantity
+from persistence.database import PostgresDatabase, connect
+from services.callers import Caller
+from services.ports import OrderFilter
+from services.stock import AdjustedLine, AdjustStock, adjust_stock
+from tests.builders import (
+    a_key,
+    allocated,
+    deallocated,
+    edited,
+    lines_now,
+    placed,
+    received,
+    voided,
+)
+
+PROCESSES = 4
+ANY = OrderFilter()
+_start: Barrier | None = None
+
+
+def _meet(barrier: Barrier) -> None:
+    global _start
+    _start = barrier
+
+
+@contextmanager
+def processes() -> Iterator[ProcessPoolExecutor]:
+    """Workers that import once and serve a whole module of tests."""
+    context = get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, context, _meet, (context.Barrier(PROCESSES),)) as pool:
+        yield pool
+
+
+def together(pool: ProcessPoolExecutor, act: Callable[..., Awaitable[Any]], url: str, *shares: Any) -> list[Any]:
+    """`act(database, caller, share)` in one process each, at the same time; what they answer."""
+    assert len(shares) == PROCESSES
+    return [future.result(60) for future in [pool.submit(_act, act, url, share) for share in shares]]
+
+
+def _act(act: Callable[..., Awaitable[Any]], url: str, share: Any) -> Any:
+    async def run() -> Any:
+        engine = connect(url)
+        try:
+            async with engine.connect():
+                assert _start is not None
+                await asyncio.to_thread(_start.wait, 30)
+            return await act(PostgresDatabase(engine), Caller(key=KeyId(1), actor="racer", request="a race"), share)
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(run())
+
+
+# ---------------------------------------------------------------- the races
+
+
+async def buy(database: PostgresDatabase, caller: Caller, orders: Sequence[tuple[OrderId, ...]]) -> list[str]:
+    """One task for each tuple, which allocates its orders one after the other; how every order ended."""
+
+    async def task(mine: tuple[OrderId, ...]) -> list[str]:
+        return [str((await allocated(database, caller, order))[0].after) for order in mine]
+
+    return [after for one in await asyncio.gather(*map(task, orders)) for after in one]
+
+
+async def pay_out(database: PostgresDatabase, caller: Caller, share: tuple[str, int]) -> int:
+    """Take a unit off a level again and again, in several tasks; how often it was there."""
+    sku, times = share
+    line = AdjustedLine(sku=sku, delta=-1)
+    command = AdjustStock(location="LEEDS", lines=(line,), reason=AdjustmentReason.LOSS)
+
+    async def task() -> bool:
+        try:
+            await adjust_stock(database, caller, command, a_key())
+        except DomainError:
+            return False
+        return True
+
+    return sum(await asyncio.gather(*(task() for _ in range(times))))
+
+
+async def trade(database: PostgresDatabase, caller: Caller, share: tuple[int, float, Sequence[str]]) -> Counter[str]:
+    """Do everything that moves stock at random for a while; how often each thing was done or refused."""
+    seed, seconds, skus = share
+    end = asyncio.get_running_loop().time() + seconds
+    done: Counter[str] = Counter()
+
+    async def trader(chance: random.Random) -> None:
+        while asyncio.get_running_loop().time() < end:
+            deed = chance.choice(DEEDS)
+            try:
+                await deed(database, caller, chance, skus)
+                done[deed.__name__] += 1
+            except DomainError as refusal:
+                done[type(refusal).__name__] += 1
+
+    await asyncio.gather(*(trader(random.Random(seed * 100 + number)) for number in range(6)))  # noqa: S311
+    return done
+
+
+async def do_place(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
+    lines = [(sku, chance.randint(1, 3)) for sku in chance.choices(skus, k=chance.randint(1, 4))]
+    order = await placed(database, caller, lines, number=a_key(), priority=chance.randint(0, 1))
+    if chance.random() < 0.7:
+        await allocated(database, caller, order)
+
+
+async def do_allocate(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    await allocated(database, caller, *await some_orders(database, chance))
+
+
+async def do_deallocate(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    await deallocated(database, caller, *(await some_orders(database, chance))[:3])
+
+
+async def do_edit(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
+    (order, *_) = await some_orders(database, chance)
+    lines = await lines_now(database, order)
+    quantities: dict[LineId, int] = {chance.choice(lines).id: chance.randint(0, 4)}
+    added = {chance.choice(skus): 1} if chance.random() < 0.3 else {}
+    await edited(database, caller, order, quantities=quantities, added=added, priority=chance.randint(0, 2))
+
+
+async def do_void(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    await voided(database, caller, (await some_orders(database, chance))[0])
+
+
+async def do_receive(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
+    units = {sku: chance.randint(1, 4) for sku in chance.sample(skus, 3)}
+    await received(database, caller, units, location=chance.choice(("LEEDS", "YORK")))
+
+
+async def do_adjust(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
+    lines = tuple(AdjustedLine(sku=sku, counted=chance.randint(0, 9)) for sku in chance.sample(skus, 3))
+    command = AdjustStock(
+        location=chance.choice(("LEEDS", "YORK")),
+        lines=lines,
+        reason=AdjustmentReason.COUNT,
+        quantity=chance.choice((*[StockQuantity.ON_HAND] * 3, StockQuantity.SAFETY_STOCK)),
+    )
+    await adjust_stock(database, caller, command, a_key())
+
+
+OFTEN = (do_place, do_allocate, do_adjust)
+DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_void, do_receive)
+
+
+async def some_orders(database: PostgresDatabase, chance: random.Random) -> list[OrderId]:
+    """Some that are there, in a random sequence."""
+    newest = await database.read(lambda uow: uow.orders.page(ANY, "PLACED_AT_DESC", 30, None))
+    return [order.id for order in chance.sample(newest, min(len(newest), 8))]

@@ -1,0 +1,191 @@
+"""Several processes at once on a real PostgreSQL: nothing is sold twice, nobody waits in a circle, nothing breaks."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import combinations
+
+import asyncpg
+import pytest
+from sqlalchemy import event, text
+
+import persistence.batches
+from domain.ids import ItemId
+from domain.kinds import AllocationStatus
+from persistence.locks import lock_skus
+from persistence.verify import verify
+from tests.builders import (
+    a_catalog,
+    allocated,
+    counted,
+    edited,
+    level_now,
+    lines_now,
+    placed,
+    quantities_now,
+    status_now,
+    statuses_now,
+)
+from tests.conftest import Server
+from tests.persistence.racing import PROCESSES, buy, pay_out, processes, together, trade
+
+UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
+TASKS = 25
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ProcessPoolExecutor]:
+    with processes() as pool:
+        yield pool
+
+
+def shared(orders: list) -> list[list]:
+    """The orders in one share for each process, and in pairs for its tasks."""
+    pairs = [tuple(orders[at : at + 2]) for at in range(0, len(orders), 2)]
+    return [pairs[process::PROCESSES] for process in range(PROCESSES)]
+
+
+async def deadlocks(engine) -> int:
+    async with engine.connect() as connection:
+        found = await connection.execute(
+            text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        )
+        return int(found.scalar_one())
+
+
+async def test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit(
+    database, caller, database_url, pool
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    orders = await asyncio.gather(*(placed(database, caller, {"CHAIR": 1}) for _ in range(PROCESSES * TASKS * 2)))
+
+    answers = together(pool, buy, database_url, *shared(orders))
+
+    assert Counter(after for one in answers for after in one) == {"ALLOCATED": 1, "COULD_NOT_ALLOCATE": 199}
+    assert Counter(await statuses_now(database, *orders)) == {ALLOCATED: 1, COULD_NOT: 199}
+    assert await quantities_now(database, "CHAIR") == (1, 1, 0, 0)
+
+
+async def test_a_hundred_buyers_of_two_units_each_share_what_is_there_to_the_last_unit(
+    database, caller, database_url, pool
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 31, ("CHAIR", "YORK"): 30})
+    orders = await asyncio.gather(*(placed(database, caller, {"CHAIR": 2}) for _ in range(100)))
+
+    answers = together(pool, buy, database_url, *shared(orders))
+
+    assert Counter(after for one in answers for after in one) == {
+        "ALLOCATED": 30,
+        "PARTIALLY_ALLOCATED": 1,
+        "COULD_NOT_ALLOCATE": 69,
+    }
+    assert await quantities_now(database, "CHAIR", "LEEDS") == (31, 31, 0, 0)
+    assert await quantities_now(database, "CHAIR", "YORK") == (30, 30, 0, 0)
+
+
+async def test_units_that_are_taken_off_at_once_in_four_processes_are_all_counted(database, caller, database_url, pool):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 70})
+
+    taken = together(pool, pay_out, database_url, *[("CHAIR", TASKS)] * PROCESSES)
+
+    assert sum(taken) == 70
+    assert (await level_now(database, "CHAIR")).on_hand == 0
+
+
+async def test_orders_that_want_the_same_skus_in_opposite_sequence_never_deadlock(
+    database, caller, engine, database_url, pool
+):
+    skus = [f"S{number:02}" for number in range(16)]
+    await a_catalog(database, caller, {(sku, "LEEDS"): 1_000 for sku in skus})
+    wanted = [*combinations(skus[::3], 2), *combinations(skus[::3], 5)] * 4  # sets of 2 and 5 iterate differently
+    orders = [
+        await placed(database, caller, dict.fromkeys(pair[:: 1 if turn % 2 else -1], 1))
+        for turn, pair in enumerate(wanted)
+    ]
+    orders = orders[: len(orders) // 8 * 8]
+
+    answers = together(pool, buy, database_url, *shared(orders))
+
+    assert {after for one in answers for after in one} == {"ALLOCATED"}
+    await engine.dispose()  # sessions report their statistics when they end
+    assert await deadlocks(engine) == 0
+
+
+async def test_locks_are_taken_by_rising_key_each_once_in_a_statement_of_their_own(engine):
+    sent = []
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        sent.append((statement, parameters))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    async with engine.connect() as connection:
+        await lock_skus(connection, [ItemId(number) for number in (16, 1, 8, 33, 1, 2)])
+
+    ((statement, parameters),) = sent
+    assert [1, 2, 8, 16, 33] in parameters
+    assert "FROM unnest" in statement
+    assert "stock_levels" not in statement
+
+
+async def test_everything_at_once_for_a_while_breaks_no_invariant_and_deadlocks_nobody(
+    database, caller, engine, database_url, pool
+):
+    skus = [f"S{number:02}" for number in range(7)]
+    await a_catalog(database, caller, {(sku, place): 6 for sku in skus for place in ("LEEDS", "YORK")})
+    for number in range(10):
+        await placed(database, caller, {skus[number % 7]: 2, skus[(number * 3 + 1) % 7]: 1}, number=f"first {number}")
+
+    done = sum(together(pool, trade, database_url, *[(seed, 4.0, skus) for seed in range(PROCESSES)]), Counter())
+
+    assert await verify(engine) == []
+    assert min(done[name] for name in ("do_place", "do_allocate", "do_deallocate", "do_edit", "do_adjust")) > 5
+    await engine.dispose()
+    assert await deadlocks(engine) == 0
+
+
+async def test_a_run_takes_the_sku_that_an_edit_adds_before_it_has_the_locks(database, caller, databases, monkeypatch):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1, ("TABLE", "LEEDS"): 1})
+    order = await placed(database, caller, {"CHAIR": 1})
+    taken = []
+
+    async def edit_first(connection, items):
+        items = set(items)
+        taken.append(len(items))
+        if len(taken) == 1:
+            await edited(databases(), caller, order, added={"TABLE": 1})
+        await lock_skus(connection, items)
+
+    monkeypatch.setattr(persistence.batches, "lock_skus", edit_first)
+    (outcome,) = await allocated(database, caller, order)
+
+    assert taken == [1, 2, 2]  # the run, the edit in between, the run again
+    assert [(line.quantity, line.allocated) for line in outcome.lines] == [(1, 1), (1, 1)]
+    assert await status_now(database, order) is ALLOCATED
+
+
+async def test_two_stock_changes_that_flag_one_order_at_once_make_two_versions_of_it(database, caller):
+    skus = [f"S{number}" for number in range(8)]
+    await a_catalog(database, caller, {(sku, "LEEDS"): 1 for sku in skus})
+    order = await placed(database, caller, dict.fromkeys(skus, 1))
+    await allocated(database, caller, order)
+
+    await asyncio.gather(*(counted(database, caller, {sku: 0}) for sku in skus))
+
+    assert [line.overallocated for line in await lines_now(database, order)] == [1] * 8
+    assert await status_now(database, order) is OVERALLOCATED
+    versions = await database.read(lambda uow: uow.orders.by_ids([order]))
+    assert versions[0].version == 2 + 8
+
+
+def test_the_server_of_the_tests_is_durable(server: Server):
+    """I20: these races mean nothing on a server that may forget."""
+
+    async def settings() -> list[str]:
+        connection = await asyncpg.connect(server.url)
+        try:
+            return [await connection.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit")]
+        finally:
+            await connection.close()
+
+    assert asyncio.run(settings()) == ["on", "on"]

@@ -1,0 +1,113 @@
+"""The number of statements of a batch does not depend on its size."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.ids import Sku
+from domain.orders import NewLine, NewOrder
+from services.orders import place_orders
+from tests.builders import a_catalog, allocated, counted, deallocated, edited, lines_now, placed, received, voided
+
+SKUS = [f"S{number:02}" for number in range(20)]
+MANY = 50
+
+
+@contextmanager
+def statements(engine: AsyncEngine) -> Iterator[list[str]]:
+    """The statements that are sent meanwhile, each by its first words."""
+    sent: list[str] = []
+
+    def note(_connection, _cursor, statement, _parameters, _context, _executemany):
+        sent.append(" ".join(statement.split())[:60])
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+async def stocked(database, caller):
+    await a_catalog(database, caller, {(sku, place): 1_000 for sku in SKUS for place in ("LEEDS", "YORK")})
+    await placed(database, caller, {SKUS[0]: 1})  # the channel is there
+
+
+def some_orders(count, lines, prefix):
+    new = tuple(NewLine(sku=Sku(sku), quantity=3) for sku in SKUS[:lines])
+    return [NewOrder(channel="SHOP", number=f"{prefix}{number}", lines=new) for number in range(count)]
+
+
+async def place(database, caller, count, lines, prefix):
+    done = await database.run(lambda uow: place_orders(uow, caller, some_orders(count, lines, prefix)))
+    return [one.order for one in done]
+
+
+async def test_placing_fifty_orders_of_twenty_lines_takes_as_many_statements_as_one_of_one(
+    engine, database, caller, stocked
+):
+    with statements(engine) as for_one:
+        await place(database, caller, 1, 1, "A")
+    with statements(engine) as for_many:
+        await place(database, caller, MANY, len(SKUS), "B")
+
+    assert for_many == for_one
+    assert 5 <= len(for_one) <= 12
+
+
+async def test_a_run_over_fifty_orders_of_twenty_lines_takes_as_many_statements_as_one_of_one(
+    engine, database, caller, stocked
+):
+    (one,), many = await place(database, caller, 1, 1, "A"), await place(database, caller, MANY, len(SKUS), "B")
+
+    with statements(engine) as for_one:
+        await allocated(database, caller, one)
+    with statements(engine) as for_many:
+        outcomes = await allocated(database, caller, *many)
+
+    assert {outcome.after for outcome in outcomes} == {"ALLOCATED"}
+    assert for_many == for_one
+    assert len(for_one) <= 16
+    with statements(engine) as for_one:
+        await deallocated(database, caller, one)
+    with statements(engine) as for_many:
+        await deallocated(database, caller, *many)
+    assert for_many == for_one
+    assert len(for_one) <= 16
+
+
+async def test_a_shortage_of_one_claim_takes_as_many_statements_as_one_of_hundreds(engine, database, caller, stocked):
+    (one,), many = await place(database, caller, 1, 1, "A"), await place(database, caller, MANY, len(SKUS), "B")
+    await allocated(database, caller, *many[:25])
+    await allocated(database, caller, one)
+    await allocated(database, caller, *many[25:])
+
+    with statements(engine) as for_many:
+        await counted(database, caller, dict.fromkeys(SKUS, 0))
+    await received(database, caller, dict.fromkeys(SKUS, 1_000))
+    await deallocated(database, caller, *many)
+    with statements(engine) as for_one:
+        await counted(database, caller, {SKUS[0]: 0})
+
+    assert for_many == for_one
+    assert len(for_one) <= 20
+
+
+async def test_voiding_and_editing_an_order_of_twenty_lines_takes_as_many_statements_as_one_of_one(
+    engine, database, caller, stocked
+):
+    small, large = await placed(database, caller, {SKUS[0]: 2}), await placed(database, caller, dict.fromkeys(SKUS, 2))
+    await allocated(database, caller, small, large)
+    counts = []
+
+    for order in (small, large):
+        quantities = {line.id: 1 for line in await lines_now(database, order)}
+        with statements(engine) as edit:
+            await edited(database, caller, order, quantities=quantities)
+        with statements(engine) as void:
+            await voided(database, caller, order)
+        counts.append((edit, void))
+
+    assert counts[0] == counts[1]

@@ -1,0 +1,403 @@
+"""Every invariant reports a row that breaks it."""
+# ruff: noqa: S608  (the statements are ours)
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from domain.ids import KeyId
+from domain.kinds import AllocationStatus, OrderStatus
+from persistence.database import PostgresDatabase, connect
+from persistence.verify import INVARIANTS, verify
+from services.callers import Caller
+from tests.builders import (
+    a_catalog,
+    allocated,
+    counted,
+    deallocated,
+    edited,
+    lines_now,
+    placed,
+    received,
+    statuses_now,
+    voided,
+)
+from tests.conftest import PREFIX, Server
+
+UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
+
+STRONG = "(SELECT min(id) FROM orders)"
+CHAIRS_IN_LEEDS = "item_id = 1 AND location_id = 1"
+TABLES_IN_LEEDS = "item_id = 2 AND location_id = 1"
+
+
+async def make_a_world(url: str) -> None:
+    """Orders in every allocation status, claims that ended, and a log that is numbered up to its last few events."""
+    engine = connect(url)
+    database, caller = PostgresDatabase(engine), Caller(key=KeyId(1), actor="tester", request="a test")
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 4, ("TABLE", "LEEDS"): 9, ("TABLE", "YORK"): 2})
+    strong, weak = [await placed(database, caller, {"CHAIR": 2}) for _ in range(2)]
+    partial = await placed(database, caller, {"TABLE": 13})
+    short = await placed(database, caller, {"CHAIR": 1})
+    draft = await placed(database, caller, {"TABLE": 1}, status=OrderStatus.DRAFT)
+    void = await placed(database, caller, {"TABLE": 1})
+    given_back = await placed(database, caller, {"TABLE": 1})
+    await allocated(database, caller, void, given_back, strong, weak, partial, short)
+    await voided(database, caller, void)
+    await deallocated(database, caller, given_back)
+    (line,) = await lines_now(database, partial)
+    await edited(database, caller, partial, quantities={line.id: 8})
+    await edited(database, caller, partial, quantities={line.id: 12})
+    await counted(database, caller, {"CHAIR": 3})
+    await database.run(lambda uow: uow.events.number(10_000))
+    await received(database, caller, {"TABLE": 1})
+    orders = strong, weak, partial, short, draft, void, given_back
+    assert await statuses_now(database, *orders) == [
+        ALLOCATED,
+        OVERALLOCATED,
+        PARTIALLY,
+        COULD_NOT,
+        UNALLOCATED,
+        None,
+        UNALLOCATED,
+    ]
+    assert await verify(engine) == []
+    await engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def world(server: Server, template: str) -> Iterator[str]:
+    name = f"{PREFIX}_world"
+    url = server.create(name, template)
+    asyncio.run(make_a_world(url))
+    yield url
+    server.drop(name)
+
+
+@pytest.fixture
+async def world_engine(world: str) -> AsyncIterator[AsyncEngine]:
+    engine = connect(world)
+    yield engine
+    await engine.dispose()
+
+
+async def broken_by(connection: AsyncConnection, *statements: str) -> set[str]:
+    """The invariants that do not hold after the statements, which are then undone."""
+    for statement in statements:
+        await connection.execute(text(statement))
+    found = {one.id for one in INVARIANTS if (await connection.execute(text(one.sql))).first()}
+    await connection.rollback()
+    return found
+
+
+def without(table: str, *constraints: str) -> tuple[str, ...]:
+    """What a constraint forbids is broken behind its back."""
+    return tuple(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}" for constraint in constraints)
+
+
+LAST_TABLE_EVENT = """
+    (SELECT max(id) FROM events WHERE type = 'StockLevelChanged' AND payload ->> 'sku' = 'TABLE'
+        AND payload ->> 'location_code' = 'LEEDS')
+    """
+FIRST_ORDER_EVENT = "(SELECT min(id) FROM events WHERE type = 'OrderChanged')"
+FIRST_STATUS_EVENT = "(SELECT min(id) FROM events WHERE type = 'AllocationStatusChanged')"
+BREAKAGES = {
+    "a level commits what no claim holds": (
+        (f"UPDATE stock_levels SET committed = committed + 1 WHERE {TABLES_IN_LEEDS}",),
+        {"I1-committed", "I5-shown"},
+    ),
+    "a claim that no level commits": (
+        ("UPDATE allocations SET quantity = quantity - 1 WHERE item_id = 2 AND quantity > 1",),
+        {"I1-committed", "I2-counters"},
+    ),
+    "a flag is lost": (
+        ("UPDATE allocations SET overallocated = 0",),
+        {"I1-flagged", "I1-weakest", "I2-counters"},
+    ),
+    "the level does not know that it is overallocated": (
+        (
+            *without("stock_levels", "what_is_committed_beyond_stock_is_flagged"),
+            f"UPDATE stock_levels SET flagged = 0 WHERE {CHAIRS_IN_LEEDS}",
+        ),
+        {"I1-flagged", "I5-shown"},
+    ),
+    "stock went without a flag": (
+        (
+            *without("stock_levels", "what_is_committed_beyond_stock_is_flagged"),
+            f"UPDATE stock_levels SET on_hand = 1 WHERE {CHAIRS_IN_LEEDS}",
+        ),
+        {"I1-flagged", "I3-ledger", "I5-shown"},
+    ),
+    "the strong claim carries the flag": (
+        ("UPDATE allocations SET overallocated = CASE WHEN overallocated = 0 THEN 1 ELSE 0 END WHERE item_id = 1",),
+        {"I1-weakest", "I2-counters"},
+    ),
+    "a claim is the weakest since its priority changed": (
+        (f"UPDATE orders SET priority = -1 WHERE id = {STRONG}",),
+        {"I1-weakest"},
+    ),
+    "a line counts more than it holds": (
+        (f"UPDATE order_lines SET allocated = allocated - 1 WHERE order_id = {STRONG}",),
+        {"I2-counters", "I5-status"},
+    ),
+    "a line is served beyond its quantity": (
+        (
+            *without("order_lines", "a_line_is_not_served_beyond_its_quantity"),
+            f"UPDATE order_lines SET shipped = 1 WHERE order_id = {STRONG}",
+        ),
+        {"I2-limits", "I5-status"},
+    ),
+    "a line has less than nothing": (
+        (
+            *without("order_lines", "no_line_quantity_is_negative"),
+            f"UPDATE order_lines SET dropshipped = -1, canceled = 1 WHERE order_id = {STRONG}",
+        ),
+        {"I2-limits"},
+    ),
+    "a claim of another item": (
+        ("UPDATE order_lines SET item_id = 2 WHERE id = (SELECT min(line_id) FROM allocations)",),
+        {"I2-item"},
+    ),
+    "on hand is not what the ledger says": (
+        (f"UPDATE stock_levels SET on_hand = on_hand + 1 WHERE {TABLES_IN_LEEDS}",),
+        {"I3-ledger", "I5-shown"},
+    ),
+    "a row of the ledger is lost": (
+        ("DELETE FROM stock_movements WHERE id = (SELECT max(id) FROM stock_movements)",),
+        {"I3-ledger"},
+    ),
+    "a row of the ledger names the wrong quantity": (
+        ("UPDATE stock_movements SET quantity = 'DAMAGED' WHERE id = (SELECT max(id) FROM stock_movements)",),
+        {"I3-ledger"},
+    ),
+    "a movement by nobody": (
+        ("UPDATE stock_movements SET actor = '' WHERE id = (SELECT min(id) FROM stock_movements)",),
+        {"I3-explained"},
+    ),
+    "a quantity is negative": (
+        (
+            *without("stock_levels", "no_stock_quantity_is_negative"),
+            f"UPDATE stock_levels SET safety_stock = -1 WHERE {TABLES_IN_LEEDS}",
+        ),
+        {"I4", "I3-ledger", "I5-shown"},
+    ),
+    "more is damaged than there is": (
+        (
+            *without("stock_levels", "what_is_set_apart_is_on_hand", "what_is_committed_beyond_stock_is_flagged"),
+            f"UPDATE stock_levels SET damaged = 90 WHERE {TABLES_IN_LEEDS}",
+        ),
+        {"I4", "I1-flagged", "I3-ledger", "I5-shown"},
+    ),
+    "a version without an event": (
+        (f"UPDATE orders SET version = version + 1 WHERE id = {STRONG}",),
+        {"I5-versions"},
+    ),
+    "a hole in an order's versions": (
+        (f"DELETE FROM events WHERE id = {FIRST_ORDER_EVENT}",),
+        {"I5-versions", "I6-dense"},
+    ),
+    "a version that happened twice": (
+        (
+            f"""INSERT INTO events (type, order_id, payload)
+                SELECT type, order_id, payload FROM events WHERE id = {FIRST_ORDER_EVENT}""",
+        ),
+        {"I5-versions", "I6-order"},
+    ),
+    "an event of an order that is not there": (
+        (
+            """INSERT INTO events (type, order_id, payload)
+                VALUES ('OrderChanged', 999, '{"order_version": 1}')""".replace(":", r"\:"),
+        ),
+        {"I5-versions"},
+    ),
+    "a status that no event led to": (
+        (f"UPDATE orders SET allocation_status = 'UNALLOCATED' WHERE id = {STRONG}",),
+        {"I5-last", "I5-status"},
+    ),
+    "a status change is lost": (
+        (f"DELETE FROM events WHERE id = {FIRST_STATUS_EVENT}",),
+        {"I5-last", "I6-dense"},
+    ),
+    "the first of two status changes is lost": (
+        (
+            """DELETE FROM events WHERE id = (
+                SELECT min(id) FROM events WHERE type = 'AllocationStatusChanged' AND order_id = (
+                    SELECT order_id FROM order_lines WHERE overallocated > 0))""",
+        ),
+        {"I5-chain", "I6-dense"},
+    ),
+    "a status change from a status that was not": (
+        (
+            f"""UPDATE events SET payload = jsonb_set(payload, '{{before}}', '"ALLOCATED"')
+                WHERE id = {FIRST_STATUS_EVENT}""",
+        ),
+        {"I5-chain"},
+    ),
+    "a status change at a version that was not": (
+        (
+            """UPDATE events SET payload = jsonb_set(payload, '{order_version}', '77')
+                WHERE id = (SELECT max(id) FROM events WHERE type = 'AllocationStatusChanged')""",
+        ),
+        {"I5-one"},
+    ),
+    "two status changes at one version": (
+        (
+            """INSERT INTO events (type, order_id, payload)
+                SELECT type, order_id, payload || jsonb_build_object('before', payload -> 'after', 'after', s)
+                FROM events, unnest(ARRAY['ALLOCATED', 'COULD_NOT_ALLOCATE']) AS s
+                WHERE id = (SELECT max(id) FROM events WHERE type = 'AllocationStatusChanged')""",
+        ),
+        {"I5-one", "I5-chain", "I5-last"},
+    ),
+    "a level's event is lost": (
+        (
+            """DELETE FROM events WHERE id = (SELECT min(id) FROM events
+                WHERE type = 'StockLevelChanged' AND payload ->> 'location_code' = 'YORK')""",
+        ),
+        {"I5-levels", "I6-dense"},
+    ),
+    "a level changed without an event": (
+        (f"UPDATE stock_levels SET version = version + 1 WHERE {TABLES_IN_LEEDS}",),
+        {"I5-levels"},
+    ),
+    "a level's event says something else": (
+        (f"UPDATE events SET payload = jsonb_set(payload, '{{on_hand}}', '0') WHERE id = {LAST_TABLE_EVENT}",),
+        {"I5-shown"},
+    ),
+    "a run looked at a line and the order does not say so": (
+        ("UPDATE order_lines SET looked_at = NOT looked_at WHERE allocated = 0 AND canceled = 0",),
+        {"I5-status"},
+    ),
+    "an order's events stand in the wrong sequence": (
+        (
+            """UPDATE events e SET payload = jsonb_set(payload, '{order_version}', to_jsonb(3 - v.version))
+                FROM (SELECT id, CAST(payload ->> 'order_version' AS int) AS version FROM events
+                      WHERE type = 'OrderChanged' AND order_id = (SELECT min(id) FROM orders)) AS v
+                WHERE e.id = v.id""",
+        ),
+        {"I6-order"},
+    ),
+    "an event is numbered before an older one of its order": (
+        (
+            """UPDATE events SET position = NULL WHERE id = (
+                SELECT min(id) FROM events WHERE type = 'OrderChanged' AND order_id = (SELECT min(id) FROM orders))""",
+        ),
+        {"I6-order", "I6-dense"},
+    ),
+    "a hole in the log": (
+        ("UPDATE events SET position = NULL WHERE position = 3",),
+        {"I6-dense"},
+    ),
+    "the log does not know its end": (
+        ("UPDATE log_end SET position = position + 1",),
+        {"I6-end"},
+    ),
+    "the log has no end": (
+        ("DELETE FROM log_end",),
+        {"I6-end"},
+    ),
+    "a key without its outcome": (
+        ("UPDATE idempotency_keys SET outcome = NULL WHERE mutation = 'voidOrder'",),
+        {"I7"},
+    ),
+    "a key with an empty outcome": (
+        ("UPDATE idempotency_keys SET outcome = 'null' WHERE mutation = 'voidOrder'",),
+        {"I7"},
+    ),
+    "what ended was of another item": (
+        ("UPDATE ended_allocations SET item_id = 1",),
+        {"I10-ended"},
+    ),
+    "what ended was nowhere": (
+        ("UPDATE ended_allocations SET location_id = 77",),
+        {"I10-ended"},
+    ),
+    "what ended has no known reason": (
+        ("UPDATE ended_allocations SET reason = 'EATEN'",),
+        {"I10-ended"},
+    ),
+    "parts of one allocation ended on two lines": (
+        (
+            """INSERT INTO ended_allocations (allocation_id, line_id, item_id, location_id, quantity, reason,
+                                              allocated_at)
+                SELECT e.allocation_id, (SELECT max(id) FROM order_lines WHERE item_id = 2 AND id <> e.line_id), 2,
+                       e.location_id, 1, 'EDITED', e.allocated_at FROM ended_allocations e LIMIT 1""",
+        ),
+        {"I10-parts"},
+    ),
+    "an order in a state that there is not": (
+        (f"UPDATE orders SET status = 'LOST' WHERE id = {STRONG}",),
+        {"I15-known", "I15-allocated"},
+    ),
+    "a draft holds an allocation": (
+        (f"UPDATE orders SET status = 'DRAFT' WHERE id = {STRONG}",),
+        {"I15-allocated"},
+    ),
+    "a void order has something open": (
+        ("UPDATE order_lines SET canceled = 0 WHERE canceled > 0",),
+        {"I15-void"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("statements", "expected"), BREAKAGES.values(), ids=BREAKAGES)
+async def test_exactly_the_invariants_that_something_breaks_report_it(world_engine, statements, expected):
+    async with world_engine.connect() as connection:
+        assert await broken_by(connection, *statements) == expected
+
+
+def test_every_invariant_is_broken_by_something():
+    assert {one.id for one in INVARIANTS} == set().union(*(expected for _, expected in BREAKAGES.values()))
+
+
+def test_every_invariant_has_an_id_of_its_own_and_a_sentence():
+    assert len({one.id for one in INVARIANTS}) == len(INVARIANTS)
+    assert all(one.statement.endswith(".") for one in INVARIANTS)
+
+
+@pytest.mark.breaks_invariants
+async def test_verify_names_the_invariant_and_shows_some_of_the_rows(engine):
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                """INSERT INTO idempotency_keys (owner_id, mutation, key, fingerprint)
+                SELECT 1, 'placeOrder', CAST(n AS text), '' FROM generate_series(10, 40) AS n"""
+            )
+        )
+
+    (broken,) = await verify(engine, most_rows=5)
+
+    assert broken.invariant.id == "I7"
+    assert len(broken.rows) == 5
+    assert set(broken.rows[0]) == {"owner_id", "mutation", "key", "created_at"}
+    async with engine.connect() as connection:
+        assert [len(one.rows) for one in await verify(connection)] == [20]
+
+
+async def test_verify_looks_at_one_snapshot_and_cannot_write(world_engine, monkeypatch):
+    seen = []
+    execute = AsyncConnection.execute
+
+    async def spy(self, *args, **more):
+        if "INVARIANTS" not in seen:
+            shown = "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')"
+            seen.extend((await execute(self, text(shown))).one())
+            seen.append("INVARIANTS")
+        return await execute(self, *args, **more)
+
+    monkeypatch.setattr(AsyncConnection, "execute", spy)
+
+    assert await verify(world_engine) == []
+    assert seen == ["repeatable read", "on", "INVARIANTS"]
+
+
+async def test_a_connection_that_verified_writes_again_afterwards(engine):
+    assert await verify(engine) == []
+
+    async with engine.begin() as connection:
+        isolation = await connection.execute(text("SHOW transaction_isolation"))
+        assert isolation.scalar_one() == "read committed"
+        await connection.execute(text("UPDATE log_end SET position = 0"))

@@ -1,0 +1,64 @@
+"""The reference allocator: slow, unit by unit, and plainly right. The engine has to give the same plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Wish:
+    """What one order wants: units of an item by line; what it gives back first; whether it wants everything or nothing.
+
+    `left_out`: it has more open units than it asks for.
+    """
+
+    asks: Sequence[tuple[int, str, int]]
+    gives_back: Sequence[tuple[str, str, int]] = ()
+    everything_or_nothing: bool = False
+    left_out: bool = False
+
+
+@dataclass
+class Answer:
+    """Units of each line by place, and units of each line that are missing."""
+
+    taken: dict[tuple[int, str], int] = field(default_factory=dict)
+    missing: dict[int, int] = field(default_factory=dict)
+
+
+def allocate(wishes: Sequence[Wish], places: Sequence[str], free: dict[tuple[str, str], int]) -> list[Answer]:
+    """`places`: in the sequence in which they are tried. `free`: units by (item, place); below zero, some are owed."""
+    answers = []
+    for wish in wishes:
+        for item, place, units in wish.gives_back:
+            if (item, place) in free:
+                free[item, place] += units
+        before = dict(free)
+        answer = Answer()
+        for line, item, units in wish.asks:
+            for _ in range(units):
+                place = next((place for place in places if free.get((item, place), 0) > 0), None)
+                if place is None:
+                    answer.missing[line] = answer.missing.get(line, 0) + 1
+                else:
+                    free[item, place] -= 1
+                    answer.taken[line, place] = answer.taken.get((line, place), 0) + 1
+        if wish.everything_or_nothing and (answer.missing or wish.left_out):
+            free.clear()
+            free.update(before)
+            answer = Answer(missing={line: units for line, _, units in wish.asks})
+        answers.append(answer)
+    return answers
+
+
+def unbacked(claims: Sequence[tuple[int, int, int]], units: int) -> dict[int, int]:
+    """Claims as (id, priority, units): which of them lose how many of the units that are missing, one by one."""
+    lost: dict[int, int] = {}
+    held = {number: quantity for number, _, quantity in claims}
+    for _ in range(units):
+        losers = [(priority, -number) for number, priority, _ in claims if held[number]]
+        if not losers:
+            break
+        loser = -min(losers)[1]
+        held[loser] -= 1
+        lost[loser] = lost.get(loser, 0) + 1
+    return lost
