@@ -168,6 +168,7 @@ class PostgresBatches:
     async def record(self, changes: Changes) -> None:
         """Write everything; each kind of row is one statement."""
         self.has_new_events = self.has_new_events or bool(changes.events)
+        await self._arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
         await self._rows(INSERT_ORDERS, [_placed(*one) for one in changes.placed])
         await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
         await self._guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
@@ -294,6 +295,14 @@ def _claim(
 
 
 # ---------------------------------------------------------------- writing
+
+INSERT_CHANNELS = sql(
+    """
+    INSERT INTO channels (code, name) SELECT code, code FROM unnest(:codes) AS code
+    WHERE NOT EXISTS (SELECT FROM channels c WHERE c.code = code.code) ON CONFLICT DO NOTHING
+    """,
+    codes=TEXTS,
+)
 
 INSERT_ORDERS = sql(
     """

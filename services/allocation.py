@@ -69,7 +69,7 @@ class AllocateOrders(_RunCommand):
     locations: tuple[str, ...] | None = None
 
     def needs(self) -> Needs:
-        return Needs(orders=tuple(one.order for one in self.orders))
+        return Needs(orders=tuple(one.order for one in self.orders), path=("input", "orders"))
 
     def decide(self, batch: Batch, known: Known) -> RunOutcome:
         _each_once(known.orders, ("input", "orders"))
@@ -92,7 +92,7 @@ class DeallocateOrders(_RunCommand):
     orders: tuple[OrderReference, ...]
 
     def needs(self) -> Needs:
-        return Needs(orders=self.orders)
+        return Needs(orders=self.orders, path=("input", "orders"))
 
     def decide(self, batch: Batch, known: Known) -> RunOutcome:
         _each_once(known.orders, ("input", "orders"))

@@ -1,6 +1,6 @@
 """Place, edit, finalize and void orders."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -13,8 +13,8 @@ from domain.ordering import Edit
 from domain.orders import NewLine, NewOrder, OrderTerms
 from services.callers import Caller
 from services.order_input import changed_terms, check_new_order, checked_line, checked_terms, merged_terms, wire_name
-from services.performing import Known, Needs, Performer
-from services.ports import OrderReference
+from services.performing import Asked, Known, Needs, Performer, execute
+from services.ports import OrderReference, UnitOfWork
 from services.references import checked_reference
 
 
@@ -55,7 +55,6 @@ class Place(_OrderCommand):
         return Needs(
             numbers=(OrderReference(channel=new.channel, number=new.number),),
             skus=tuple(line.sku for line in new.lines),
-            channels=(new.channel,),
             new_orders=1,
             new_lines=len(new.lines),
         )
@@ -95,6 +94,7 @@ class EditOrder(_OrderCommand):
             locks_skus=True,
             new_lines=len(added),
             terms=bool(self.terms),
+            path=("input", "lines"),
         )
 
     def decide(self, batch: Batch, known: Known) -> OrderDone:
@@ -164,6 +164,13 @@ def _require_room(batch: Batch, order: OrderId, added: int) -> None:
 async def place_order(performer: Performer, caller: Caller, new: NewOrder, key: str) -> OrderDone:
     """Place one order. Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderAlreadyPlaced."""
     return await performer.perform(caller, Place(order=check_new_order(new, ("input",))), key)
+
+
+async def place_orders(
+    uow: UnitOfWork, caller: Caller, orders: Sequence[NewOrder]
+) -> list[OrderDone | NotFound | OrderAlreadyPlaced]:
+    """Place orders that were checked, each with its own outcome, within a transaction that the caller keeps."""
+    return await execute(uow, [Asked(caller, Place(order=new), None) for new in orders])
 
 
 async def edit_order(performer: Performer, caller: Caller, command: EditOrder, key: str) -> OrderDone:

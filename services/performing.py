@@ -33,17 +33,18 @@ class Needs:
 
     `orders` are locked and loaded whole; `numbers` are only looked up; `skus` are looked up, and locked with their
     levels where `locks_skus`; ids are reserved for new rows. `alone`: it shares its transaction with no other command.
+    `path`: what is too long in the input where too many SKUs come together.
     """
 
     orders: tuple[OrderReference, ...] = ()
     numbers: tuple[OrderReference, ...] = ()
     skus: tuple[Sku, ...] = ()
     locks_skus: bool = False
-    channels: tuple[str, ...] = ()
     new_orders: int = 0
     new_lines: int = 0
     terms: bool = False
     alone: bool = False
+    path: tuple[str, ...] = ("input",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +169,9 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
     resolved = [([next(ids) for _ in one.orders], [next(ids) for _ in one.numbers]) for one in needs]
     skus = {sku for one in needs for sku in one.skus}
     items = await uow.catalog.items_by_sku(list(skus)) if skus else {}
-    channels = {channel for one in needs for channel in one.channels}
-    if channels:
-        await uow.catalog.save_channels(list(channels))
     locked = {items[sku] for one in needs if one.locks_skus for sku in one.skus if sku in items}
     orders = list(dict.fromkeys(order for found, _ in resolved for order in found if order is not None))
-    batch = Batch(await _load(uow, orders, locked, alone=len(asked) == 1))
+    batch = Batch(await _load(uow, orders, locked, needs))
     order_ids, line_ids = await _reserve(uow, needs)
     terms = await _terms(uow, needs, resolved)
     knowns = [
@@ -190,16 +188,16 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
     return knowns, batch
 
 
-async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[ItemId], *, alone: bool) -> Facts:
+async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[ItemId], needs: Sequence[Needs]) -> Facts:
     """Raises BatchTooLarge, or InvalidInput where a single command is too large."""
     try:
         return await uow.batches.load(orders=orders, items=items)
     except BatchTooLarge as error:
-        if not alone:
+        if len(needs) > 1:
             raise
         problem = f"This concerns {error.skus:,} SKUs; one call takes at most {error.most:,}."
         problems = Problems()
-        problems.add(("input",), "TOO_MANY", f"{problem} Send less at a time, or use startAllocationRun.")
+        problems.add(needs[0].path, "TOO_MANY", f"{problem} Send less at a time, or use startAllocationRun.")
         raise InvalidInput(problems=problems.all()) from error
 
 

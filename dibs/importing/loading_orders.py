@@ -15,8 +15,7 @@ from domain.ids import Sku
 from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerms
 from services.callers import Caller
 from services.order_input import check_new_order
-from services.orders import OrderDone, Place
-from services.performing import Asked, execute
+from services.orders import OrderDone, place_orders
 from services.ports import Database, OrderReference, UnitOfWork
 
 ORDERS_MAX = 1_000
@@ -96,7 +95,7 @@ def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
 async def _place(
     uow: UnitOfWork, *, caller: Caller, batch: Sequence[Pair]
 ) -> list[OrderDone | NotFound | OrderAlreadyPlaced]:
-    outcomes = await execute(uow, [Asked(caller, Place(order=new), None) for _, new in batch])
+    outcomes = await place_orders(uow, caller, [new for _, new in batch])
     # That an order is there outweighs that a SKU of it is not known.
     unknown = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, NotFound)]
     news = [batch[at][1] for at in unknown]
