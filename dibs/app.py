@@ -31,6 +31,7 @@ from services.credentials import authenticate
 from services.desk import Desk
 from workers.loop import after, running
 from workers.relay import Relay
+from workers.runs import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         database.on_new_events = relay.nudge
         try:
             ready = partial(_schema_is_there, engine)
-            async with running(bell.run, partial(after, ready, relay.run), partial(after, ready, feed.run)):
+            runner = Runner(database, run_waiting=settings.run_waiting)
+            jobs = [partial(after, ready, job) for job in (relay.run, feed.run, runner.run)]
+            async with running(bell.run, *jobs):
                 yield {"running": _plug(settings, engine, database, desk, feed)}
                 await desk.close()
         finally:

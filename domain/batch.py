@@ -65,8 +65,17 @@ class Changes:
     new_levels: list[StockLevel] = field(default_factory=list)
     changed_levels: list[StockLevel] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
+    replenished: set[ItemId] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
 
+
+REPLENISHING = {
+    AllocationCause.STOCK_RECEIVED,
+    AllocationCause.STOCK_ADJUSTED,
+    AllocationCause.CANCELED,
+    AllocationCause.EDITED,
+}
+"""What sets off a run of the orders that wait for the stock. Deallocating does not: a person has more to do."""
 
 NEW_CLAIM = 1 << 62
 """Claims that are not written yet count from here: later than every claim that is."""
@@ -367,6 +376,8 @@ class Batch:
                 continue
             level = _moved(level, level.committed, before.version + 1 if before else 1)
             (self._made.changed_levels if before else self._made.new_levels).append(level)
+            if level.available > (before.available if before else 0) and self._level_causes.get(key) in REPLENISHING:
+                self._made.replenished.add(level.item)
             self._made.events.append(
                 StockLevelChanged(
                     sku=self.skus[level.item],

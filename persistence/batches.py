@@ -4,18 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-import orjson
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.allocation import Claim
 from domain.batch import Changes, Facts, PlacedLine
-from domain.events import Event, OrderEvent
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
 from domain.orders import NewOrder, Order, OrderLine, OrderTerms
 from domain.stock import StockLevel
 from persistence.catalog import read_locations
+from persistence.events import append
 from persistence.locks import LocksWereTooFew, lock_skus
 from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, columns, sql
 from services.ports import SKUS_MAX, BatchTooLarge
@@ -184,8 +183,9 @@ class PostgresBatches:
         await self._guarded(UPDATE_LINES, attributes(resized, LINE_UPDATE_COLUMNS))
         await self._guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS))
         await self._rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
+        await self._arrays(REPLENISH, {"items": sorted(changes.replenished)})
         await self._arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
-        await self._arrays(INSERT_EVENTS, columns(map(_event, changes.events), ("types", "orders", "payloads")))
+        await append(self._connection, changes.events)
 
     async def _rows(self, statement: TextClause, rows: list[dict[str, Any]]) -> None:
         if rows:
@@ -329,6 +329,14 @@ UPDATE_TERMS = sql(
     WHERE o.id = n.id
     """,
     rows=JSON,
+)
+
+REPLENISH = sql(
+    """
+    INSERT INTO replenished_items (item_id, since) SELECT item, clock_timestamp() FROM unnest(:items) AS item
+    ON CONFLICT (item_id) DO UPDATE SET since = excluded.since
+    """,
+    items=INTS,
 )
 
 SAVE_VOID_REASONS = sql(
@@ -530,17 +538,6 @@ UPDATE_ORDERS = sql(
     versions=BIGINTS,
 )
 
-INSERT_EVENTS = sql(
-    """
-    INSERT INTO events (type, order_id, payload)
-    SELECT n.type, n.order_id, CAST(n.payload AS jsonb)
-    FROM unnest(:types, :orders, :payloads) WITH ORDINALITY AS n(type, order_id, payload, at) ORDER BY n.at
-    """,
-    types=TEXTS,
-    orders=BIGINTS,
-    payloads=TEXTS,
-)
-
 
 def _terms(order: OrderId, terms: OrderTerms) -> dict[str, Any]:
     customer = terms.customer
@@ -583,8 +580,3 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
         price and price.amount,
         price and price.currency_code,
     )
-
-
-def _event(event: Event) -> tuple[str, OrderId | None, str]:
-    order = event.order_id if isinstance(event, OrderEvent) else None
-    return event.type, order, orjson.dumps(event).decode()

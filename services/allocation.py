@@ -145,7 +145,7 @@ async def allocate_waiting(
     total = await database.read(_count_waiting)
     moved: Counter[LevelKey] = Counter()
     after: Counter[AllocationStatus] = Counter()
-    work = partial(_foresee, moved=moved) if dry_run else partial(_allocate_for_good, caller=caller)
+    work = partial(_foreseen, moved=moved) if dry_run else partial(_allocate_for_good, caller=caller)
     done = 0
     async for orders in _waiting(database):
         async for outcomes, moves in _divided_if_too_large(database, work, orders):
@@ -208,7 +208,11 @@ async def _allocate_for_good(uow: UnitOfWork, *, caller: Caller, orders: Sequenc
     return await allocate_batch(uow, caller, orders), {}
 
 
-async def _foresee(uow: UnitOfWork, *, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]) -> Done:
+async def _foreseen(uow: UnitOfWork, *, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]) -> Done:
+    return await foresee_batch(uow, orders, moved)
+
+
+async def foresee_batch(uow: UnitOfWork, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]) -> Done:
     """What allocating would do after `moved` units more had been committed at the levels; and what it would move."""
     facts = await uow.batches.load(orders=orders)
     levels = [replace(level, committed=max(0, level.committed + moved.get(level.key, 0))) for level in facts.levels]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from functools import cache
 from types import UnionType
@@ -42,6 +43,8 @@ def from_json(kind: Any, value: Any) -> Any:
         return tuple(from_json(one, item) for one, item in zip(kinds, value, strict=True))
     if isinstance(kind, type) and is_dataclass(kind):
         return kind(**{name: from_json(hint, value[name]) for name, hint in _hints(kind)})
+    if kind is datetime:
+        return datetime.fromisoformat(value)
     return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
 
 

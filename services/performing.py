@@ -7,7 +7,7 @@ before it moves.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -119,6 +119,31 @@ async def foresee(database: Database, command: Command[T], caller: Caller) -> T:
         return command.conclude(decided, batch.changes())
 
     return await database.run(work, repeatable=True)
+
+
+async def once(
+    database: Database,
+    identity: IdempotencyKey,
+    command: object,
+    outcome_type: Any,
+    effect: Callable[[UnitOfWork], Awaitable[T]],
+) -> T:
+    """An effect that is no batch, under an idempotency key: the same promise as for commands."""
+    made_from = fingerprint(command)
+
+    async def work(uow: UnitOfWork) -> Any:
+        stored = await uow.keys.claim([(identity, made_from)])
+        if stored:
+            return _remembered(outcome_type, made_from, *stored[identity])
+        outcome = await effect(uow)
+        await uow.keys.keep([(identity, to_json(outcome))])
+        return outcome
+
+    answer = await database.run(work, repeatable=True)
+    if isinstance(answer, DomainError):
+        raise answer
+    done: T = answer
+    return done
 
 
 async def execute_one(uow: UnitOfWork, caller: Caller, command: Command[T]) -> T:
@@ -234,20 +259,21 @@ async def _recall(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[dict[int, An
     answers: dict[int, Answer] = {}
     for index, one in enumerate(asked):
         if one.identity and one.identity in stored:
-            answers[index] = _remembered(one.command, *stored[one.identity])
+            made_from = fingerprint(one.command)
+            answers[index] = _remembered(one.command.outcome_type, made_from, *stored[one.identity])
     return answers, [index for index in range(len(asked)) if index not in answers]
 
 
-def fingerprint(command: Command[Any]) -> bytes:
+def fingerprint(command: object) -> bytes:
     """The same for the same input, and for no other."""
     return hashlib.sha256(orjson.dumps(command, default=str)).digest()
 
 
-def _remembered(command: Command[Any], stored: bytes, outcome: Any) -> Answer:
-    if stored != fingerprint(command):
+def _remembered(outcome_type: Any, made_from: bytes, stored: bytes, outcome: Any) -> Answer:
+    if stored != made_from:
         return IdempotencyKeyReused()
     assert outcome is not None, "a key is committed with its outcome or not at all"
-    return from_json(command.outcome_type | DomainError, outcome)
+    return from_json(outcome_type | DomainError, outcome)
 
 
 async def _keep(uow: UnitOfWork, answered: Iterable[tuple[Asked, Answer]]) -> None:

@@ -9,9 +9,10 @@ from typing import Any, Protocol, TypeVar
 
 from domain.batch import Changes, Facts
 from domain.events import LoggedEvent
-from domain.ids import AllocationId, ChannelId, ItemId, KeyId, LevelKey, LineId, LocationId, OrderId, Sku
-from domain.kinds import AllocationStatus, OrderStatus
+from domain.ids import AllocationId, ChannelId, ItemId, KeyId, LevelKey, LineId, LocationId, OrderId, RunId, Sku
+from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
 from domain.orders import Address, Customer, Order, OrderLine, OrderTerms
+from domain.runs import Run, RunSeek
 from domain.stock import Item, Location, StockLevel
 
 T = TypeVar("T")
@@ -160,6 +161,7 @@ class EventFilter:
 
     types: tuple[str, ...] | None = None
     orders: tuple[OrderId, ...] | None = None
+    runs: tuple[RunId, ...] | None = None
     channels: tuple[str, ...] | None = None
     skus: tuple[str, ...] | None = None
     locations: tuple[str, ...] | None = None
@@ -217,6 +219,14 @@ class Orders(Protocol):
     async def resolve(self, references: Sequence[OrderReference]) -> list[OrderId | None]: ...
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]: ...
     async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]: ...
+    async def in_sequence(
+        self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
+    ) -> list[RunSeek]:
+        """Orders that match and that a run could serve, in the run's sequence."""
+
+    async def waiting_for(self, items: Sequence[ItemId], first: int, after: RunSeek | None) -> list[RunSeek]:
+        """Orders that a run left short of one of these SKUs, highest priority first, then oldest."""
+
     async def lines_of(self, orders: Sequence[OrderId]) -> list[LineView]: ...
     async def lines(self, ids: Sequence[LineId]) -> list[LineView]: ...
     async def allocations_of(self, lines: Sequence[LineId]) -> list[AllocationView]: ...
@@ -257,6 +267,29 @@ class EventLog(Protocol):
         """Events that match, with positions after `after` and not past `until`."""
 
 
+class Runs(Protocol):
+    async def add(
+        self, *, dry_run: bool, sequence: AllocationSequence, condition: Mapping[str, Any], actor: str, request: str
+    ) -> RunId: ...
+    async def by_ids(self, ids: Sequence[RunId]) -> list[Run]: ...
+    async def lock(self, run: RunId) -> Run | None:
+        """The run, for as long as the transaction lasts; waits for whoever works on it."""
+
+    async def lock_next(self) -> Run | None:
+        """The oldest unfinished run that nobody works on."""
+
+    async def oldest_unfinished(self) -> RunId | None: ...
+
+    async def save(self, run: Run) -> None:
+        """Write how far the run is, with its event."""
+
+    async def replenished(self, most: int) -> list[tuple[ItemId, datetime]]:
+        """SKUs that became available, the oldest first, each with when it last did."""
+
+    async def forget_replenished(self, items: Sequence[tuple[ItemId, datetime]]) -> None:
+        """Their waiting orders have been run; one that became available again since then stays."""
+
+
 class Credentials(Protocol):
     async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None: ...
     async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
@@ -288,6 +321,8 @@ class UnitOfWork(Protocol):
     def stock(self) -> Stock: ...
     @property
     def events(self) -> EventLog: ...
+    @property
+    def runs(self) -> Runs: ...
     @property
     def credentials(self) -> Credentials: ...
 

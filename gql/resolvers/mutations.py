@@ -5,15 +5,17 @@ from typing import Annotated
 import strawberry
 
 from domain.allocating import LineOutcome, OrderOutcome
+from domain.ids import RunId
 from domain.stocking import StockOutcome
 from gql.context import Info
 from gql.errors import refusal_of
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs, results
-from gql.schema.allocation import LineAllocation, LocationQuantity, OrderAllocation
+from gql.schema.allocation import AllocationRun, LineAllocation, LocationQuantity, OrderAllocation
 from gql.schema.catalog import Item, Location, StockLevel
+from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
-from services import allocation, catalog, orders, stock
+from services import allocation, catalog, orders, runs, stock
 
 CLAIMS_MAX = 100
 ITEM_FIELDS = ("sku", "name", "barcode")
@@ -229,3 +231,31 @@ async def _line(info: Info, outcome: LineOutcome) -> LineAllocation:
             for location, quantity in outcome.locations
         ],
     )
+
+
+# ---------------------------------------------------------------- runs
+
+
+async def start_allocation_run(
+    info: Info, input: Annotated[inputs.StartAllocationRunInput, strawberry.argument(description="Which orders.")]
+) -> results.StartAllocationRunResult:
+    context = info.context
+    command = runs.StartRun(
+        filter=parsed.order_filter(parsed.given(input.filter)), sequence=input.sequence, dry_run=input.dry_run
+    )
+    started = await runs.start_allocation_run(context.database, context.caller, command, input.idempotency_key)
+    return results.StartAllocationRunSuccess(run=await _run_now(info, started.run))
+
+
+async def cancel_allocation_run(
+    info: Info, input: Annotated[inputs.CancelAllocationRunInput, strawberry.argument(description="Which run.")]
+) -> results.CancelAllocationRunResult:
+    row = row_id("AllocationRun", input.run)
+    run = None if row is None else RunId(row)
+    canceled = await runs.cancel_allocation_run(info.context.database, run, input.run)
+    return results.CancelAllocationRunSuccess(run=await _run_now(info, canceled))
+
+
+async def _run_now(info: Info, run: RunId) -> AllocationRun:
+    (found,) = await info.context.read(lambda uow: uow.runs.by_ids([run]))
+    return AllocationRun.of(found)
