@@ -28,8 +28,10 @@ from persistence.database import PostgresDatabase, connect
 from persistence.migrating import schema_is_current
 from services.callers import Caller
 from services.credentials import authenticate
+from services.desk import Desk
 from workers.loop import after, running
 from workers.relay import Relay
+from workers.runs import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,15 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         engine = connect(database_url, pool_size=settings.pool_size)
         bell = BroadcastBell(settings.bell_url.get_secret_value() if settings.bell_url else database_url)
         database = PostgresDatabase(engine)
-        feed, relay = Feed(database, bell), Relay(database, bell)
+        desk, feed, relay = Desk(database), Feed(database, bell), Relay(database, bell)
         database.on_new_events = relay.nudge
         try:
             ready = partial(_schema_is_there, engine)
-            async with running(bell.run, partial(after, ready, relay.run), partial(after, ready, feed.run)):
-                yield {"running": _plug(settings, engine, database, feed)}
+            runner = Runner(database, run_waiting=settings.run_waiting)
+            jobs = [partial(after, ready, job) for job in (relay.run, feed.run, runner.run)]
+            async with running(bell.run, *jobs):
+                yield {"running": _plug(settings, engine, database, desk, feed)}
+                await desk.close()
         finally:
             await engine.dispose()
 
@@ -75,14 +80,14 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan)
 
 
-def _plug(settings: Settings, engine: AsyncEngine, database: PostgresDatabase, feed: Feed) -> Running:
+def _plug(settings: Settings, engine: AsyncEngine, database: PostgresDatabase, desk: Desk, feed: Feed) -> Running:
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
 
     async def who(secret: str) -> Caller | None:
         return await authenticate(database, secret, secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, database, feed)
+        return Context(caller, database, desk, feed)
 
     return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
 

@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address to serve on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to serve on; 0 takes a free one.")
     explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
+    run_waiting: bool = Field(True, description="Run the orders that wait for stock when it becomes available.")
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
     log_json: bool = Field(False, description="One JSON object a line instead of text for people.")

@@ -65,8 +65,17 @@ class Changes:
     new_levels: list[StockLevel] = field(default_factory=list)
     changed_levels: list[StockLevel] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
+    replenished: set[ItemId] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
 
+
+REPLENISHING = {
+    AllocationCause.STOCK_RECEIVED,
+    AllocationCause.STOCK_ADJUSTED,
+    AllocationCause.CANCELED,
+    AllocationCause.EDITED,
+}
+"""What sets off a run of the orders that wait for the stock. Deallocating does not: a person has more to do."""
 
 NEW_CLAIM = 1 << 62
 """Claims that are not written yet count from here: later than every claim that is."""
@@ -75,7 +84,10 @@ NEW_CLAIM = 1 << 62
 class Batch:
     """The working copy. Every move keeps lines, claims and levels in step."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, *, actor: str = "", request: str = "") -> None:
+        """`actor` and `request` stand in the stock ledger; they change with the command that is at work."""
+        self.actor = actor
+        self.request = request
         self.locations = dict(facts.locations)
         self.skus = dict(facts.skus)
         self.levels = {level.key: level for level in facts.levels}
@@ -94,6 +106,7 @@ class Batch:
         self._order_causes: dict[OrderId, AllocationCause] = {}
         self._level_causes: dict[LevelKey, AllocationCause] = {}
         self._stale_levels: set[LevelKey] = set()
+        self._numbers: dict[tuple[str, str], OrderId] = {}
         self._made = Changes()
         self.learn(facts)
 
@@ -114,6 +127,17 @@ class Batch:
 
     # ------------------------------------------------------------------ reading
 
+    def order_of_number(self, channel: str, number: str) -> OrderId | None:
+        """The order of this number, if it was placed in this batch."""
+        return self._numbers.get((channel, number))
+
+    def location_of(self, code: str) -> Location | None:
+        return next((location for location in self.locations.values() if location.code == code), None)
+
+    def terms_of(self, order: OrderId) -> OrderTerms | None:
+        """The order's terms, if this batch has made or changed them."""
+        return self._made.terms.get(order)
+
     def lines_of(self, order: OrderId) -> list[OrderLine]:
         return [self.lines[line] for line in self._lines_of[order]]
 
@@ -129,6 +153,7 @@ class Batch:
     def place(self, order: Order, new: NewOrder, lines: Iterable[PlacedLine]) -> None:
         """Add an order that was not there before."""
         self.orders[order.id] = order
+        self._numbers[order.channel, order.number] = order.id
         self._made.placed.append((order, new))
         for line in lines:
             self.add_line(line)
@@ -351,6 +376,8 @@ class Batch:
                 continue
             level = _moved(level, level.committed, before.version + 1 if before else 1)
             (self._made.changed_levels if before else self._made.new_levels).append(level)
+            if level.available > (before.available if before else 0) and self._level_causes.get(key) in REPLENISHING:
+                self._made.replenished.add(level.item)
             self._made.events.append(
                 StockLevelChanged(
                     sku=self.skus[level.item],

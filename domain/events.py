@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
-from domain.ids import OrderId
-from domain.kinds import AllocationCause, AllocationStatus, OrderChange
+from domain.ids import OrderId, RunId
+from domain.kinds import AllocationCause, AllocationStatus, OrderChange, RunState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +57,25 @@ class StockLevelChanged:
     overallocated: int
 
 
-Event = OrderChanged | AllocationStatusChanged | StockLevelChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationRunProgressed:
+    """A background run began, went on or ended; how far it was then. One a commit of the run."""
+
+    type: ClassVar[str] = "AllocationRunProgressed"
+    run_id: RunId
+    run_version: int
+    state: RunState
+    dry_run: bool
+    processed: int
+    total: int
+    outcomes: Mapping[str, int]
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+Event = OrderChanged | AllocationStatusChanged | StockLevelChanged | AllocationRunProgressed
 CATALOGUE: Mapping[str, type[Event]] = {
-    event.type: event for event in (OrderChanged, AllocationStatusChanged, StockLevelChanged)
+    event.type: event for event in (OrderChanged, AllocationStatusChanged, StockLevelChanged, AllocationRunProgressed)
 }
 
 

@@ -8,6 +8,7 @@ LocationId = NewType("LocationId", int)
 OrderId = NewType("OrderId", int)
 LineId = NewType("LineId", int)
 AllocationId = NewType("AllocationId", int)
+RunId = NewType("RunId", int)
 KeyId = NewType("KeyId", int)
 
 Sku = NewType("Sku", str)

@@ -95,6 +95,23 @@ class OrderChange(StrEnum):
     FULFILLED = "FULFILLED"
 
 
+class RunState(StrEnum):
+    """How far a background run is."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class AllocationSequence(StrEnum):
+    """The sequence in which a run serves orders. Ties: placedAt, then id."""
+
+    PLACED_AT_ASC = "PLACED_AT_ASC"
+    PRIORITY_DESC = "PRIORITY_DESC"
+
+
 class AllocationEnd(StrEnum):
     """Why units that were set aside no longer are: shipped means consumed, everything else means given back."""
 

@@ -1,6 +1,6 @@
 """Place, edit, finalize and void: the operations that a merchant decides on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.batch import Batch, PlacedLine
@@ -28,7 +28,7 @@ class Edit:
     terms: OrderTerms | None = None
 
 
-def place(batch: Batch, order: OrderId, lines: Iterable[LineId], items: dict[Sku, ItemId], new: NewOrder) -> None:
+def place(batch: Batch, order: OrderId, lines: Iterable[LineId], items: Mapping[Sku, ItemId], new: NewOrder) -> None:
     """Place a new order with the ids that were reserved for it and its lines."""
     placed = Order(
         id=order,
@@ -43,7 +43,7 @@ def place(batch: Batch, order: OrderId, lines: Iterable[LineId], items: dict[Sku
     batch.place(placed, new, _placed_lines(order, 0, lines, items, new.lines))
 
 
-def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], items: dict[Sku, ItemId]) -> None:
+def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], items: Mapping[Sku, ItemId]) -> None:
     """Change lines and terms. What is then allocated beyond a line's open quantity is given back, the latest first."""
     order = batch.orders[order_id]
     if order.status not in EDITABLE:
@@ -116,7 +116,7 @@ def _set_quantity(batch: Batch, line: OrderLine, quantity: int) -> None:
 
 
 def _placed_lines(
-    order: OrderId, position: int, ids: Iterable[LineId], items: dict[Sku, ItemId], new: Sequence[NewLine]
+    order: OrderId, position: int, ids: Iterable[LineId], items: Mapping[Sku, ItemId], new: Sequence[NewLine]
 ) -> list[PlacedLine]:
     return [
         PlacedLine(

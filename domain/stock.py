@@ -96,3 +96,5 @@ class Movement:
     change: int
     cause: MovementCause
     reference: str | None = None
+    actor: str
+    request: str

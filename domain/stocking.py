@@ -70,6 +70,8 @@ def apply(
                     change=difference,
                     cause=movement,
                     reference=reference,
+                    actor=batch.actor,
+                    request=batch.request,
                 )
             )
     return tuple(level.key for level in known)

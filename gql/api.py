@@ -28,6 +28,7 @@ class Query:
     locations = strawberry.field(read.locations, description="All, in the order they are tried.")
     channels = strawberry.field(read.channels, description="All channels, by code.")
     stock_levels = strawberry.field(read.stock_levels, description="Stock levels that match, page by page.")
+    allocation_run = strawberry.field(read.allocation_run, description="One background run.")
     events = strawberry.field(
         read.events,
         description="The event log from its beginning or after a cursor: the same events, in the same order, as "
@@ -67,6 +68,12 @@ class Mutation:
         write.allocate_orders,
         description="Allocate up to 1,000 orders now, in exactly the sequence given, in one transaction.",
     )
+    start_allocation_run = strawberry.mutation(
+        write.start_allocation_run, description="Allocate every order that matches, in the background."
+    )
+    cancel_allocation_run = strawberry.mutation(
+        write.cancel_allocation_run, description="Stop a background run; what it did stays done."
+    )
     deallocate_orders = strawberry.mutation(
         write.deallocate_orders, description="Give back everything set aside for these orders."
     )
@@ -80,6 +87,9 @@ class Subscription:
         watch.allocation_status_changed, description="Every change of an order's allocation status."
     )
     order_changed = strawberry.subscription(watch.order_changed, description="Every change of an order, of any kind.")
+    allocation_run_progressed = strawberry.subscription(
+        watch.allocation_run_progressed, description="Progress of one run until it ends."
+    )
     stock_level_changed = strawberry.subscription(
         watch.stock_level_changed, description="Every change of a stock level."
     )
@@ -91,7 +101,12 @@ def create_schema() -> strawberry.Schema:
         Query,
         Mutation,
         Subscription,
-        types=[events.AllocationStatusChanged, events.OrderChanged, events.StockLevelChanged],
+        types=[
+            events.AllocationStatusChanged,
+            events.OrderChanged,
+            events.StockLevelChanged,
+            events.AllocationRunProgressed,
+        ],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],
     )

@@ -8,6 +8,7 @@ import strawberry
 
 from gql.loaders import Loaders
 from services.callers import Caller
+from services.performing import Performer
 from services.ports import Database, UnitOfWork
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Context:
 
     caller: Caller
     database: Database
+    performer: Performer
     feed: "Feed"
     loaders: Loaders = field(init=False)
 

@@ -24,6 +24,7 @@ from graphql import (
 
 from gql.context import Context
 from gql.errors import formatted
+from gql.limits import COST_MAX, Limits
 
 TOKENS_MAX = 1_000
 ERRORS_MAX = 10
@@ -40,6 +41,7 @@ class Document:
 
     node: DocumentNode
     operations: Mapping[str, OperationType]
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,10 @@ class Executor:
             if name is not None:
                 message = "The document has no operation of the name that `operationName` gives."
             return _refused(GraphQLError(message), code="BAD_USER_INPUT")
+        cost = document.limits.cost(name, variables)
+        if cost > COST_MAX:
+            message = f"This asks for about {cost:,} objects; at most {COST_MAX:,} are given at once. Ask for fewer."
+            return _refused(GraphQLError(message), code="GRAPHQL_VALIDATION_FAILED")
         return Operation(document, document.operations[name], name or None, variables)
 
     async def execute(self, operation: Operation, context: Context) -> Answer:
@@ -134,8 +140,11 @@ class Executor:
         errors = validate(self.schema, node, max_errors=ERRORS_MAX, hide_suggestions=self._hide)
         if errors:
             return _refused(*errors[:ERRORS_MAX], code="GRAPHQL_VALIDATION_FAILED")
+        limits = Limits(self.schema, node)
+        if excess := limits.excess():
+            return _refused(GraphQLError(excess), code="GRAPHQL_VALIDATION_FAILED")
         definitions = [one for one in node.definitions if isinstance(one, OperationDefinitionNode)]
-        return Document(node, {one.name.value if one.name else "": one.operation for one in definitions})
+        return Document(node, {one.name.value if one.name else "": one.operation for one in definitions}, limits)
 
 
 def _refused(*errors: GraphQLError, code: str) -> Refused:

@@ -5,21 +5,19 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.allocation import Claim
 from domain.batch import Changes, Facts, PlacedLine
-from domain.events import Event, OrderEvent
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
 from domain.orders import NewOrder, Order, OrderLine, OrderTerms
 from domain.stock import StockLevel
 from persistence.catalog import read_locations
+from persistence.events import append
 from persistence.locks import LocksWereTooFew, lock_skus
 from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, columns, sql
-from services.callers import Caller
 from services.ports import SKUS_MAX, BatchTooLarge
 
 
@@ -173,14 +171,15 @@ class PostgresBatches:
 
     # ------------------------------------------------------------ writing
 
-    async def record(self, changes: Changes, caller: Caller) -> None:
+    async def record(self, changes: Changes) -> None:
         """Write everything; each kind of row is one statement."""
         self.has_new_events = self.has_new_events or bool(changes.events)
+        await self._arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
         await self._rows(INSERT_ORDERS, [_placed(*one) for one in changes.placed])
         await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
         await self._guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
         await self._arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
-        await self._arrays(INSERT_MOVEMENTS, columns(_movements(changes, caller), MOVEMENT_COLUMNS))
+        await self._arrays(INSERT_MOVEMENTS, attributes(changes.movements, MOVEMENT_COLUMNS))
         await self._arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
         await self._guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
         await self._guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
@@ -191,8 +190,9 @@ class PostgresBatches:
         await self._guarded(UPDATE_LINES, attributes(resized, LINE_UPDATE_COLUMNS))
         await self._guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS))
         await self._rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
+        await self._arrays(REPLENISH, {"items": sorted(changes.replenished)})
         await self._arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
-        await self._arrays(INSERT_EVENTS, columns(map(_event, changes.events), ("types", "orders", "payloads")))
+        await append(self._connection, changes.events)
 
     async def _rows(self, statement: TextClause, rows: list[dict[str, Any]]) -> None:
         if rows:
@@ -303,6 +303,14 @@ def _claim(
 
 # ---------------------------------------------------------------- writing
 
+INSERT_CHANNELS = sql(
+    """
+    INSERT INTO channels (code, name) SELECT code, code FROM unnest(:codes) AS code
+    WHERE NOT EXISTS (SELECT FROM channels c WHERE c.code = code.code) ON CONFLICT DO NOTHING
+    """,
+    codes=TEXTS,
+)
+
 INSERT_ORDERS = sql(
     """
     INSERT INTO orders (id, channel_id, number, status, allocation_status, shipping_policy, priority, tags, placed_at,
@@ -330,6 +338,14 @@ UPDATE_TERMS = sql(
     rows=JSON,
 )
 
+REPLENISH = sql(
+    """
+    INSERT INTO replenished_items (item_id, since) SELECT item, clock_timestamp() FROM unnest(:items) AS item
+    ON CONFLICT (item_id) DO UPDATE SET since = excluded.since
+    """,
+    items=INTS,
+)
+
 SAVE_VOID_REASONS = sql(
     """
     UPDATE orders o SET void_reason = n.reason FROM unnest(:ids, :reasons) AS n(id, reason) WHERE o.id = n.id
@@ -339,14 +355,15 @@ SAVE_VOID_REASONS = sql(
 )
 
 LINE_COLUMNS = (
-    "ids", "orders", "positions", "references", "items", "quantities", "allocated", "looked", "prices", "currencies",
+    "ids", "orders", "positions", "references", "items", "quantities", "allocated", "overallocated", "looked", "prices",
+    "currencies",
 )  # fmt: skip
 INSERT_LINES = sql(
     """
-    INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, looked_at, unit_price,
-                             currency_code)
-    SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :looked, :prices,
-                         :currencies)
+    INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, overallocated, looked_at,
+                             unit_price, currency_code)
+    SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :overallocated,
+                         :looked, :prices, :currencies)
     """,
     ids=BIGINTS,
     orders=BIGINTS,
@@ -355,6 +372,7 @@ INSERT_LINES = sql(
     items=INTS,
     quantities=INTS,
     allocated=INTS,
+    overallocated=INTS,
     looked=FLAGS,
     prices=NUMERICS,
     currencies=TEXTS,
@@ -434,7 +452,16 @@ INSERT_LEVELS = sql(
     **_LEVEL_TYPES,
 )
 
-MOVEMENT_COLUMNS = ("items", "locations", "quantities", "changes", "causes", "references", "actors", "requests")
+MOVEMENT_COLUMNS = {
+    "items": "item",
+    "locations": "location",
+    "quantities": "quantity",
+    "changes": "change",
+    "causes": "cause",
+    "references": "reference",
+    "actors": "actor",
+    "requests": "request",
+}
 INSERT_MOVEMENTS = sql(
     """
     INSERT INTO stock_movements (item_id, location_id, quantity, change, cause, reference, actor, request)
@@ -518,17 +545,6 @@ UPDATE_ORDERS = sql(
     versions=BIGINTS,
 )
 
-INSERT_EVENTS = sql(
-    """
-    INSERT INTO events (type, order_id, payload)
-    SELECT n.type, n.order_id, CAST(n.payload AS jsonb)
-    FROM unnest(:types, :orders, :payloads) WITH ORDINALITY AS n(type, order_id, payload, at) ORDER BY n.at
-    """,
-    types=TEXTS,
-    orders=BIGINTS,
-    payloads=TEXTS,
-)
-
 
 def _terms(order: OrderId, terms: OrderTerms) -> dict[str, Any]:
     customer = terms.customer
@@ -566,28 +582,8 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
         line.item,
         line.quantity,
         line.allocated,
+        line.overallocated,
         line.looked_at,
         price and price.amount,
         price and price.currency_code,
     )
-
-
-def _movements(changes: Changes, caller: Caller) -> list[tuple[Any, ...]]:
-    return [
-        (
-            movement.item,
-            movement.location,
-            movement.quantity,
-            movement.change,
-            movement.cause,
-            movement.reference,
-            caller.actor,
-            caller.request,
-        )
-        for movement in changes.movements
-    ]
-
-
-def _event(event: Event) -> tuple[str, OrderId | None, str]:
-    order = event.order_id if isinstance(event, OrderEvent) else None
-    return event.type, order, orjson.dumps(event).decode()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, insert, select
+from sqlalchemy import ColumnElement, Select, Table, and_, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -87,13 +87,6 @@ class PostgresCatalog:
     async def channels(self) -> list[Channel]:
         rows = await self._connection.execute(select(channels).order_by(channels.c.code))
         return [Channel(id=ChannelId(row.id), code=row.code, name=row.name) for row in rows]
-
-    async def save_channels(self, codes: Sequence[str]) -> None:
-        """Create the channels that are not known yet, named by their code."""
-        known = set((await self._connection.execute(select(channels.c.code))).scalars())
-        missing = [{"code": code, "name": code} for code in sorted(set(codes) - known)]
-        if missing:
-            await self._connection.execute(insert(channels), missing)
 
 
 async def read_locations(connection: AsyncConnection) -> list[Location]:

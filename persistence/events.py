@@ -1,17 +1,21 @@
 """The event log. Writers append without a position; the relay gives committed events dense positions."""
 
+from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 from enum import Enum
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
+import orjson
 from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.events import CATALOGUE, Event, LoggedEvent
+from domain.events import CATALOGUE, Event, LoggedEvent, OrderEvent
+from domain.ids import OrderId
 from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
-from persistence.sql import BIGINT, INT, sql
+from persistence.sql import BIGINT, BIGINTS, INT, TEXTS, columns, sql
 from persistence.tables import events, log_end
 from services.ports import EventFilter
 
@@ -29,6 +33,24 @@ NUMBER = sql(
     """,
     most=INT,
 )
+
+
+INSERT_EVENTS = sql(
+    """
+    INSERT INTO events (type, order_id, payload)
+    SELECT n.type, n.order_id, CAST(n.payload AS jsonb)
+    FROM unnest(:types, :orders, :payloads) WITH ORDINALITY AS n(type, order_id, payload, at) ORDER BY n.at
+    """,
+    types=TEXTS,
+    orders=BIGINTS,
+    payloads=TEXTS,
+)
+
+
+async def append(connection: AsyncConnection, events: Sequence[Event]) -> None:
+    """Write events in the transaction of their change; they have no position yet."""
+    if events:
+        await connection.execute(INSERT_EVENTS, columns(map(_event, events), ("types", "orders", "payloads")))
 
 
 class PostgresEventLog:
@@ -65,6 +87,8 @@ def _conditions(condition: EventFilter) -> list[ColumnElement[bool]]:
         found.append(any_of(events.c.type, condition.types))
     if condition.orders is not None:
         found.append(any_of(events.c.order_id, condition.orders))
+    if condition.runs is not None:
+        found.append(any_of(payload["run_id"].as_integer(), condition.runs))
     if condition.channels is not None:
         found.append(any_of(payload["channel_code"].astext, condition.channels))
     if condition.statuses is not None:
@@ -112,7 +136,14 @@ def _reader(hint: Any) -> Any:
     if get_origin(hint) is tuple:
         inner = _reader(get_args(hint)[0])
         return lambda values: tuple(inner(value) for value in values)
+    if datetime in (hint, *get_args(hint)):
+        return lambda value: None if value is None else datetime.fromisoformat(value)
     enum = next((kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Enum)), None)
     if enum:
         return lambda value: None if value is None else enum(value)
     return lambda value: value
+
+
+def _event(event: Event) -> tuple[str, OrderId | None, str]:
+    order = event.order_id if isinstance(event, OrderEvent) else None
+    return event.type, order, orjson.dumps(event).decode()

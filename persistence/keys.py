@@ -1,28 +1,44 @@
 """Idempotency keys and API keys."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from domain.ids import KeyId
-from persistence.sql import BYTES, INT, TEXT, sql
-from persistence.tables import api_keys, idempotency_keys
+from persistence.sql import BYTE_STRINGS, INTS, JSON, TEXTS, columns, sql
+from persistence.tables import api_keys
+from services.ports import IdempotencyKey
 
 CLAIM = sql(
     """
     INSERT INTO idempotency_keys AS k (owner_id, mutation, key, fingerprint)
-    VALUES (:owner, :mutation, :key, :fingerprint)
+    SELECT * FROM unnest(:owners, :mutations, :keys, :fingerprints)
     ON CONFLICT (owner_id, mutation, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, outcome = NULL, created_at = now()
         WHERE k.created_at < now() - interval '30 days'
-    RETURNING key
+    RETURNING owner_id, mutation, key
     """,
-    owner=INT,
-    mutation=TEXT,
-    key=TEXT,
-    fingerprint=BYTES,
+    owners=INTS,
+    mutations=TEXTS,
+    keys=TEXTS,
+    fingerprints=BYTE_STRINGS,
+)
+NAMED = "unnest(:owners, :mutations, :keys) AS n(owner_id, mutation, key)"
+SAME = "k.owner_id = n.owner_id AND k.mutation = n.mutation AND k.key = n.key"
+KEY_TYPES: dict[str, TypeEngine[Any]] = {"owners": INTS, "mutations": TEXTS, "keys": TEXTS}
+STORED = sql(f"SELECT k.* FROM {NAMED} JOIN idempotency_keys k ON {SAME}", **KEY_TYPES)  # noqa: S608
+FORGET = sql(f"DELETE FROM idempotency_keys k USING {NAMED} WHERE {SAME}", **KEY_TYPES)  # noqa: S608
+KEEP = sql(
+    """
+    UPDATE idempotency_keys k SET outcome = n.outcome
+    FROM jsonb_to_recordset(:rows) AS n(owner_id int, mutation text, key text, outcome jsonb)
+    WHERE k.owner_id = n.owner_id AND k.mutation = n.mutation AND k.key = n.key
+    """,
+    rows=JSON,
 )
 
 
@@ -32,25 +48,27 @@ class PostgresIdempotencyKeys:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def claim(self, owner: KeyId, mutation: str, key: str, fingerprint: bytes) -> tuple[bytes, Any] | None:
-        """Take the key; what is stored under it already: fingerprint and outcome."""
-        parameters = {"owner": owner, "mutation": mutation, "key": key, "fingerprint": fingerprint}
-        if (await self._connection.execute(CLAIM, parameters)).first():
-            return None
-        columns = select(idempotency_keys.c.fingerprint, idempotency_keys.c.outcome)
-        row = (await self._connection.execute(columns.where(*_is(owner, mutation, key)))).one()
-        return row.fingerprint, row.outcome
+    async def claim(self, keys: Sequence[tuple[IdempotencyKey, bytes]]) -> dict[IdempotencyKey, tuple[bytes, Any]]:
+        """Take the keys, in one order for everybody; what is stored already: fingerprint and outcome."""
+        rows = sorted((*key, fingerprint) for key, fingerprint in keys)
+        taken = await self._connection.execute(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))
+        known = {key for key, _ in keys} - {tuple(row) for row in taken}
+        if not known:
+            return {}
+        stored = await self._connection.execute(STORED, columns(known, tuple(KEY_TYPES)))
+        return {(row.owner_id, row.mutation, row.key): (row.fingerprint, row.outcome) for row in stored}
 
-    async def keep(self, owner: KeyId, mutation: str, key: str, outcome: Any) -> None:
-        """Remember the outcome; it commits with the effect."""
-        await self._connection.execute(
-            update(idempotency_keys).where(*_is(owner, mutation, key)).values(outcome=outcome)
-        )
+    async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, Any]]) -> None:
+        """Remember the outcomes; they commit with the effect."""
+        rows = [
+            {"owner_id": owner, "mutation": mutation, "key": key, "outcome": outcome}
+            for (owner, mutation, key), outcome in outcomes
+        ]
+        await self._connection.execute(KEEP, {"rows": rows})
 
-
-def _is(owner: KeyId, mutation: str, key: str) -> tuple[Any, ...]:
-    table = idempotency_keys.c
-    return table.owner_id == owner, table.mutation == mutation, table.key == key
+    async def forget(self, keys: Sequence[IdempotencyKey]) -> None:
+        """Give keys back that were taken in this transaction."""
+        await self._connection.execute(FORGET, columns(keys, tuple(KEY_TYPES)))
 
 
 class PostgresCredentials:

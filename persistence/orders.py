@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.ids import LineId, OrderId
-from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
+from domain.ids import ItemId, LineId, OrderId
+from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, ShippingPolicy
 from domain.orders import Address, Customer, OrderTerms
+from domain.runs import RunSeek
 from persistence.searching import any_of, starts_with
 from persistence.sql import BIGINTS, TEXTS, columns, sql
 from persistence.tables import allocations, channels, items, locations, order_lines, orders
@@ -31,6 +32,16 @@ RESOLVE = sql(
     ids=BIGINTS,
     channels=TEXTS,
     numbers=TEXTS,
+)
+
+COULD_BE_SERVED = (
+    orders.c.status == OrderStatus.FINALIZED,
+    orders.c.allocation_status.is_not(None),
+    orders.c.allocation_status != AllocationStatus.ALLOCATED,
+)
+WAITING = (AllocationStatus.COULD_NOT_ALLOCATE, AllocationStatus.PARTIALLY_ALLOCATED)
+RUN_KEYS = select(orders.c.placed_at, orders.c.id, orders.c.priority).join(
+    channels, channels.c.id == orders.c.channel_id
 )
 
 ORDERS = select(orders, channels.c.code.label("channel")).join(channels, channels.c.id == orders.c.channel_id)
@@ -58,15 +69,17 @@ class PostgresOrders:
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]:
         return await self._orders(ORDERS.where(any_of(orders.c.id, ids)))
 
-    async def terms(self, order: OrderId) -> OrderTerms:
-        (view,) = await self.by_ids([order])
-        return OrderTerms(
-            shipping_policy=view.shipping_policy,
-            priority=view.priority,
-            tags=view.tags,
-            customer=view.customer,
-            ship_to=view.ship_to,
-        )
+    async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]:
+        return {
+            view.id: OrderTerms(
+                shipping_policy=view.shipping_policy,
+                priority=view.priority,
+                tags=view.tags,
+                customer=view.customer,
+                ship_to=view.ship_to,
+            )
+            for view in await self.by_ids(orders)
+        }
 
     async def page(self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None) -> list[OrderView]:
         """`after`: the values of the sort's columns in the last row of the page before."""
@@ -90,14 +103,42 @@ class PostgresOrders:
 
     async def waiting_to_be_allocated(self, after: Seek | None, first: int) -> list[OrderView]:
         """Finalized orders with open units that are not set aside or lost their stock, oldest first."""
-        statement = ORDERS.where(
-            orders.c.status == OrderStatus.FINALIZED,
-            orders.c.allocation_status.is_not(None),
-            orders.c.allocation_status != AllocationStatus.ALLOCATED,
-        )
+        statement = ORDERS.where(*COULD_BE_SERVED)
         if after is not None:
             statement = statement.where(_beyond(SORTS[OrderSort.PLACED_AT_ASC], after))
         return await self._orders(statement.order_by(orders.c.placed_at, orders.c.id).limit(first))
+
+    async def in_sequence(
+        self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
+    ) -> list[RunSeek]:
+        """Orders that match and that a run could serve, in the run's sequence."""
+        statement = RUN_KEYS.where(*_conditions(condition), *COULD_BE_SERVED)
+        return await self._run_keys(statement, sequence, first, after)
+
+    async def waiting_for(self, items: Sequence[ItemId], first: int, after: RunSeek | None) -> list[RunSeek]:
+        """Orders that a run left short of one of these SKUs, highest priority first, then oldest."""
+        short = order_lines.c.quantity > (
+            order_lines.c.allocated + order_lines.c.shipped + order_lines.c.canceled + order_lines.c.dropshipped
+        )
+        wants = exists().where(order_lines.c.order_id == orders.c.id, any_of(order_lines.c.item_id, items), short)
+        statement = RUN_KEYS.where(
+            orders.c.status == OrderStatus.FINALIZED, any_of(orders.c.allocation_status, WAITING), wants
+        )
+        return await self._run_keys(statement, AllocationSequence.PRIORITY_DESC, first, after)
+
+    async def _run_keys(
+        self, statement: Select[Any], sequence: AllocationSequence, first: int, after: RunSeek | None
+    ) -> list[RunSeek]:
+        by_age = tuple_(orders.c.placed_at, orders.c.id)
+        if after is not None:
+            older = by_age > tuple_(literal(after.placed_at, orders.c.placed_at.type), literal(after.order))
+            if sequence is AllocationSequence.PRIORITY_DESC:
+                older = or_(orders.c.priority < after.priority, and_(orders.c.priority == after.priority, older))
+            statement = statement.where(older)
+        if sequence is AllocationSequence.PRIORITY_DESC:
+            statement = statement.order_by(orders.c.priority.desc())
+        rows = await self._connection.execute(statement.order_by(orders.c.placed_at, orders.c.id).limit(first))
+        return [RunSeek(placed_at=row.placed_at, order=row.id, priority=row.priority) for row in rows]
 
     async def lines_of(self, of: Sequence[OrderId]) -> list[LineView]:
         return await self._lines(LINES.where(any_of(order_lines.c.order_id, of)))

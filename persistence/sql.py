@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 BIGINTS, INTS, TEXTS, FLAGS = ARRAY(BigInteger), ARRAY(Integer), ARRAY(Text), ARRAY(Boolean)
-NUMERICS = ARRAY(Numeric)
-BIGINT, INT, TEXT, JSON, BYTES = BigInteger(), Integer(), Text(), JSONB(), LargeBinary()
+NUMERICS, BYTE_STRINGS = ARRAY(Numeric), ARRAY(LargeBinary)
+BIGINT, INT, TEXT, JSON = BigInteger(), Integer(), Text(), JSONB()
 
 
 def sql(statement: str, **types: TypeEngine[Any]) -> TextClause:

@@ -278,6 +278,36 @@ log_end = Table(
     comment="The position of the last event that has one.",
 )
 
+allocation_runs = Table(
+    "allocation_runs",
+    metadata,
+    _id(),
+    _text("state"),
+    Column("dry_run", Boolean, nullable=False),
+    _text("sequence"),
+    Column("filter", JSONB, nullable=False),
+    _text("actor"),
+    _text("request"),
+    Column("processed", Integer, nullable=False, server_default=text("0")),
+    Column("total", Integer, nullable=False, server_default=text("0")),
+    Column("outcomes", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("seek", JSONB),
+    Column("moved", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
+    _time("created_at"),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    Index("allocation_runs_unfinished_idx", "id", postgresql_where=text("state IN ('QUEUED', 'RUNNING')")),
+)
+
+replenished_items = Table(
+    "replenished_items",
+    metadata,
+    Column("item_id", Integer, ForeignKey("items.id"), primary_key=True),
+    _time("since"),
+    comment="SKUs that became available: a worker runs the orders that wait for them, then removes the row.",
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

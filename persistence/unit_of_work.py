@@ -9,6 +9,7 @@ from persistence.catalog import PostgresCatalog
 from persistence.events import PostgresEventLog
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
 from persistence.orders import PostgresOrders
+from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
 
 
@@ -28,7 +29,12 @@ class PostgresUnitOfWork:
 
     @property
     def has_new_events(self) -> bool:
-        return "batches" in vars(self) and self.batches.has_new_events
+        writers = ("batches", "runs")
+        return any(name in vars(self) and getattr(self, name).has_new_events for name in writers)
+
+    @cached_property
+    def runs(self) -> PostgresRuns:
+        return PostgresRuns(self._connection)
 
     @cached_property
     def orders(self) -> PostgresOrders:

@@ -1,20 +1,20 @@
 """Allocate and deallocate: the main job."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, ClassVar
 
 from domain.allocating import OrderOutcome, OrderToAllocate, allocate, deallocate
-from domain.batch import Batch, Changes, Facts
+from domain.batch import Batch, Changes
 from domain.checks import LIST_MAX, Path, Problems
-from domain.errors import InvalidInput
 from domain.foresight import Foresight
-from domain.ids import ItemId, LineId, LocationId, OrderId
+from domain.ids import ItemId, LevelKey, LineId, LocationId, OrderId
 from domain.kinds import AllocationStatus
 from domain.orders import ALLOCATABLE
 from services.callers import Caller
-from services.idempotency import once
+from services.performing import Known, Needs, Performer
 from services.ports import (
     SKUS_MAX,
     BatchTooLarge,
@@ -25,10 +25,24 @@ from services.ports import (
     Seek,
     UnitOfWork,
 )
-from services.recording import record
+from services.recording import settle
 from services.references import checked_reference
 
 ORDERS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """What a run did to each order, in the sequence given."""
+
+    results: tuple[OrderOutcome, ...]
+
+
+class _RunCommand:
+    outcome_type: ClassVar[Any] = RunOutcome
+
+    def conclude(self, outcome: RunOutcome, _: Changes) -> RunOutcome:
+        return outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,42 +62,55 @@ class AllocateOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AllocateOrders:
+class AllocateOrders(_RunCommand):
     """Allocate the orders in exactly this sequence. `locations`: codes of those that may be used; None: all."""
 
+    mutation: ClassVar[str] = "allocateOrders"
     orders: tuple[AllocateOrder, ...]
     locations: tuple[str, ...] | None = None
 
+    def needs(self) -> Needs:
+        return Needs(orders=tuple(one.order for one in self.orders), path=("input", "orders"))
+
+    def decide(self, batch: Batch, known: Known) -> RunOutcome:
+        _each_once(known.orders, ("input", "orders"))
+        wanted = [
+            OrderToAllocate(
+                reference=str(one.order),
+                order=order,
+                lines=None if one.lines is None else {line.line: line.quantity for line in one.lines},
+            )
+            for one, order in zip(self.orders, known.orders, strict=True)
+        ]
+        return RunOutcome(results=allocate(batch, wanted, _ranks(batch, self.locations)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeallocateOrders:
+class DeallocateOrders(_RunCommand):
     """Give back everything that is set aside for the orders."""
 
+    mutation: ClassVar[str] = "deallocateOrders"
     orders: tuple[OrderReference, ...]
 
+    def needs(self) -> Needs:
+        return Needs(orders=self.orders, path=("input", "orders"))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOutcome:
-    """What a run did to each order, in the sequence given."""
-
-    results: tuple[OrderOutcome, ...]
+    def decide(self, batch: Batch, known: Known) -> RunOutcome:
+        _each_once(known.orders, ("input", "orders"))
+        return RunOutcome(results=deallocate(batch, list(zip(map(str, self.orders), known.orders, strict=True))))
 
 
 async def allocate_orders(
-    database: Database, caller: Caller, command: AllocateOrders, key: str, *, dry_run: bool = False
+    performer: Performer, caller: Caller, command: AllocateOrders, key: str, *, dry_run: bool = False
 ) -> RunOutcome:
     """Allocate in one transaction; each order has its own outcome. Raises InvalidInput, IdempotencyKeyReused."""
     command = _checked(command)
-
-    async def effect(uow: UnitOfWork) -> RunOutcome:
-        return await _allocate(uow, caller, command, dry_run=dry_run)
-
     if dry_run:
-        return await database.run(effect, repeatable=True)
-    return await once(database, caller, "allocateOrders", key, command, RunOutcome, effect)
+        return await performer.foresee(caller, command)
+    return await performer.perform(caller, command, key)
 
 
-async def deallocate_orders(database: Database, caller: Caller, command: DeallocateOrders, key: str) -> RunOutcome:
+async def deallocate_orders(performer: Performer, caller: Caller, command: DeallocateOrders, key: str) -> RunOutcome:
     """Give back in one transaction; each order has its own outcome. Raises InvalidInput, IdempotencyKeyReused."""
     problems = Problems()
     orders = [
@@ -91,18 +118,7 @@ async def deallocate_orders(database: Database, caller: Caller, command: Dealloc
     ]
     _check_references(problems, orders)
     problems.refuse()
-    command = replace(command, orders=tuple(orders))
-
-    async def effect(uow: UnitOfWork) -> RunOutcome:
-        ids = await uow.orders.resolve(command.orders)
-        known = _each_once(ids, ("input", "orders"))
-        batch = Batch(await _load(uow, known))
-        named = list(zip(map(str, command.orders), ids, strict=True))
-        outcome = RunOutcome(results=deallocate(batch, named))
-        await record(uow, batch, caller)
-        return outcome
-
-    return await once(database, caller, "deallocateOrders", key, command, RunOutcome, effect)
+    return await performer.perform(caller, replace(command, orders=tuple(orders)), key)
 
 
 async def allocate_batch(uow: UnitOfWork, caller: Caller, orders: Sequence[OrderId]) -> tuple[OrderOutcome, ...]:
@@ -110,9 +126,10 @@ async def allocate_batch(uow: UnitOfWork, caller: Caller, orders: Sequence[Order
 
     The outcomes do not tell of each line.
     """
-    batch = Batch(await uow.batches.load(orders=orders))
+    batch = Batch(await uow.batches.load(orders=orders), actor=caller.actor, request=caller.request)
     outcomes = allocate(batch, _whole_orders(orders), each_line=False)
-    await record(uow, batch, caller)
+    await settle(uow, batch)
+    await uow.batches.record(batch.changes())
     return outcomes
 
 
@@ -203,6 +220,17 @@ async def _foresee(uow: UnitOfWork, *, orders: Sequence[OrderId], foresight: For
     return outcomes, batch.changes()
 
 
+async def foresee_batch(
+    uow: UnitOfWork, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]
+) -> tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]:
+    """What allocating would do after `moved` units more had been committed at the levels; and what it would move."""
+    facts = await uow.batches.load(orders=orders)
+    levels = [replace(level, committed=max(0, level.committed + moved.get(level.key, 0))) for level in facts.levels]
+    batch = Batch(replace(facts, levels=levels))
+    outcomes = allocate(batch, _whole_orders(orders), each_line=False)
+    return outcomes, {level.key: batch.levels[level.key].committed - level.committed for level in levels}
+
+
 def _whole_orders(orders: Sequence[OrderId]) -> list[OrderToAllocate]:
     return [OrderToAllocate(reference=f"Order:{order}", order=order) for order in orders]
 
@@ -241,29 +269,10 @@ def _check_lines(problems: Problems, order: AllocateOrder, path: Path) -> None:
             problems.whole(line.quantity, (*path, str(index), "quantity"), 1, 2**31 - 1)
 
 
-async def _allocate(uow: UnitOfWork, caller: Caller, command: AllocateOrders, *, dry_run: bool) -> RunOutcome:
-    ids = await uow.orders.resolve([one.order for one in command.orders])
-    known = _each_once(ids, ("input", "orders"))
-    ranks = await _ranks(uow, command.locations)
-    batch = Batch(await _load(uow, known))
-    wanted = [
-        OrderToAllocate(
-            reference=str(one.order),
-            order=order,
-            lines=None if one.lines is None else {line.line: line.quantity for line in one.lines},
-        )
-        for one, order in zip(command.orders, ids, strict=True)
-    ]
-    outcome = RunOutcome(results=allocate(batch, wanted, ranks))
-    if not dry_run:
-        await record(uow, batch, caller)
-    return outcome
-
-
-async def _ranks(uow: UnitOfWork, codes: tuple[str, ...] | None) -> dict[LocationId, int] | None:
+def _ranks(batch: Batch, codes: tuple[str, ...] | None) -> dict[LocationId, int] | None:
     if codes is None:
         return None
-    known = {location.code: location for location in await uow.catalog.locations()}
+    known = {location.code: location for location in batch.locations.values()}
     problems = Problems()
     for index, code in enumerate(codes):
         if code not in known:
@@ -272,19 +281,8 @@ async def _ranks(uow: UnitOfWork, codes: tuple[str, ...] | None) -> dict[Locatio
     return {known[code].id: known[code].rank for code in codes}
 
 
-async def _load(uow: UnitOfWork, orders: Sequence[OrderId]) -> Facts:
-    try:
-        return await uow.batches.load(orders=orders)
-    except BatchTooLarge as error:
-        problem = f"These orders have {error.skus:,} SKUs; one call takes at most {error.most:,}."
-        problems = Problems()
-        problems.add(("input", "orders"), "TOO_MANY", f"{problem} Send fewer orders, or use startAllocationRun.")
-        raise InvalidInput(problems=problems.all()) from error
-
-
-def _each_once(ids: Sequence[OrderId | None], path: Path) -> list[OrderId]:
-    """The known ids; the same order may hide behind an id and a number."""
+def _each_once(ids: Sequence[OrderId | None], path: Path) -> None:
+    """The same order may hide behind an id and a number."""
     problems = Problems()
     problems.distinct(ids, path, "Each order may stand here once.")
     problems.refuse()
-    return [order for order in ids if order is not None]

@@ -1,46 +1,43 @@
 """Does an event match a filter? The same answer as the log's SQL gives, for events that are on their way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from domain.events import AllocationStatusChanged, LoggedEvent, OrderEvent, StockLevelChanged
+from domain.events import AllocationRunProgressed, AllocationStatusChanged, Event, LoggedEvent, StockLevelChanged
 from services.ports import EventFilter
+
+ABOUT = ("types", "orders", "runs", "channels", "statuses", "skus", "locations")
+"""The conditions that compare what an event is about with a list."""
 
 
 def matches(condition: EventFilter, logged: LoggedEvent) -> bool:
     """Whether every condition that is given holds; an empty tuple matches nothing."""
     event = logged.event
+    about = _about(event)
     return (
-        _one_of(condition.types, (event.type,))
-        and (
-            _matches_level(condition, event)
-            if isinstance(event, StockLevelChanged)
-            else _matches_order(condition, event)
-        )
+        all(_one_of(getattr(condition, name), about.get(name, ())) for name in ABOUT)
+        and (condition.overallocated is None or condition.overallocated is _is_overallocated(event))
         and (condition.occurred_from is None or logged.occurred_at >= condition.occurred_from)
         and (condition.occurred_before is None or logged.occurred_at < condition.occurred_before)
     )
 
 
-def _matches_order(condition: EventFilter, event: OrderEvent) -> bool:
-    return (
-        _one_of(condition.orders, (event.order_id,))
-        and _one_of(condition.channels, (event.channel_code,))
-        and _one_of(condition.statuses, (event.after,) if isinstance(event, AllocationStatusChanged) else ())
-        and _one_of(condition.skus, event.skus)
-        and _one_of(condition.locations, event.locations)
-        and condition.overallocated is None
-    )
+def _about(event: Event) -> Mapping[str, tuple[object, ...]]:
+    kind = {"types": (event.type,)}
+    if isinstance(event, StockLevelChanged):
+        return kind | {"skus": (event.sku,), "locations": (event.location_code,)}
+    if isinstance(event, AllocationRunProgressed):
+        return kind | {"runs": (event.run_id,)}
+    order = kind | {
+        "orders": (event.order_id,),
+        "channels": (event.channel_code,),
+        "skus": event.skus,
+        "locations": event.locations,
+    }
+    return order | {"statuses": (event.after,)} if isinstance(event, AllocationStatusChanged) else order
 
 
-def _matches_level(condition: EventFilter, event: StockLevelChanged) -> bool:
-    return (
-        condition.orders is None
-        and condition.channels is None
-        and condition.statuses is None
-        and _one_of(condition.skus, (event.sku,))
-        and _one_of(condition.locations, (event.location_code,))
-        and (condition.overallocated is None or (event.overallocated > 0) == condition.overallocated)
-    )
+def _is_overallocated(event: Event) -> bool | None:
+    return event.overallocated > 0 if isinstance(event, StockLevelChanged) else None
 
 
 def _one_of(wanted: tuple[object, ...] | None, values: Iterable[object]) -> bool:

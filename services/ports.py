@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeVar
 
 from domain.batch import Changes, Facts
 from domain.events import LoggedEvent
-from domain.ids import AllocationId, ChannelId, ItemId, KeyId, LevelKey, LineId, LocationId, OrderId, Sku
-from domain.kinds import AllocationStatus, OrderStatus
+from domain.ids import AllocationId, ChannelId, ItemId, KeyId, LevelKey, LineId, LocationId, OrderId, RunId, Sku
+from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
 from domain.orders import Address, Customer, Order, OrderLine, OrderTerms
+from domain.runs import Run, RunSeek
 from domain.stock import Item, Location, StockLevel
-from services.callers import Caller
 
 T = TypeVar("T")
 
@@ -161,6 +161,7 @@ class EventFilter:
 
     types: tuple[str, ...] | None = None
     orders: tuple[OrderId, ...] | None = None
+    runs: tuple[RunId, ...] | None = None
     channels: tuple[str, ...] | None = None
     skus: tuple[str, ...] | None = None
     locations: tuple[str, ...] | None = None
@@ -177,11 +178,22 @@ Seek = tuple[Any, ...]
 # ---------------------------------------------------------------- the unit of work
 
 
-class IdempotencyKeys(Protocol):
-    async def claim(self, owner: KeyId, mutation: str, key: str, fingerprint: bytes) -> tuple[bytes, Any] | None:
-        """Take the key, waiting for a concurrent twin; what is stored under it already: fingerprint and outcome."""
+IdempotencyKey = tuple[KeyId, str, str]
+"""The credential that owns the key, the mutation, and the key."""
 
-    async def keep(self, owner: KeyId, mutation: str, key: str, outcome: Any) -> None: ...
+
+class IdempotencyKeys(Protocol):
+    async def claim(self, keys: Sequence[tuple[IdempotencyKey, bytes]]) -> dict[IdempotencyKey, tuple[bytes, Any]]:
+        """Take the keys with the fingerprints of their input, waiting for concurrent twins.
+
+        What is stored already: fingerprint and outcome. No key may come twice.
+        """
+
+    async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, Any]]) -> None:
+        """Remember the outcomes; they commit with the effect."""
+
+    async def forget(self, keys: Sequence[IdempotencyKey]) -> None:
+        """Give keys back that were taken in this transaction."""
 
 
 class Batches(Protocol):
@@ -199,14 +211,22 @@ class Batches(Protocol):
 
     async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]: ...
 
-    async def record(self, changes: Changes, caller: Caller) -> None:
+    async def record(self, changes: Changes) -> None:
         """Write everything, in a number of statements that does not grow with the batch."""
 
 
 class Orders(Protocol):
     async def resolve(self, references: Sequence[OrderReference]) -> list[OrderId | None]: ...
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]: ...
-    async def terms(self, order: OrderId) -> OrderTerms: ...
+    async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]: ...
+    async def in_sequence(
+        self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
+    ) -> list[RunSeek]:
+        """Orders that match and that a run could serve, in the run's sequence."""
+
+    async def waiting_for(self, items: Sequence[ItemId], first: int, after: RunSeek | None) -> list[RunSeek]:
+        """Orders that a run left short of one of these SKUs, highest priority first, then oldest."""
+
     async def lines_of(self, orders: Sequence[OrderId]) -> list[LineView]: ...
     async def lines(self, ids: Sequence[LineId]) -> list[LineView]: ...
     async def allocations_of(self, lines: Sequence[LineId]) -> list[AllocationView]: ...
@@ -227,8 +247,6 @@ class Catalog(Protocol):
     async def skus_with_barcodes(self, barcodes: Sequence[str]) -> dict[str, Sku]: ...
     async def locations(self) -> list[Location]: ...
     async def channels(self) -> list[Channel]: ...
-    async def save_channels(self, codes: Sequence[str]) -> None:
-        """Create the channels that are not known yet."""
 
 
 class Stock(Protocol):
@@ -247,6 +265,29 @@ class EventLog(Protocol):
 
     async def page(self, condition: EventFilter, first: int, after: int, until: int | None = None) -> list[LoggedEvent]:
         """Events that match, with positions after `after` and not past `until`."""
+
+
+class Runs(Protocol):
+    async def add(
+        self, *, dry_run: bool, sequence: AllocationSequence, condition: Mapping[str, Any], actor: str, request: str
+    ) -> RunId: ...
+    async def by_ids(self, ids: Sequence[RunId]) -> list[Run]: ...
+    async def lock(self, run: RunId) -> Run | None:
+        """The run, for as long as the transaction lasts; waits for whoever works on it."""
+
+    async def lock_next(self) -> Run | None:
+        """The oldest unfinished run that nobody works on."""
+
+    async def oldest_unfinished(self) -> RunId | None: ...
+
+    async def save(self, run: Run) -> None:
+        """Write how far the run is, with its event."""
+
+    async def replenished(self, most: int) -> list[tuple[ItemId, datetime]]:
+        """SKUs that became available, the oldest first, each with when it last did."""
+
+    async def forget_replenished(self, items: Sequence[tuple[ItemId, datetime]]) -> None:
+        """Their waiting orders have been run; one that became available again since then stays."""
 
 
 class Credentials(Protocol):
@@ -280,6 +321,8 @@ class UnitOfWork(Protocol):
     def stock(self) -> Stock: ...
     @property
     def events(self) -> EventLog: ...
+    @property
+    def runs(self) -> Runs: ...
     @property
     def credentials(self) -> Credentials: ...
 

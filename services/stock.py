@@ -1,20 +1,25 @@
 """Receive and adjust stock."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from domain.batch import Batch
-from domain.checks import Path, Problems
+from domain.batch import Batch, Changes
+from domain.checks import Path, Problems, normal
 from domain.errors import NotFound
-from domain.ids import ItemId, LocationId, Sku
+from domain.ids import ItemId, LevelKey, LocationId, Sku
 from domain.kinds import AdjustmentReason, AllocationCause, MovementCause, StockQuantity
 from domain.stock import QUANTITY_MAX
-from domain.stocking import StockChange, StockOutcome, apply, outcome, receive, summed
+from domain.stocking import StockChange, StockOutcome, apply, receive, summed
+from domain.stocking import outcome as told
 from services.callers import Caller
-from services.idempotency import once
-from services.ports import Database, UnitOfWork
-from services.recording import record
+from services.performing import Known, Needs, Performer
+
+
+def sku_of(text: str) -> Sku:
+    """A SKU as Dibs keeps it, of text that was checked."""
+    return Sku(normal(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +28,6 @@ class ReceivedLine:
 
     sku: str
     quantity: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiveStock:
-    """Add received goods to on hand. A repeated SKU counts as its sum."""
-
-    location: str
-    lines: tuple[ReceivedLine, ...]
-    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +40,70 @@ class AdjustedLine:
     expected_on_hand: int | None = None
 
 
+class _StockCommand:
+    outcome_type: ClassVar[Any] = StockOutcome
+    location: str
+    lines: tuple[Any, ...]
+
+    def needs(self) -> Needs:
+        return Needs(skus=tuple(sku_of(line.sku) for line in self.lines), locks_skus=True, alone=True)
+
+    def conclude(self, outcome: tuple[LevelKey, ...], changes: Changes) -> StockOutcome:
+        return told(outcome, changes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdjustStock:
+class ReceiveStock(_StockCommand):
+    """Add received goods to on hand. A repeated SKU counts as its sum."""
+
+    mutation: ClassVar[str] = "receiveStock"
+    location: str
+    lines: tuple[ReceivedLine, ...]
+    reference: str | None = None
+
+    def decide(self, batch: Batch, known: Known) -> tuple[LevelKey, ...]:
+        location = _located(batch, known, self.location, self.lines)
+        quantities = summed((known.items[sku_of(line.sku)], line.quantity) for line in self.lines)
+        return receive(batch, location, quantities, self.reference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustStock(_StockCommand):
     """Correct one quantity of some SKUs at a location. Repeated differences of a SKU count as their sum."""
 
+    mutation: ClassVar[str] = "adjustStock"
     location: str
     lines: tuple[AdjustedLine, ...]
     reason: AdjustmentReason
     quantity: StockQuantity = StockQuantity.ON_HAND
     reference: str | None = None
 
+    def decide(self, batch: Batch, known: Known) -> tuple[LevelKey, ...]:
+        location = _located(batch, known, self.location, self.lines)
+        changes = self._changes(location, known.items)
+        cause = AllocationCause.STOCK_ADJUSTED
+        return apply(batch, changes, MovementCause(self.reason), cause, self.reference)
 
-async def receive_stock(database: Database, caller: Caller, command: ReceiveStock, key: str) -> StockOutcome:
+    def _changes(self, location: LocationId, items: Mapping[Sku, ItemId]) -> list[StockChange]:
+        merged: dict[ItemId, StockChange] = {}
+        for line in self.lines:
+            item = items[sku_of(line.sku)]
+            before = merged.get(item)
+            merged[item] = StockChange(
+                item=item,
+                location=location,
+                quantity=self.quantity,
+                delta=None if line.delta is None else line.delta + ((before and before.delta) or 0),
+                counted=line.counted,
+                expected_on_hand=before.expected_on_hand if before else line.expected_on_hand,
+            )
+        return list(merged.values())
+
+
+# ---------------------------------------------------------------- what a caller may ask for
+
+
+async def receive_stock(performer: Performer, caller: Caller, command: ReceiveStock, key: str) -> StockOutcome:
     """Raises InvalidInput, IdempotencyKeyReused, NotFound."""
     problems = Problems()
     lines = ("input", "lines")
@@ -64,18 +112,10 @@ async def receive_stock(database: Database, caller: Caller, command: ReceiveStoc
         problems.code(line.sku, (*lines, str(index), "sku"))
         problems.whole(line.quantity, (*lines, str(index), "quantity"), 1, QUANTITY_MAX)
     reference = _check_names(problems, command.location, command.reference)
-
-    async def effect(uow: UnitOfWork) -> StockOutcome:
-        location, items = await _resolve(uow, command.location, [line.sku for line in command.lines])
-        quantities = summed((items[sku_of(line.sku)], line.quantity) for line in command.lines)
-        batch = Batch(await uow.batches.load(items=quantities))
-        levels = receive(batch, location, quantities, reference)
-        return outcome(levels, await record(uow, batch, caller))
-
-    return await once(database, caller, "receiveStock", key, command, StockOutcome, effect)
+    return await performer.perform(caller, replace(command, reference=reference), key)
 
 
-async def adjust_stock(database: Database, caller: Caller, command: AdjustStock, key: str) -> StockOutcome:
+async def adjust_stock(performer: Performer, caller: Caller, command: AdjustStock, key: str) -> StockOutcome:
     """Raises InvalidInput, IdempotencyKeyReused, NotFound, StockLevelConflict, InsufficientStock."""
     problems = Problems()
     lines = ("input", "lines")
@@ -84,27 +124,7 @@ async def adjust_stock(database: Database, caller: Caller, command: AdjustStock,
         _check_adjustment(problems, line, (*lines, str(index)))
     _check_repeated(problems, command, lines)
     reference = _check_names(problems, command.location, command.reference)
-
-    async def effect(uow: UnitOfWork) -> StockOutcome:
-        return await adjust_levels(uow, caller, command, reference)
-
-    return await once(database, caller, "adjustStock", key, command, StockOutcome, effect)
-
-
-async def adjust_levels(
-    uow: UnitOfWork, caller: Caller, command: AdjustStock, reference: str | None = None
-) -> StockOutcome:
-    """Adjust with input that was checked, within a transaction that the caller keeps."""
-    location, items = await _resolve(uow, command.location, [line.sku for line in command.lines])
-    changes = _changes(command, location, items)
-    batch = Batch(await uow.batches.load(items=items.values()))
-    levels = apply(batch, changes, MovementCause(command.reason), AllocationCause.STOCK_ADJUSTED, reference)
-    return outcome(levels, await record(uow, batch, caller))
-
-
-def sku_of(text: str) -> Sku:
-    """A SKU as Dibs keeps it, of text that was checked."""
-    return Sku(Problems().code(text, ()))
+    return await performer.perform(caller, replace(command, reference=reference), key)
 
 
 def _check_names(problems: Problems, location: str, reference: str | None) -> str | None:
@@ -140,29 +160,12 @@ def _check_repeated(problems: Problems, command: AdjustStock, path: Path) -> Non
             problems.add((*path, str(index), "expectedOnHand"), "DUPLICATE", "Another line expects something else.")
 
 
-def _changes(command: AdjustStock, location: LocationId, items: Mapping[Sku, ItemId]) -> list[StockChange]:
-    merged: dict[ItemId, StockChange] = {}
-    for line in command.lines:
-        item = items[sku_of(line.sku)]
-        before = merged.get(item)
-        merged[item] = StockChange(
-            item=item,
-            location=location,
-            quantity=command.quantity,
-            delta=None if line.delta is None else line.delta + ((before and before.delta) or 0),
-            counted=line.counted,
-            expected_on_hand=before.expected_on_hand if before else line.expected_on_hand,
-        )
-    return list(merged.values())
-
-
-async def _resolve(uow: UnitOfWork, location: str, skus: list[str]) -> tuple[LocationId, dict[Sku, ItemId]]:
-    """Raises NotFound that names everything unknown."""
-    wanted = list(dict.fromkeys(sku_of(sku) for sku in skus))
-    items = await uow.catalog.items_by_sku(wanted)
-    code = sku_of(location)
-    places = {one.code: one.id for one in await uow.catalog.locations()}
-    unknown = [*([] if code in places else [code]), *(sku for sku in wanted if sku not in items)]
-    if unknown:
+def _located(batch: Batch, known: Known, code: str, lines: Sequence[ReceivedLine | AdjustedLine]) -> LocationId:
+    """The location. Raises NotFound that names everything unknown."""
+    code = sku_of(code)
+    location = batch.location_of(code)
+    skus = dict.fromkeys(sku_of(line.sku) for line in lines)
+    unknown = [*([] if location else [code]), *(sku for sku in skus if sku not in known.items)]
+    if location is None or unknown:
         raise NotFound(references=tuple(unknown))
-    return places[code], items
+    return location.id

@@ -26,6 +26,7 @@ from persistence.tables import metadata
 from services.allocation import AllocateOrder, AllocateOrders, DeallocateOrders, allocate_orders, deallocate_orders
 from services.callers import Caller
 from services.catalog import save_items, save_locations
+from services.desk import Desk
 from services.orders import EditOrder, LineQuantity, edit_order, finalize_order, place_order, void_order
 from services.ports import AllocationView, LevelView, LineView, OrderReference, OrderView
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
@@ -198,7 +199,7 @@ async def placed(
         status=status,
         terms=OrderTerms(shipping_policy=policy, priority=priority),
     )
-    return (await place_order(database, caller, new, key or a_key())).order
+    return (await place_order(Desk(database), caller, new, key or a_key())).order
 
 
 async def allocated(
@@ -210,19 +211,19 @@ async def allocated(
 ) -> tuple[OrderOutcome, ...]:
     """Run allocation over the orders in this sequence."""
     command = AllocateOrders(orders=tuple(AllocateOrder(order=by_id(order)) for order in orders), locations=locations)
-    return (await allocate_orders(database, caller, command, key or a_key())).results
+    return (await allocate_orders(Desk(database), caller, command, key or a_key())).results
 
 
 async def deallocated(database: PostgresDatabase, caller: Caller, *orders: OrderId) -> tuple[OrderOutcome, ...]:
     command = DeallocateOrders(orders=tuple(map(by_id, orders)))
-    return (await deallocate_orders(database, caller, command, a_key())).results
+    return (await deallocate_orders(Desk(database), caller, command, a_key())).results
 
 
 async def received(
     database: PostgresDatabase, caller: Caller, units: Mapping[str, int], *, location: str = "LEEDS"
 ) -> None:
     lines = tuple(ReceivedLine(sku=sku, quantity=quantity) for sku, quantity in units.items())
-    await receive_stock(database, caller, ReceiveStock(location=location, lines=lines), a_key())
+    await receive_stock(Desk(database), caller, ReceiveStock(location=location, lines=lines), a_key())
 
 
 async def counted(
@@ -236,7 +237,7 @@ async def counted(
     """Somebody counted: from now on a quantity of these SKUs is this."""
     lines = tuple(AdjustedLine(sku=sku, counted=units) for sku, units in units.items())
     command = AdjustStock(location=location, lines=lines, reason=AdjustmentReason.COUNT, quantity=quantity)
-    await adjust_stock(database, caller, command, a_key())
+    await adjust_stock(Desk(database), caller, command, a_key())
 
 
 async def edited(
@@ -250,15 +251,15 @@ async def edited(
 ) -> None:
     changed = tuple(LineQuantity(line=line, quantity=units) for line, units in (quantities or {}).items())
     new = tuple(NewLine(sku=Sku(sku), quantity=units) for sku, units in (added or {}).items())
-    await edit_order(database, caller, EditOrder(order=by_id(order), lines=changed + new, terms=terms), a_key())
+    await edit_order(Desk(database), caller, EditOrder(order=by_id(order), lines=changed + new, terms=terms), a_key())
 
 
 async def finalized(database: PostgresDatabase, caller: Caller, order: OrderId) -> None:
-    await finalize_order(database, caller, by_id(order), a_key())
+    await finalize_order(Desk(database), caller, by_id(order), a_key())
 
 
 async def voided(database: PostgresDatabase, caller: Caller, order: OrderId) -> None:
-    await void_order(database, caller, by_id(order), "changed their mind", a_key())
+    await void_order(Desk(database), caller, by_id(order), "changed their mind", a_key())
 
 
 def by_id(order: OrderId) -> OrderReference:

@@ -14,7 +14,8 @@ from domain.errors import InputProblem, InvalidInput, NotFound, OrderAlreadyPlac
 from domain.ids import Sku
 from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerms
 from services.callers import Caller
-from services.orders import OrderDone, check_new_order, place_orders
+from services.order_input import check_new_order
+from services.orders import OrderDone, place_orders
 from services.ports import Database, OrderReference, UnitOfWork
 
 ORDERS_MAX = 1_000

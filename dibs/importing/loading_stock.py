@@ -21,8 +21,9 @@ from domain.stock import Item
 from domain.stocking import StockOutcome
 from services.callers import Caller
 from services.catalog import save_items, save_locations
+from services.performing import execute_one
 from services.ports import Database, UnitOfWork
-from services.stock import AdjustedLine, AdjustStock, adjust_levels
+from services.stock import AdjustedLine, AdjustStock
 
 T = TypeVar("T")
 
@@ -218,7 +219,7 @@ async def _adjust(
     if not lines:
         return StockOutcome(levels=())
     command = AdjustStock(location=location, lines=lines, reason=AdjustmentReason.COUNT)
-    return await adjust_levels(uow, caller, command, reference)
+    return await execute_one(uow, caller, replace(command, reference=reference))
 
 
 def _too_few(row: ImportedStock) -> RowIssue:

@@ -5,15 +5,17 @@ from typing import Annotated
 import strawberry
 
 from domain.allocating import LineOutcome, OrderOutcome
+from domain.ids import RunId
 from domain.stocking import StockOutcome
 from gql.context import Info
 from gql.errors import refusal_of
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs, results
-from gql.schema.allocation import LineAllocation, LocationQuantity, OrderAllocation
+from gql.schema.allocation import AllocationRun, LineAllocation, LocationQuantity, OrderAllocation
 from gql.schema.catalog import Item, Location, StockLevel
+from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
-from services import allocation, catalog, orders, stock
+from services import allocation, catalog, orders, runs, stock
 
 CLAIMS_MAX = 100
 ITEM_FIELDS = ("sku", "name", "barcode")
@@ -49,7 +51,7 @@ async def receive_stock(
         reference=parsed.given(input.reference),
     )
     context = info.context
-    outcome = await stock.receive_stock(context.database, context.caller, command, input.idempotency_key)
+    outcome = await stock.receive_stock(context.performer, context.caller, command, input.idempotency_key)
     return await _stock(info, outcome)
 
 
@@ -72,7 +74,7 @@ async def adjust_stock(
         reference=parsed.given(input.reference),
     )
     context = info.context
-    outcome = await stock.adjust_stock(context.database, context.caller, command, input.idempotency_key)
+    outcome = await stock.adjust_stock(context.performer, context.caller, command, input.idempotency_key)
     return await _stock(info, outcome)
 
 
@@ -93,7 +95,7 @@ async def place_order(
     info: Info, input: Annotated[inputs.PlaceOrderInput, strawberry.argument(description="The order.")]
 ) -> results.PlaceOrderResult:
     context = info.context
-    done = await orders.place_order(context.database, context.caller, parsed.new_order(input), input.idempotency_key)
+    done = await orders.place_order(context.performer, context.caller, parsed.new_order(input), input.idempotency_key)
     return results.PlaceOrderSuccess(order=await _order(info, done))
 
 
@@ -119,7 +121,7 @@ async def edit_order(
         terms=parsed.changed_terms(input),
     )
     context = info.context
-    done = await orders.edit_order(context.database, context.caller, command, input.idempotency_key)
+    done = await orders.edit_order(context.performer, context.caller, command, input.idempotency_key)
     return results.EditOrderSuccess(order=await _order(info, done))
 
 
@@ -127,7 +129,7 @@ async def finalize_order(
     info: Info, input: Annotated[inputs.FinalizeOrderInput, strawberry.argument(description="Which draft.")]
 ) -> results.FinalizeOrderResult:
     context, reference = info.context, parsed.order_reference(input.order)
-    done = await orders.finalize_order(context.database, context.caller, reference, input.idempotency_key)
+    done = await orders.finalize_order(context.performer, context.caller, reference, input.idempotency_key)
     return results.FinalizeOrderSuccess(order=await _order(info, done))
 
 
@@ -135,7 +137,7 @@ async def void_order(
     info: Info, input: Annotated[inputs.VoidOrderInput, strawberry.argument(description="Which order, and why.")]
 ) -> results.VoidOrderResult:
     context, reference = info.context, parsed.order_reference(input.order)
-    done = await orders.void_order(context.database, context.caller, reference, input.reason, input.idempotency_key)
+    done = await orders.void_order(context.performer, context.caller, reference, input.reason, input.idempotency_key)
     return results.VoidOrderSuccess(order=await _order(info, done))
 
 
@@ -152,7 +154,7 @@ async def allocate_orders(
 ) -> results.AllocateOrdersResult:
     context = info.context
     outcome = await allocation.allocate_orders(
-        context.database, context.caller, _run(input), input.idempotency_key, dry_run=input.dry_run
+        context.performer, context.caller, _run(input), input.idempotency_key, dry_run=input.dry_run
     )
     return results.AllocateOrdersSuccess(results=await _outcomes(info, outcome))
 
@@ -162,7 +164,7 @@ async def deallocate_orders(
 ) -> results.DeallocateOrdersResult:
     context = info.context
     command = allocation.DeallocateOrders(orders=tuple(parsed.order_reference(by) for by in input.orders))
-    outcome = await allocation.deallocate_orders(context.database, context.caller, command, input.idempotency_key)
+    outcome = await allocation.deallocate_orders(context.performer, context.caller, command, input.idempotency_key)
     return results.DeallocateOrdersSuccess(results=await _outcomes(info, outcome))
 
 
@@ -229,3 +231,31 @@ async def _line(info: Info, outcome: LineOutcome) -> LineAllocation:
             for location, quantity in outcome.locations
         ],
     )
+
+
+# ---------------------------------------------------------------- runs
+
+
+async def start_allocation_run(
+    info: Info, input: Annotated[inputs.StartAllocationRunInput, strawberry.argument(description="Which orders.")]
+) -> results.StartAllocationRunResult:
+    context = info.context
+    command = runs.StartRun(
+        filter=parsed.order_filter(parsed.given(input.filter)), sequence=input.sequence, dry_run=input.dry_run
+    )
+    started = await runs.start_allocation_run(context.database, context.caller, command, input.idempotency_key)
+    return results.StartAllocationRunSuccess(run=await _run_now(info, started.run))
+
+
+async def cancel_allocation_run(
+    info: Info, input: Annotated[inputs.CancelAllocationRunInput, strawberry.argument(description="Which run.")]
+) -> results.CancelAllocationRunResult:
+    row = row_id("AllocationRun", input.run)
+    run = None if row is None else RunId(row)
+    canceled = await runs.cancel_allocation_run(info.context.database, run, input.run)
+    return results.CancelAllocationRunSuccess(run=await _run_now(info, canceled))
+
+
+async def _run_now(info: Info, run: RunId) -> AllocationRun:
+    (found,) = await info.context.read(lambda uow: uow.runs.by_ids([run]))
+    return AllocationRun.of(found)

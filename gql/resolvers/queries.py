@@ -7,12 +7,13 @@ from typing import Annotated
 
 import strawberry
 
-from domain.ids import ChannelId, ItemId, LocationId, OrderId
+from domain.ids import ChannelId, ItemId, LocationId, OrderId, RunId
 from domain.kinds import AllocationStatus, OrderStatus
 from gql.context import Info
 from gql.pagination import page_info, page_size, seek
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs
+from gql.schema.allocation import AllocationRun
 from gql.schema.catalog import (
     Channel,
     Item,
@@ -78,12 +79,18 @@ async def _level_node(info: Info, row: int) -> Node | None:
     return None if found is None else StockLevel.of(found)
 
 
+async def _run_node(info: Info, row: int) -> Node | None:
+    found = await info.context.read(lambda uow: uow.runs.by_ids([RunId(row)]))
+    return AllocationRun.of(found[0]) if found else None
+
+
 NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Order": _order_node,
     "Item": _item_node,
     "Location": _location_node,
     "Channel": _channel_node,
     "StockLevel": _level_node,
+    "AllocationRun": _run_node,
 }
 
 
@@ -134,6 +141,12 @@ async def locations(info: Info) -> list[Location]:
 
 async def channels(info: Info) -> list[Channel]:
     return [Channel.of(found) for found in await info.context.read(lambda uow: uow.catalog.channels())]
+
+
+async def allocation_run(info: Info, id: Id) -> AllocationRun | None:
+    row = row_id("AllocationRun", id)
+    found = await _run_node(info, row) if row is not None else None
+    return found if isinstance(found, AllocationRun) else None
 
 
 # ---------------------------------------------------------------- lists

@@ -6,11 +6,21 @@ from typing import Annotated, Any
 
 import strawberry
 
+from domain.ids import RunId
+from domain.runs import ENDED
 from gql.context import Info
+from gql.errors import bad_input
 from gql.pagination import seek
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs
-from gql.schema.events import AllocationStatusChanged, OrderChanged, StockLevelChanged, event_of
+from gql.schema.events import (
+    AllocationRunProgressed,
+    AllocationStatusChanged,
+    OrderChanged,
+    StockLevelChanged,
+    event_of,
+)
+from gql.schema.ids import row_id
 from services.ports import EventFilter
 
 After = Annotated[str | None, strawberry.argument(description="Begin behind this cursor; now, when absent.")]
@@ -50,6 +60,25 @@ async def stock_level_changed(
     async with aclosing(_follow(info, parsed.level_event_filter(filter), after)) as events:
         async for event in events:
             yield event
+
+
+async def allocation_run_progressed(
+    info: Info,
+    run: Annotated[strawberry.ID, strawberry.argument(description="Which run.")],
+    after: After = None,
+) -> AsyncGenerator[AllocationRunProgressed, None]:
+    row = row_id("AllocationRun", run)
+    found = None if row is None else await info.context.read(lambda uow: uow.runs.by_ids([RunId(row)]))
+    if not found:
+        raise bad_input("`run` is not the id of a run.")
+    if after is None and found[0].has_ended:
+        return
+    condition = EventFilter(types=("AllocationRunProgressed",), runs=(found[0].id,))
+    async with aclosing(_follow(info, condition, after)) as events:
+        async for event in events:
+            yield event
+            if event.run.state in ENDED:
+                return
 
 
 async def _follow(info: Info, condition: EventFilter, after: str | None) -> AsyncGenerator[Any, None]:

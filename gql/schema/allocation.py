@@ -1,10 +1,14 @@
 """What a run did."""
 
+from datetime import datetime
+
 import strawberry
 
-from domain import kinds
+from domain import events, kinds, runs
 from gql.schema.catalog import Location
-from gql.schema.orders import Order, OrderLine
+from gql.schema.ids import global_id
+from gql.schema.nodes import Node
+from gql.schema.orders import AllocationStatusCount, Order, OrderLine
 from gql.schema.refusals import UserError
 
 
@@ -30,6 +34,37 @@ class LineAllocation:
     from_: list[LocationQuantity] = strawberry.field(
         name="from", description="Where the units were set aside; when deallocating, where they were given back."
     )
+
+
+@strawberry.type(description="A run in the background: a filter, a sequence, and how far it is.")
+class AllocationRun(Node):
+    """A run in the background."""
+
+    state: kinds.RunState = strawberry.field(description="Whether it waits, works or has ended.")
+    dry_run: bool = strawberry.field(description="Whether it only says what would happen.")
+    processed: int = strawberry.field(description="Orders looked at so far, of total.")
+    total: int = strawberry.field(description="Orders that matched when it began.")
+    outcomes: list[AllocationStatusCount] = strawberry.field(
+        description="How many of the orders had which allocation status after it; one entry a status."
+    )
+    started_at: datetime | None = strawberry.field(description="When the work began.")
+    finished_at: datetime | None = strawberry.field(description="When it ended.")
+
+    @classmethod
+    def of(cls, run: runs.Run | events.AllocationRunProgressed) -> "AllocationRun":
+        row = run.id if isinstance(run, runs.Run) else run.run_id
+        return cls(
+            id=global_id("AllocationRun", row),
+            state=run.state,
+            dry_run=run.dry_run,
+            processed=run.processed,
+            total=run.total,
+            outcomes=[
+                AllocationStatusCount(status=one, count=run.outcomes.get(one, 0)) for one in kinds.AllocationStatus
+            ],
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+        )
 
 
 @strawberry.type(description="What the run did to (or, in a dry run, would do to) one order.")

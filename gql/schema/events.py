@@ -8,6 +8,7 @@ import strawberry
 from domain import events, kinds
 from domain.ids import OrderId
 from gql.context import Info
+from gql.schema.allocation import AllocationRun
 from gql.schema.ids import cursor, global_id
 from gql.schema.nodes import PageInfo
 from gql.schema.orders import Order
@@ -70,6 +71,13 @@ class StockLevelChanged(Event):
     overallocated: int = strawberry.field(description="max(0, committed - max(0, onHand - unavailable)).")
 
 
+@strawberry.type(description="A background run began, went on or ended.")
+class AllocationRunProgressed(Event):
+    """A background run moved."""
+
+    run: AllocationRun = strawberry.field(description="How far the run was then.")
+
+
 @strawberry.type(description="An event and its place in the log.")
 class EventEdge:
     """An edge."""
@@ -91,7 +99,9 @@ def log_cursor(position: int) -> str:
     return cursor("log", [position])
 
 
-def event_of(logged: events.LoggedEvent) -> AllocationStatusChanged | OrderChanged | StockLevelChanged:
+def event_of(
+    logged: events.LoggedEvent,
+) -> AllocationStatusChanged | OrderChanged | StockLevelChanged | AllocationRunProgressed:
     """The event as the API tells it."""
     event = logged.event
     place: dict[str, Any] = {
@@ -101,6 +111,8 @@ def event_of(logged: events.LoggedEvent) -> AllocationStatusChanged | OrderChang
     }
     if isinstance(event, events.StockLevelChanged):
         return StockLevelChanged(**place, **{name: getattr(event, name) for name in StockLevelChanged.__annotations__})
+    if isinstance(event, events.AllocationRunProgressed):
+        return AllocationRunProgressed(**place, run=AllocationRun.of(event))
     order: dict[str, Any] = {
         "order_row": event.order_id,
         "order_id": global_id("Order", event.order_id),

@@ -12,6 +12,7 @@ from strawberry import UNSET
 
 from domain.kinds import (
     AdjustmentReason,
+    AllocationSequence,
     AllocationStatus,
     LocationKind,
     OrderStatus,
@@ -294,6 +295,19 @@ class AllocateOrdersInput:
     locations: list[str] | None = _("Codes of the locations that may be used; all when absent.", default=UNSET)
     dry_run: bool = _("Say what would happen, and write nothing.", default=False)
     idempotency_key: str = _(KEY + " Ignored in a dry run.")
+
+
+@strawberry.input(description="A run over every order that matches.")
+class StartAllocationRunInput:
+    filter: OrderFilter | None = _("Which orders; all when absent.", default=UNSET)
+    sequence: AllocationSequence = _("Who is served first.", default=AllocationSequence.PLACED_AT_ASC)
+    dry_run: bool = _("Say what would happen, and write nothing but the run itself.", default=False)
+    idempotency_key: str = _(KEY)
+
+
+@strawberry.input(description="A run to stop.")
+class CancelAllocationRunInput:
+    run: strawberry.ID = _("Which run.")
 
 
 @strawberry.input(description="Orders whose allocation is given back.")

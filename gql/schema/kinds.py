@@ -82,6 +82,19 @@ _publish(
 
 
 _publish(
+    kinds.RunState,
+    QUEUED="Nobody works on it yet.",
+    RUNNING="Somebody works on it.",
+    SUCCEEDED="It has looked at every order.",
+    FAILED="It could not go on; what it did stays done.",
+    CANCELED="Somebody stopped it; what it did stays done.",
+)
+_publish(
+    kinds.AllocationSequence,
+    PLACED_AT_ASC="Oldest first.",
+    PRIORITY_DESC="Highest priority first, then oldest.",
+)
+_publish(
     OrderSort,
     PLACED_AT_ASC="Oldest first.",
     PLACED_AT_DESC="Newest first.",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from gql.schema.allocation import OrderAllocation
+from gql.schema.allocation import AllocationRun, OrderAllocation
 from gql.schema.catalog import Item, Location, StockLevel
 from gql.schema.orders import ClaimSummary, Order
 from gql.schema.refusals import (
@@ -68,6 +68,16 @@ class DeallocateOrdersSuccess:
     results: list[OrderAllocation] = strawberry.field(description="One per order, in the sequence given.")
 
 
+@strawberry.type(description="The run waits for its turn.")
+class StartAllocationRunSuccess:
+    run: AllocationRun = strawberry.field(description="The run as it is now.")
+
+
+@strawberry.type(description="The run goes no further.")
+class CancelAllocationRunSuccess:
+    run: AllocationRun = strawberry.field(description="The run as it is now.")
+
+
 def _result(name: str) -> object:
     return strawberry.union(name, description="The success, or why not.")
 
@@ -105,3 +115,7 @@ AllocateOrdersResult = Annotated[
 DeallocateOrdersResult = Annotated[
     DeallocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("DeallocateOrdersResult")
 ]
+StartAllocationRunResult = Annotated[
+    StartAllocationRunSuccess | InvalidInput | IdempotencyKeyReused, _result("StartAllocationRunResult")
+]
+CancelAllocationRunResult = Annotated[CancelAllocationRunSuccess | NotFound, _result("CancelAllocationRunResult")]

@@ -36,20 +36,6 @@ CONTRACT = HERE / "contract.graphql"
 SHARED = ROOT.parent / "shared" / "design" / "contract.graphql"
 
 NOT_YET_BUILT = {
-    "AllocationRun",
-    "RunState",
-    "AllocationSequence",
-    "AllocationRunProgressed",
-    "StartAllocationRunInput",
-    "StartAllocationRunResult",
-    "StartAllocationRunSuccess",
-    "CancelAllocationRunInput",
-    "CancelAllocationRunResult",
-    "CancelAllocationRunSuccess",
-    "Query.allocationRun",
-    "Mutation.startAllocationRun",
-    "Mutation.cancelAllocationRun",
-    "Subscription.allocationRunProgressed",
     "AllocationExplanation",
     "LineExplanation",
     "CandidateLocation",

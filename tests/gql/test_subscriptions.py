@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from domain.ids import OrderId
-from gql import feed, websocket
+from gql import feed, limits, websocket
 from gql.schema.events import log_cursor
 from gql.schema.ids import global_id
 from tests.builders import a_catalog, allocated, placed, received
@@ -281,6 +281,12 @@ MANY_FIELDS = " ".join(f"level_{number}: sku" for number in range(250))
 WIDE = f"subscription ($after: String) {{ stockLevelChanged(after: $after) {{ cursor {MANY_FIELDS} }} }}"
 
 
+@pytest.fixture
+def many_aliases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one event be large."""
+    monkeypatch.setattr(limits, "ALIASES_MAX", 300)
+
+
 @asynccontextmanager
 async def narrow_socket(served: Served) -> AsyncIterator[Socket]:
     """A client on a connection that holds little, so that it is soon full when nobody reads."""
@@ -305,6 +311,7 @@ async def many_levels(served: Served, count: int) -> None:
     await a_catalog(served.database, KNOWN, {(sku, "LEEDS"): units for sku, units in stock.items()})
 
 
+@pytest.mark.usefixtures("many_aliases")
 async def test_a_subscriber_that_does_not_keep_up_is_told_where_it_was_and_others_are_not_held_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ):
@@ -337,6 +344,7 @@ async def test_a_subscriber_that_does_not_keep_up_is_told_where_it_was_and_other
     assert [event["cursor"] for event in seen] == [event["cursor"] for event in log][-len(seen) :]
 
 
+@pytest.mark.usefixtures("many_aliases")
 async def test_a_client_that_takes_nothing_for_too_long_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(websocket, "SEND_SECONDS_MAX", 0.2)
     async with narrow_socket(served) as client:

@@ -15,6 +15,7 @@ from domain.ids import KeyId, LineId, OrderId
 from domain.kinds import AdjustmentReason, StockQuantity
 from persistence.database import PostgresDatabase, connect
 from services.callers import Caller
+from services.desk import Desk
 from services.ports import OrderFilter
 from services.stock import AdjustedLine, AdjustStock, adjust_stock
 from tests.builders import (
@@ -86,7 +87,7 @@ async def pay_out(database: PostgresDatabase, caller: Caller, share: tuple[str, 
 
     async def task() -> bool:
         try:
-            await adjust_stock(database, caller, command, a_key())
+            await adjust_stock(Desk(database), caller, command, a_key())
         except DomainError:
             return False
         return True
@@ -153,7 +154,7 @@ async def do_adjust(database: PostgresDatabase, caller: Caller, chance: random.R
         reason=AdjustmentReason.COUNT,
         quantity=chance.choice((*[StockQuantity.ON_HAND] * 3, StockQuantity.SAFETY_STOCK)),
     )
-    await adjust_stock(database, caller, command, a_key())
+    await adjust_stock(Desk(database), caller, command, a_key())
 
 
 OFTEN = (do_place, do_allocate, do_adjust)

@@ -9,7 +9,7 @@ from domain.batch import Batch
 from domain.kinds import AllocationCause, AllocationStatus
 from persistence.batches import GuardFailed
 from services.ports import BatchTooLarge
-from services.recording import record
+from services.recording import settle
 from tests.builders import (
     a_catalog,
     allocated,
@@ -40,7 +40,8 @@ async def record_after(database, caller, deed, *, orders=(), items=(), move):
         await deed()
         before.append(await everything(database.engine))
         move(batch)
-        await record(uow, batch, caller)
+        await settle(uow, batch)
+        await uow.batches.record(batch.changes())
 
     before = []
     with pytest.raises((GuardFailed, IntegrityError)) as refused:

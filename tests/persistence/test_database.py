@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from persistence.database import PostgresDatabase, Timeouts, connect
 from persistence.locks import LocksWereTooFew
 from persistence.unit_of_work import PostgresUnitOfWork
+from services.desk import Desk
 from services.ports import Busy, OutcomeUnknown
 from services.stock import ReceivedLine, ReceiveStock, receive_stock
 from tests.builders import a_catalog, level_now, placed
@@ -373,11 +374,11 @@ async def test_i7_with_a_key_a_commit_without_an_answer_is_resolved_and_has_one_
     lost = answer_of_commit_is_lost(after=after)
     command = ReceiveStock(location="LEEDS", lines=(ReceivedLine(sku="CHAIR", quantity=2),))
 
-    outcome = await receive_stock(database, caller, command, "a key")
+    outcome = await receive_stock(Desk(database), caller, command, "a key")
 
     assert lost == ["COMMIT"]
     assert (await level_now(database, "CHAIR")).on_hand == 2
-    assert await receive_stock(database, caller, command, "a key") == outcome
+    assert await receive_stock(Desk(database), caller, command, "a key") == outcome
     assert (await level_now(database, "CHAIR")).on_hand == 2
 
 
@@ -389,9 +390,9 @@ async def test_with_a_key_a_commit_that_never_answers_is_an_unknown_outcome_that
     command = ReceiveStock(location="LEEDS", lines=(ReceivedLine(sku="CHAIR", quantity=2),))
 
     with pytest.raises(OutcomeUnknown):
-        await receive_stock(database, caller, command, "a key")
+        await receive_stock(Desk(database), caller, command, "a key")
 
-    await receive_stock(database, caller, command, "a key")
+    await receive_stock(Desk(database), caller, command, "a key")
     assert (await level_now(database, "CHAIR")).on_hand == 2
 
 

@@ -9,6 +9,7 @@ from domain.ids import LineId, OrderId
 from domain.kinds import AllocationCause, AllocationStatus, OrderChange, OrderStatus, ShippingPolicy, StockQuantity
 from persistence.tables import ended_allocations
 from services.allocation import AllocateOrder, AllocateOrders, LineToAllocate, allocate_orders
+from services.desk import Desk
 from services.ports import OrderFilter, OrderReference
 from tests.builders import (
     a_catalog,
@@ -98,7 +99,7 @@ async def test_an_order_that_nobody_knows_is_not_found_and_the_others_are_alloca
         )
     )
 
-    results = (await allocate_orders(database, caller, command, a_key())).results
+    results = (await allocate_orders(Desk(database), caller, command, a_key())).results
 
     assert [result.index for result in results] == [0, 1, 2]
     assert results[1].after is ALLOCATED
@@ -514,7 +515,7 @@ async def test_a_run_over_a_location_that_is_not_known_is_refused(database, call
 async def allocate_lines(database, caller, order, *lines):
     wanted = tuple(LineToAllocate(line=line, quantity=quantity) for line, quantity in lines)
     command = AllocateOrders(orders=(AllocateOrder(order=by_id(order), lines=wanted),))
-    (outcome,) = (await allocate_orders(database, caller, command, a_key())).results
+    (outcome,) = (await allocate_orders(Desk(database), caller, command, a_key())).results
     return outcome
 
 
@@ -561,10 +562,10 @@ async def test_a_dry_run_answers_as_the_run_would_and_writes_nothing(database, c
     command = AllocateOrders(orders=tuple(AllocateOrder(order=by_id(order)) for order in orders))
     before = await everything(engine)
 
-    dry = await allocate_orders(database, caller, command, "a key", dry_run=True)
+    dry = await allocate_orders(Desk(database), caller, command, "a key", dry_run=True)
 
     assert await everything(engine) == before
-    assert await allocate_orders(database, caller, command, "a key") == dry
+    assert await allocate_orders(Desk(database), caller, command, "a key") == dry
 
 
 async def test_an_order_that_stands_twice_in_a_run_is_refused_by_id_and_number_too(database, caller, engine):
@@ -576,7 +577,7 @@ async def test_an_order_that_stands_twice_in_a_run_is_refused_by_id_and_number_t
     for twice in ((by_id(order), by_id(order)), (by_number, by_number), (by_id(order), by_number)):
         command = AllocateOrders(orders=tuple(AllocateOrder(order=one) for one in twice))
         with pytest.raises(InvalidInput) as refused:
-            await allocate_orders(database, caller, command, a_key())
+            await allocate_orders(Desk(database), caller, command, a_key())
         assert [(one.path, one.code) for one in refused.value.problems] == [(("input", "orders", "1"), "DUPLICATE")]
     assert await everything(engine) == before
 

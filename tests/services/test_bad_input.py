@@ -19,6 +19,7 @@ from services.allocation import (
     deallocate_orders,
 )
 from services.catalog import save_items, save_locations
+from services.desk import Desk
 from services.orders import EditOrder, LineQuantity, edit_order, finalize_order, place_order, void_order
 from services.ports import OrderReference
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
@@ -102,7 +103,7 @@ async def test_a_malformed_order_is_not_placed(database, caller, engine, order):
     before = await everything(engine)
 
     for new, problem in bad_orders():
-        assert await problems_of(place_order(database, caller, new, a_key())) == [problem], new
+        assert await problems_of(place_order(Desk(database), caller, new, a_key())) == [problem], new
 
     assert await everything(engine) == before
 
@@ -111,7 +112,7 @@ async def test_every_problem_of_an_order_is_found_at_once(database, caller, orde
     lines = (replace(CHAIR, sku=Sku(NUL)), CHAIR, replace(CHAIR, quantity=0))
     new = NewOrder(channel="", number="N1", lines=lines, terms=OrderTerms(priority=10**9))
 
-    assert await problems_of(place_order(database, caller, new, a_key())) == [
+    assert await problems_of(place_order(Desk(database), caller, new, a_key())) == [
         ("input.channel", "REQUIRED"),
         ("input.lines.0.sku", "INVALID_CHARACTER"),
         ("input.lines.2.quantity", "OUT_OF_RANGE"),
@@ -149,7 +150,7 @@ async def test_a_malformed_edit_changes_nothing(database, caller, engine, order)
 
     for changes, problem in bad_edits(line.id):
         command = EditOrder(order=by_id(order), **changes)
-        assert await problems_of(edit_order(database, caller, command, a_key())) == [problem], changes
+        assert await problems_of(edit_order(Desk(database), caller, command, a_key())) == [problem], changes
 
     assert await everything(engine) == before
 
@@ -160,17 +161,17 @@ async def test_a_malformed_reference_to_an_order_is_refused_by_every_mutation(da
     for code, problem in BAD_CODES:
         reference = OrderReference(channel="SHOP", number=code)
         at = [("input.order.number.number", problem)]
-        assert await problems_of(finalize_order(database, caller, reference, a_key())) == at
-        assert await problems_of(void_order(database, caller, reference, "no", a_key())) == at
-        assert await problems_of(edit_order(database, caller, EditOrder(order=reference), a_key())) == at
+        assert await problems_of(finalize_order(Desk(database), caller, reference, a_key())) == at
+        assert await problems_of(void_order(Desk(database), caller, reference, "no", a_key())) == at
+        assert await problems_of(edit_order(Desk(database), caller, EditOrder(order=reference), a_key())) == at
         reference = OrderReference(channel=code, number="N1")
         run = AllocateOrders(orders=(AllocateOrder(order=reference),))
         at = [("input.orders.0.order.number.channel", problem)]
-        assert await problems_of(allocate_orders(database, caller, run, a_key())) == at
-        assert await problems_of(allocate_orders(database, caller, run, a_key(), dry_run=True)) == at
+        assert await problems_of(allocate_orders(Desk(database), caller, run, a_key())) == at
+        assert await problems_of(allocate_orders(Desk(database), caller, run, a_key(), dry_run=True)) == at
         back = DeallocateOrders(orders=(by_id(order), reference))
         at = [("input.orders.1.number.channel", problem)]
-        assert await problems_of(deallocate_orders(database, caller, back, a_key())) == at
+        assert await problems_of(deallocate_orders(Desk(database), caller, back, a_key())) == at
 
     assert await everything(engine) == before
 
@@ -182,7 +183,7 @@ async def test_a_malformed_run_allocates_nothing(database, caller, engine, order
 
     async def problems(*orders, **more):
         command = AllocateOrders(orders=tuple(orders), **more)
-        return await problems_of(allocate_orders(database, caller, command, a_key()))
+        return await problems_of(allocate_orders(Desk(database), caller, command, a_key()))
 
     assert await problems() == [("input.orders", "REQUIRED")]
     many = [AllocateOrder(order=by_id(OrderId(number))) for number in range(1001)]
@@ -197,7 +198,9 @@ async def test_a_malformed_run_allocates_nothing(database, caller, engine, order
     lines = (LineToAllocate(line=line.id), LineToAllocate(line=line.id, quantity=1))
     assert await problems(replace(one, lines=lines)) == [("input.orders.0.lines.1", "DUPLICATE")]
     nobody = DeallocateOrders(orders=())
-    assert await problems_of(deallocate_orders(database, caller, nobody, a_key())) == [("input.orders", "REQUIRED")]
+    assert await problems_of(deallocate_orders(Desk(database), caller, nobody, a_key())) == [
+        ("input.orders", "REQUIRED")
+    ]
     assert await everything(engine) == before
 
 
@@ -207,7 +210,7 @@ async def test_a_malformed_receipt_receives_nothing(database, caller, engine, or
     async def problems(location="LEEDS", sku="CHAIR", quantity=1, reference=None, times=1):
         lines = (ReceivedLine(sku=sku, quantity=quantity),) * times
         command = ReceiveStock(location=location, lines=lines, reference=reference)
-        return await problems_of(receive_stock(database, caller, command, a_key()))
+        return await problems_of(receive_stock(Desk(database), caller, command, a_key()))
 
     for code, problem in BAD_CODES:
         assert await problems(location=code) == [("input.location", problem)]
@@ -228,7 +231,7 @@ async def test_a_malformed_adjustment_adjusts_nothing(database, caller, engine, 
     async def problems(location="LEEDS", times=1, **line):
         lines = (AdjustedLine(**{"sku": "CHAIR"} | line),) * times
         command = AdjustStock(location=location, lines=lines, reason=AdjustmentReason.COUNT)
-        return await problems_of(adjust_stock(database, caller, command, a_key()))
+        return await problems_of(adjust_stock(Desk(database), caller, command, a_key()))
 
     for code, problem in BAD_CODES:
         assert await problems(location=code, delta=1) == [("input.location", problem)]
@@ -248,7 +251,7 @@ async def test_a_void_needs_a_reason(database, caller, engine, order):
     before = await everything(engine)
 
     for text, problem in [*BAD_TEXTS, ("", "REQUIRED"), ("  ", "REQUIRED")]:
-        attempt = void_order(database, caller, by_id(order), text, a_key())
+        attempt = void_order(Desk(database), caller, by_id(order), text, a_key())
         assert await problems_of(attempt) == [("input.reason", problem)]
 
     assert await everything(engine) == before
@@ -258,7 +261,7 @@ async def test_a_void_needs_a_reason(database, caller, engine, order):
 async def test_a_malformed_idempotency_key_is_refused(database, caller, engine, order, key, problem):
     before = await everything(engine)
 
-    assert await problems_of(place_order(database, caller, ORDER, key)) == [("input.idempotencyKey", problem)]
+    assert await problems_of(place_order(Desk(database), caller, ORDER, key)) == [("input.idempotencyKey", problem)]
 
     assert await everything(engine) == before
 
@@ -317,7 +320,7 @@ async def test_the_largest_order_is_placed(database, caller, order):
     )
     new = NewOrder(channel=code, number=code, lines=(line,) * 2000, terms=terms, placed_at=datetime(2200, 1, 1))  # noqa: DTZ001
 
-    done = await place_order(database, caller, new, code)
+    done = await place_order(Desk(database), caller, new, code)
 
     assert len(await lines_now(database, done.order)) == 2000
 
@@ -326,7 +329,7 @@ async def test_an_unknown_line_of_any_id_is_a_typed_refusal(database, caller, or
     for line in (0, -1, 2**31, 2**63 - 1):
         command = EditOrder(order=by_id(order), lines=(LineQuantity(line=LineId(line), quantity=1),))
         with pytest.raises(NotFound):
-            await edit_order(database, caller, command, a_key())
+            await edit_order(Desk(database), caller, command, a_key())
     for number in (0, -1, 2**63 - 1):
         with pytest.raises(DomainError):
-            await finalize_order(database, caller, by_id(OrderId(number)), a_key())
+            await finalize_order(Desk(database), caller, by_id(OrderId(number)), a_key())

@@ -31,8 +31,9 @@ from services.allocation import (
     allocate_orders,
     deallocate_orders,
 )
-from services.idempotency import from_json, to_json
+from services.desk import Desk
 from services.orders import EditOrder, OrderDone, edit_order, finalize_order, place_order, void_order
+from services.outcomes import from_json, to_json
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
 from tests.builders import (
     a_catalog,
@@ -70,14 +71,14 @@ async def test_i7_every_mutation_answers_a_second_time_as_the_first_and_does_not
         location="LEEDS", lines=(AdjustedLine(sku="CHAIR", delta=-8),), reason=AdjustmentReason.LOSS
     )
     mutations = [
-        lambda key: place_order(database, caller, order_of_one(), key),
-        lambda key: finalize_order(database, caller, by_id(draft), key),
-        lambda key: edit_order(database, caller, EditOrder(order=by_id(order), terms={"priority": 3}), key),
-        lambda key: allocate_orders(database, caller, run, key),
-        lambda key: receive_stock(database, caller, TWO_CHAIRS, key),
-        lambda key: adjust_stock(database, caller, adjustment, key),
-        lambda key: deallocate_orders(database, caller, DeallocateOrders(orders=(by_id(order),)), key),
-        lambda key: void_order(database, caller, by_id(order), "no", key),
+        lambda key: place_order(Desk(database), caller, order_of_one(), key),
+        lambda key: finalize_order(Desk(database), caller, by_id(draft), key),
+        lambda key: edit_order(Desk(database), caller, EditOrder(order=by_id(order), terms={"priority": 3}), key),
+        lambda key: allocate_orders(Desk(database), caller, run, key),
+        lambda key: receive_stock(Desk(database), caller, TWO_CHAIRS, key),
+        lambda key: adjust_stock(Desk(database), caller, adjustment, key),
+        lambda key: deallocate_orders(Desk(database), caller, DeallocateOrders(orders=(by_id(order),)), key),
+        lambda key: void_order(Desk(database), caller, by_id(order), "no", key),
     ]
 
     for mutation in mutations:
@@ -89,7 +90,7 @@ async def test_i7_every_mutation_answers_a_second_time_as_the_first_and_does_not
 
 
 async def test_i7_fifty_concurrent_twins_have_one_effect_and_one_answer(database, caller, chairs):
-    answers = await asyncio.gather(*(receive_stock(database, caller, TWO_CHAIRS, "a key") for _ in range(50)))
+    answers = await asyncio.gather(*(receive_stock(Desk(database), caller, TWO_CHAIRS, "a key") for _ in range(50)))
 
     assert answers == [answers[0]] * 50
     assert await quantities_now(database, "CHAIR") == (11, 0, 11, 0)
@@ -106,28 +107,28 @@ async def test_i7_fifty_concurrent_twins_of_a_run_are_told_the_same(database, ca
 
 
 async def test_the_same_key_with_other_input_is_refused_and_the_first_answer_stays(database, caller, chairs):
-    first = await receive_stock(database, caller, TWO_CHAIRS, "a key")
+    first = await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
 
     with pytest.raises(IdempotencyKeyReused):
-        await receive_stock(database, caller, replace(TWO_CHAIRS, reference="other"), "a key")
+        await receive_stock(Desk(database), caller, replace(TWO_CHAIRS, reference="other"), "a key")
 
-    assert await receive_stock(database, caller, TWO_CHAIRS, "a key") == first
+    assert await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key") == first
     assert (await level_now(database, "CHAIR")).on_hand == 11
 
 
 async def test_a_key_belongs_to_its_owner_and_its_mutation(database, caller, another_caller, chairs):
-    await receive_stock(database, caller, TWO_CHAIRS, "a key")
+    await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
 
-    await receive_stock(database, another_caller, TWO_CHAIRS, "a key")
-    await place_order(database, caller, order_of_one(), "a key")
+    await receive_stock(Desk(database), another_caller, TWO_CHAIRS, "a key")
+    await place_order(Desk(database), caller, order_of_one(), "a key")
 
     assert (await level_now(database, "CHAIR")).on_hand == 13
 
 
 async def test_a_key_is_kept_trimmed_and_composed(database, caller, chairs):
-    await receive_stock(database, caller, TWO_CHAIRS, "Cafe\u0301")
+    await receive_stock(Desk(database), caller, TWO_CHAIRS, "Cafe\u0301")
 
-    await receive_stock(database, caller, TWO_CHAIRS, " Caf\u00e9 ")
+    await receive_stock(Desk(database), caller, TWO_CHAIRS, " Caf\u00e9 ")
 
     assert (await level_now(database, "CHAIR")).on_hand == 11
 
@@ -137,11 +138,11 @@ async def test_a_refusal_is_kept_although_it_would_not_be_refused_any_more(datab
         location="LEEDS", lines=(AdjustedLine(sku="CHAIR", delta=-10),), reason=AdjustmentReason.LOSS
     )
     with pytest.raises(InsufficientStock) as first:
-        await adjust_stock(database, caller, too_many, "a key")
+        await adjust_stock(Desk(database), caller, too_many, "a key")
     await received(database, caller, {"CHAIR": 5})
 
     with pytest.raises(InsufficientStock) as second:
-        await adjust_stock(database, caller, too_many, "a key")
+        await adjust_stock(Desk(database), caller, too_many, "a key")
 
     assert second.value.shortages == first.value.shortages
     assert (await level_now(database, "CHAIR")).on_hand == 14
@@ -150,10 +151,10 @@ async def test_a_refusal_is_kept_although_it_would_not_be_refused_any_more(datab
 async def test_not_found_is_judged_anew(database, caller, chairs):
     command = ReceiveStock(location="LEEDS", lines=(ReceivedLine(sku="TABLE", quantity=2),))
     with pytest.raises(NotFound):
-        await receive_stock(database, caller, command, "a key")
+        await receive_stock(Desk(database), caller, command, "a key")
     await a_catalog(database, caller, {("TABLE", "LEEDS"): 0})
 
-    await receive_stock(database, caller, command, "a key")
+    await receive_stock(Desk(database), caller, command, "a key")
 
     assert (await level_now(database, "TABLE")).on_hand == 2
 
@@ -161,10 +162,10 @@ async def test_not_found_is_judged_anew(database, caller, chairs):
 async def test_invalid_input_is_judged_anew(database, caller, chairs):
     await received(database, caller, {"CHAIR": 999_999_991})
     with pytest.raises(InvalidInput):
-        await receive_stock(database, caller, TWO_CHAIRS, "a key")
+        await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
     await counted(database, caller, {"CHAIR": 0})
 
-    await receive_stock(database, caller, TWO_CHAIRS, "a key")
+    await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
 
     assert (await level_now(database, "CHAIR")).on_hand == 2
 
@@ -176,13 +177,13 @@ async def test_a_key_is_free_again_after_thirty_days_and_not_before(database, ca
                 text("UPDATE idempotency_keys SET created_at = now() - make_interval(days => :days)"), {"days": days}
             )
 
-    await receive_stock(database, caller, TWO_CHAIRS, "a key")
+    await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
     await grow_old(29)
-    await receive_stock(database, caller, TWO_CHAIRS, "a key")
+    await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
     assert (await level_now(database, "CHAIR")).on_hand == 11
 
     await grow_old(31)
-    await receive_stock(database, caller, replace(TWO_CHAIRS, reference="other"), "a key")
+    await receive_stock(Desk(database), caller, replace(TWO_CHAIRS, reference="other"), "a key")
 
     assert (await level_now(database, "CHAIR")).on_hand == 13
 
@@ -192,13 +193,13 @@ async def test_a_key_whose_first_request_fails_for_another_reason_is_free(databa
         pass
 
     async def broken(uow):
-        assert await uow.keys.claim(caller.key, "receiveStock", "a key", b"fingerprint") is None
+        assert await uow.keys.claim([((caller.key, "receiveStock", "a key"), b"fingerprint")]) == {}
         raise Bug
 
     with pytest.raises(Bug):
         await database.run(broken)
 
-    await receive_stock(database, caller, TWO_CHAIRS, "a key")
+    await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
     assert (await level_now(database, "CHAIR")).on_hand == 11
 
 

@@ -20,6 +20,7 @@ from domain.ids import LineId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderChange, OrderStatus, ShippingPolicy
 from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerms
 from persistence.tables import ended_allocations, order_lines
+from services.desk import Desk
 from services.orders import EditOrder, OrderDone, edit_order, finalize_order, place_order, place_orders, void_order
 from services.ports import OrderReference
 from tests.builders import (
@@ -73,7 +74,7 @@ async def test_a_placed_order_is_kept_as_it_was_given(database, caller, engine):
         placed_at=datetime(2011, 12, 5, 8, 38, tzinfo=UTC),
     )
 
-    done = await place_order(database, caller, new, a_key())
+    done = await place_order(Desk(database), caller, new, a_key())
 
     now = await order_now(database, done.order)
     assert (now.channel, now.number, now.status, now.version) == ("EBAY", "A-1", OrderStatus.FINALIZED, 1)
@@ -98,7 +99,7 @@ async def test_text_is_kept_trimmed_and_composed_and_blank_text_is_no_text(datab
         terms=OrderTerms(tags=("a", " a "), customer=Customer(name=f" {decomposed}", email=" ")),
     )
 
-    done = await place_order(database, caller, new, a_key())
+    done = await place_order(Desk(database), caller, new, a_key())
 
     now = await order_now(database, done.order)
     assert (now.channel, now.number, now.tags, now.customer) == (
@@ -109,7 +110,7 @@ async def test_text_is_kept_trimmed_and_composed_and_blank_text_is_no_text(datab
     )
     assert [line.reference for line in await lines_now(database, done.order)] == [None]
     by_the_decomposed_name = OrderReference(channel="SHOP", number=decomposed)
-    voided = await void_order(database, caller, by_the_decomposed_name, "no", a_key())
+    voided = await void_order(Desk(database), caller, by_the_decomposed_name, "no", a_key())
     assert voided == done
 
 
@@ -137,7 +138,7 @@ async def test_of_many_who_place_one_number_at_once_one_places_it_and_the_others
     new = NewOrder(channel="SHOP", number="N1", lines=(NewLine(sku=Sku("CHAIR"), quantity=1),))
 
     answers = await asyncio.gather(
-        *(place_order(database, caller, new, a_key()) for _ in range(20)), return_exceptions=True
+        *(place_order(Desk(database), caller, new, a_key()) for _ in range(20)), return_exceptions=True
     )
 
     (done,) = [answer for answer in answers if isinstance(answer, OrderDone)]
@@ -222,7 +223,7 @@ async def test_an_order_that_nobody_knows_is_neither_finalized_nor_voided(databa
 
     for reference in (by_id(OrderId(7)), OrderReference(channel="SHOP", number="N7")):
         with pytest.raises(NotFound) as refused:
-            await operation(database, caller, reference, *more, a_key())
+            await operation(Desk(database), caller, reference, *more, a_key())
         assert refused.value.references == (str(reference),)
 
 
@@ -303,10 +304,10 @@ async def test_an_edit_of_an_older_version_is_refused(database, caller):
     await allocated(database, caller, order)
 
     with pytest.raises(OrderVersionConflict) as refused:
-        await edit_order(database, caller, EditOrder(order=by_id(order), expected_version=1), a_key())
+        await edit_order(Desk(database), caller, EditOrder(order=by_id(order), expected_version=1), a_key())
 
     assert refused.value.order == order
-    await edit_order(database, caller, EditOrder(order=by_id(order), expected_version=2), a_key())
+    await edit_order(Desk(database), caller, EditOrder(order=by_id(order), expected_version=2), a_key())
 
 
 async def test_lines_of_other_orders_and_unknown_skus_are_not_found(database, caller, engine):

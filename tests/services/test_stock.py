@@ -8,6 +8,7 @@ from domain.events import StockLevelChanged
 from domain.ids import LevelKey
 from domain.kinds import AdjustmentReason, AllocationStatus, StockQuantity
 from persistence.tables import stock_movements
+from services.desk import Desk
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
 from tests.builders import (
     a_catalog,
@@ -48,7 +49,7 @@ async def test_i3_received_units_are_on_hand_and_the_ledger_says_why_and_who(dat
     await a_catalog(database, caller, NOTHING_YET)
     command = ReceiveStock(location="LEEDS", lines=(ReceivedLine(sku="CHAIR", quantity=3),), reference=" PO 7 ")
 
-    outcome = await receive_stock(database, caller, command, a_key())
+    outcome = await receive_stock(Desk(database), caller, command, a_key())
 
     assert outcome.levels == (await key_of(database, "CHAIR"),)
     assert await quantities_now(database, "CHAIR") == (3, 0, 3, 0)
@@ -67,7 +68,7 @@ async def test_i13_a_sku_that_is_repeated_in_a_receipt_counts_as_its_sum(databas
     await a_catalog(database, caller, NOTHING_YET)
     lines = tuple(ReceivedLine(sku=sku, quantity=units) for sku, units in (("CHAIR", 1), ("TABLE", 5), (" CHAIR ", 2)))
 
-    outcome = await receive_stock(database, caller, ReceiveStock(location="LEEDS", lines=lines), a_key())
+    outcome = await receive_stock(Desk(database), caller, ReceiveStock(location="LEEDS", lines=lines), a_key())
 
     assert outcome.levels == (await key_of(database, "CHAIR"), await key_of(database, "TABLE"))
     assert (await level_now(database, "CHAIR")).on_hand == 3
@@ -80,7 +81,7 @@ async def test_everything_unknown_in_a_receipt_is_named(database, caller, engine
     lines = tuple(ReceivedLine(sku=sku, quantity=1) for sku in ("X", "CHAIR", "Y", "X"))
 
     with pytest.raises(NotFound) as refused:
-        await receive_stock(database, caller, ReceiveStock(location="NOWHERE", lines=lines), a_key())
+        await receive_stock(Desk(database), caller, ReceiveStock(location="NOWHERE", lines=lines), a_key())
 
     assert refused.value.references == ("NOWHERE", "X", "Y")
     assert await everything(engine) == before
@@ -106,9 +107,9 @@ async def test_i3_a_count_and_a_difference_are_written_to_the_ledger_as_differen
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5, ("TABLE", "LEEDS"): 5})
 
     counted_three = adjustment({"sku": "CHAIR", "counted": 3}, {"sku": "TABLE", "counted": 5}, reference="aisle 4")
-    await adjust_stock(database, caller, counted_three, a_key())
+    await adjust_stock(Desk(database), caller, counted_three, a_key())
     await adjust_stock(
-        database, caller, adjustment({"sku": "TABLE", "delta": 2}, reason=AdjustmentReason.FOUND), a_key()
+        Desk(database), caller, adjustment({"sku": "TABLE", "delta": 2}, reason=AdjustmentReason.FOUND), a_key()
     )
 
     assert await ledger(engine) == [
@@ -146,13 +147,13 @@ async def test_i13_differences_of_a_repeated_sku_count_as_their_sum(database, ca
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
 
     await adjust_stock(
-        database, caller, adjustment({"sku": "CHAIR", "delta": -4}, {"sku": "CHAIR", "delta": 3}), a_key()
+        Desk(database), caller, adjustment({"sku": "CHAIR", "delta": -4}, {"sku": "CHAIR", "delta": 3}), a_key()
     )
     assert (await level_now(database, "CHAIR")).on_hand == 4
 
     with pytest.raises(InsufficientStock):
         await adjust_stock(
-            database, caller, adjustment({"sku": "CHAIR", "delta": -4}, {"sku": "CHAIR", "delta": -3}), a_key()
+            Desk(database), caller, adjustment({"sku": "CHAIR", "delta": -4}, {"sku": "CHAIR", "delta": -3}), a_key()
         )
     assert (await level_now(database, "CHAIR")).on_hand == 4
 
@@ -163,7 +164,7 @@ async def test_less_than_nothing_is_refused_with_every_shortage_and_nothing_is_w
     command = adjustment({"sku": "TABLE", "delta": -1}, {"sku": "CHAIR", "delta": -6}, {"sku": "LAMP", "delta": -1})
 
     with pytest.raises(InsufficientStock) as refused:
-        await adjust_stock(database, caller, command, key="a key")
+        await adjust_stock(Desk(database), caller, command, key="a key")
 
     shortages = [(one.sku, one.requested, one.on_hand, one.available) for one in refused.value.shortages]
     assert shortages == [("CHAIR", 6, 5, 5), ("LAMP", 1, 0, 0)]
@@ -191,7 +192,7 @@ async def test_on_hand_that_is_not_as_expected_is_a_conflict_that_names_the_leve
     )
 
     with pytest.raises(StockLevelConflict) as refused:
-        await adjust_stock(database, caller, command, a_key())
+        await adjust_stock(Desk(database), caller, command, a_key())
 
     assert refused.value.levels == (await key_of(database, "TABLE"),)
     assert (await level_now(database, "CHAIR")).on_hand == 5
@@ -201,7 +202,9 @@ async def test_a_conflict_comes_before_a_shortage(database, caller):
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
 
     with pytest.raises(StockLevelConflict):
-        await adjust_stock(database, caller, adjustment({"sku": "CHAIR", "delta": -9, "expected_on_hand": 4}), a_key())
+        await adjust_stock(
+            Desk(database), caller, adjustment({"sku": "CHAIR", "delta": -9, "expected_on_hand": 4}), a_key()
+        )
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,7 @@ async def test_a_sku_that_is_counted_stands_in_an_adjustment_once(database, call
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
 
     with pytest.raises(InvalidInput) as refused:
-        await adjust_stock(database, caller, adjustment(*lines), a_key())
+        await adjust_stock(Desk(database), caller, adjustment(*lines), a_key())
 
     assert [(one.path, one.code) for one in refused.value.problems] == [(("input", "lines", "1"), "DUPLICATE")]
 
@@ -225,11 +228,11 @@ async def test_lines_of_one_sku_expect_the_same(database, caller):
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
     first = {"sku": "CHAIR", "delta": 1, "expected_on_hand": 5}
 
-    await adjust_stock(database, caller, adjustment(first, {"sku": "CHAIR", "delta": 1}), a_key())
+    await adjust_stock(Desk(database), caller, adjustment(first, {"sku": "CHAIR", "delta": 1}), a_key())
 
     with pytest.raises(InvalidInput):
         await adjust_stock(
-            database,
+            Desk(database),
             caller,
             adjustment(first | {"expected_on_hand": 7}, {"sku": "CHAIR", "delta": 1, "expected_on_hand": 8}),
             a_key(),
@@ -241,8 +244,8 @@ async def test_a_stock_change_names_the_orders_that_it_made_overallocated(databa
     orders = [await placed(database, caller, {"CHAIR": 1}) for _ in range(3)]
     await allocated(database, caller, *orders)
 
-    first = await adjust_stock(database, caller, adjustment({"sku": "CHAIR", "counted": 2}), a_key())
-    second = await adjust_stock(database, caller, adjustment({"sku": "CHAIR", "counted": 0}), a_key())
+    first = await adjust_stock(Desk(database), caller, adjustment({"sku": "CHAIR", "counted": 2}), a_key())
+    second = await adjust_stock(Desk(database), caller, adjustment({"sku": "CHAIR", "counted": 0}), a_key())
 
     assert first.overallocated == (orders[2],)
     assert sorted(second.overallocated) == orders[:2]

@@ -1,0 +1,134 @@
+"""Background runs, and the SKUs whose waiting orders are to be run."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.events import AllocationRunProgressed
+from domain.ids import ItemId, OrderId, RunId
+from domain.kinds import AllocationSequence, RunState
+from domain.runs import ENDED, Run, RunSeek
+from persistence.events import append
+from persistence.searching import any_of
+from persistence.tables import allocation_runs, replenished_items
+
+UNFINISHED = (RunState.QUEUED, RunState.RUNNING)
+
+
+class PostgresRuns:
+    """Keeps runs. Whoever works on one holds its row until the chunk is committed."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.has_new_events = False
+
+    async def add(
+        self, *, dry_run: bool, sequence: AllocationSequence, condition: Mapping[str, Any], actor: str, request: str
+    ) -> RunId:
+        """A queued run."""
+        row = {
+            "state": RunState.QUEUED,
+            "dry_run": dry_run,
+            "sequence": sequence,
+            "filter": condition,
+            "actor": actor,
+            "request": request,
+        }
+        statement = insert(allocation_runs).values(row).returning(allocation_runs)
+        run = _run((await self._connection.execute(statement)).one())
+        await self._tell(run)
+        return run.id
+
+    async def by_ids(self, ids: Sequence[RunId]) -> list[Run]:
+        return await self._runs(select(allocation_runs).where(any_of(allocation_runs.c.id, ids)))
+
+    async def lock(self, run: RunId) -> Run | None:
+        """The run, for as long as the transaction lasts; waits for whoever works on it."""
+        found = await self._runs(select(allocation_runs).where(allocation_runs.c.id == run).with_for_update())
+        return found[0] if found else None
+
+    async def lock_next(self) -> Run | None:
+        """The oldest unfinished run that nobody works on."""
+        unfinished = select(allocation_runs).where(any_of(allocation_runs.c.state, UNFINISHED))
+        oldest = unfinished.order_by(allocation_runs.c.id).limit(1).with_for_update(skip_locked=True)
+        found = await self._runs(oldest)
+        return found[0] if found else None
+
+    async def oldest_unfinished(self) -> RunId | None:
+        unfinished = select(allocation_runs.c.id).where(any_of(allocation_runs.c.state, UNFINISHED))
+        return (await self._connection.execute(unfinished.order_by(allocation_runs.c.id).limit(1))).scalar()
+
+    async def save(self, run: Run) -> None:
+        """Write how far the run is, with its event."""
+        values: dict[str, Any] = {
+            "state": run.state,
+            "processed": run.processed,
+            "total": run.total,
+            "outcomes": run.outcomes,
+            "seek": run.seek,
+            "moved": run.moved,
+            "version": run.version + 1,
+        }
+        if run.started_at is None and run.state is not RunState.QUEUED:
+            values["started_at"] = func.now()
+        if run.state in ENDED:
+            values["finished_at"] = func.now()
+        statement = update(allocation_runs).where(allocation_runs.c.id == run.id).values(values)
+        await self._tell(_run((await self._connection.execute(statement.returning(allocation_runs))).one()))
+
+    # ------------------------------------------------------------ replenished SKUs
+
+    async def replenished(self, most: int) -> list[tuple[ItemId, datetime]]:
+        """SKUs that became available, the oldest first, each with when it last did."""
+        statement = select(replenished_items).order_by(replenished_items.c.since).limit(most)
+        return [(row.item_id, row.since) for row in await self._connection.execute(statement)]
+
+    async def forget_replenished(self, items: Sequence[tuple[ItemId, datetime]]) -> None:
+        """Their waiting orders have been run; one that became available again since then stays."""
+        row = tuple_(replenished_items.c.item_id, replenished_items.c.since)
+        await self._connection.execute(delete(replenished_items).where(row.in_(items)))
+
+    async def _runs(self, statement: Select[Any]) -> list[Run]:
+        return [_run(row) for row in await self._connection.execute(statement)]
+
+    async def _tell(self, run: Run) -> None:
+        self.has_new_events = True
+        event = AllocationRunProgressed(
+            run_id=run.id,
+            run_version=run.version,
+            state=run.state,
+            dry_run=run.dry_run,
+            processed=run.processed,
+            total=run.total,
+            outcomes=run.outcomes,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+        )
+        await append(self._connection, [event])
+
+
+def _seek(placed_at: str, order: OrderId, priority: int) -> RunSeek:
+    return RunSeek(placed_at=datetime.fromisoformat(placed_at), order=order, priority=priority)
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        id=row.id,
+        state=RunState(row.state),
+        dry_run=row.dry_run,
+        sequence=AllocationSequence(row.sequence),
+        filter=row.filter,
+        actor=row.actor,
+        request=row.request,
+        processed=row.processed,
+        total=row.total,
+        outcomes=row.outcomes,
+        seek=None if row.seek is None else _seek(**row.seek),
+        moved=tuple((item, location, units) for item, location, units in row.moved),
+        version=row.version,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

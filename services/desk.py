@@ -1,0 +1,126 @@
+"""The desk: while one batch is in flight, new requests gather, and become the next batch.
+
+There is no timer: a request that finds the desk idle is served at once, and under load batches grow by themselves. That
+is what makes a hot SKU faster when more callers want it: they share one lock, one plan and one commit.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from domain.errors import DomainError
+from services.callers import Caller
+from services.performing import Asked, Command, checked_key, foresee, perform_all
+from services.ports import BatchTooLarge, Busy, Database
+
+log = logging.getLogger("dibs.desk")
+
+T = TypeVar("T")
+
+QUEUE_MAX = 1_000
+"""Requests that wait at most; the next one is told to come again."""
+BATCH_MAX = 200
+"""Requests in one batch at most."""
+RETRY_AFTER_MS = 200
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A request that waits, and its answer to be."""
+
+    asked: Asked
+    answer: "asyncio.Future[Any]"
+
+
+class Desk:
+    """Performs commands in batches, one at a time."""
+
+    def __init__(self, database: Database, *, queue_max: int = QUEUE_MAX, batch_max: int = BATCH_MAX) -> None:
+        """`batch_max` 1: every request is a transaction of its own."""
+        self._database = database
+        self._queue: deque[Ticket] = deque()
+        self._queue_max = queue_max
+        self._batch_max = batch_max
+        self._serving: asyncio.Task[None] | None = None
+        self.batches = 0
+        self.requests = 0
+
+    async def perform(self, caller: Caller, command: Command[T], key: str | None) -> T:
+        """The command's outcome. Raises its refusal, and Busy, with nothing written, where too many wait.
+
+        Whoever stops waiting disturbs nobody: the command is done all the same, and its key tells the outcome.
+        """
+        key = None if key is None else checked_key(key)
+        if len(self._queue) >= self._queue_max:
+            raise Busy(RETRY_AFTER_MS)
+        ticket = Ticket(Asked(caller, command, key), asyncio.get_running_loop().create_future())
+        self._queue.append(ticket)
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        answer: T = await ticket.answer
+        return answer
+
+    async def foresee(self, caller: Caller, command: Command[T]) -> T:
+        """What the command would do now; nothing is written. Raises its refusal."""
+        return await foresee(self._database, command, caller)
+
+    async def close(self) -> None:
+        """Wait until everything that was asked for is done."""
+        while self._serving:
+            await asyncio.wait({self._serving})
+
+    async def _serve(self) -> None:
+        try:
+            while self._queue:
+                await self._perform(self._next_batch())
+        finally:
+            self._serving = None
+
+    def _next_batch(self) -> list[Ticket]:
+        """The oldest requests; a batch ends before a twin, which is to find what the first one has stored."""
+        batch: list[Ticket] = []
+        identities: set[object] = set()
+        while self._queue and len(batch) < self._batch_max:
+            asked = self._queue[0].asked
+            if batch and (asked.identity in identities or asked.command.needs().alone):
+                break
+            batch.append(self._queue.popleft())
+            if asked.identity:
+                identities.add(asked.identity)
+            if asked.command.needs().alone:
+                break
+        return batch
+
+    async def _perform(self, batch: list[Ticket]) -> None:
+        """A batch that fails is done again request by request, so that one poisoned request fails alone."""
+        self.batches += 1
+        self.requests += len(batch)
+        try:
+            answers = await perform_all(self._database, [ticket.asked for ticket in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch[0], error)
+                return
+            if not isinstance(error, BatchTooLarge):
+                log.warning("a batch of %d failed (%r); doing its requests one by one", len(batch), error)
+            for ticket in batch:
+                await self._perform([ticket])
+        else:
+            for ticket, answer in zip(batch, answers, strict=True):
+                _answer(ticket, answer)
+
+
+def _answer(ticket: Ticket, answer: Any) -> None:
+    if ticket.answer.done():
+        return
+    if isinstance(answer, DomainError):
+        ticket.answer.set_exception(answer)
+    else:
+        ticket.answer.set_result(answer)
+
+
+def _fail(ticket: Ticket, error: Exception) -> None:
+    if not ticket.answer.done():
+        ticket.answer.set_exception(error)

@@ -1,0 +1,61 @@
+"""Outcomes as JSON: what an idempotency key remembers. Dataclasses of ids and numbers; objects are read live."""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from domain.errors import REFUSALS, DomainError
+
+KIND = "$refusal"
+"""Says in JSON which refusal it is; no field has this name."""
+KINDS: dict[str, type[DomainError]] = {refusal.__name__: refusal for refusal in REFUSALS}
+
+
+def to_json(value: Any) -> Any:
+    """Dataclasses as objects; a refusal says which one it is."""
+    if isinstance(value, DomainError):
+        return {KIND: type(value).__name__} | {one.name: to_json(getattr(value, one.name)) for one in _data(value)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: to_json(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_json(one) for one in value]
+    return value
+
+
+def from_json(kind: Any, value: Any) -> Any:
+    """The value of this type that `to_json` made the JSON from."""
+    kind = getattr(kind, "__supertype__", kind)
+    if value is None:
+        return None
+    if isinstance(value, dict) and KIND in value:
+        refusal = KINDS[value[KIND]]
+        return refusal(**{name: from_json(hint, value[name]) for name, hint in _hints(refusal)})
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(one for one in get_args(kind) if one not in (type(None), DomainError))
+        return from_json(kind, value)
+    if get_origin(kind) is tuple:
+        of = get_args(kind)
+        kinds = [of[0]] * len(value) if of[-1] is Ellipsis else of
+        return tuple(from_json(one, item) for one, item in zip(kinds, value, strict=True))
+    if isinstance(kind, type) and is_dataclass(kind):
+        return kind(**{name: from_json(hint, value[name]) for name, hint in _hints(kind)})
+    if kind is datetime:
+        return datetime.fromisoformat(value)
+    return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
+
+
+def _data(refusal: DomainError) -> tuple[Any, ...]:
+    return fields(refusal) if is_dataclass(refusal) else ()
+
+
+@cache
+def _hints_of(kind: Any) -> list[tuple[str, Any]]:
+    hints = get_type_hints(kind)
+    return [(one.name, hints[one.name]) for one in fields(kind)]
+
+
+_hints: Callable[[Any], list[tuple[str, Any]]] = _hints_of

@@ -1,0 +1,150 @@
+"""What one document may ask for: judged before anything is executed, and in no time."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from graphql import get_introspection_query, parse, validate
+
+from gql import limits
+from gql.api import create_schema
+from gql.execution import Executor, Operation, Refused
+from tests.gql.test_contract import OPERATIONS, ROOT
+
+SCHEMA = create_schema()
+DEEP = "item { levels { " * 3 + "item { levels { id } }" + " } }" * 3
+"""Eight fields below each other, and one more."""
+
+
+@pytest.fixture(scope="module")
+def executor() -> Executor:
+    return Executor(SCHEMA)
+
+
+def refusal(executor: Executor, query: str, name: str | None = None, **variables: Any) -> str | None:
+    """Why the operation is not executed; None where it would be."""
+    prepared = executor.prepare(query, name, variables)
+    if isinstance(prepared, Operation):
+        return None
+    assert isinstance(prepared, Refused)
+    (error,) = prepared.errors
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED", error
+    return str(error["message"])
+
+
+def examples() -> Iterable[str]:
+    yield from OPERATIONS.values()
+    for file in (ROOT / "explorer" / "examples").glob("*.graphql"):
+        yield file.read_text()
+
+
+def test_what_clients_really_ask_is_within_the_limits(executor: Executor):
+    for query in examples():
+        assert refusal(executor, query) is None, query
+    assert refusal(executor, get_introspection_query(input_value_deprecation=True, specified_by_url=True)) is None
+
+
+def test_a_whole_page_of_orders_with_everything_on_it_is_within_the_limits(executor: Executor):
+    whole = """{ orders(first: 100) { nodes {
+      channel { code } customer { name } shipTo { city }
+      lines { item { name } unitPrice { amount } allocations { location { code } quantity } }
+    } pageInfo { hasNextPage } } }"""
+
+    assert refusal(executor, whole) is None
+
+
+def test_ten_fields_below_each_other_are_taken_and_eleven_are_not(executor: Executor):
+    ten = f"{{ stockLevels(first: 1) {{ nodes {{ {DEEP.replace('id', '__typename sku')} }} }} }}"
+    assert limits.DEPTH_MAX == 10
+    assert "deeper than 10" in str(refusal(executor, ten))
+    assert (
+        refusal(executor, f'{{ item(by: {{sku: "A"}}) {{ levels {{ {DEEP.replace("id", "__typename")} }} }} }}') is None
+    )
+
+
+@pytest.mark.parametrize("levels", [10, 30])
+def test_depth_hidden_in_fragments_is_seen(executor: Executor, levels: int):
+    fragments = " ".join(
+        f"fragment F{number} on Item {{ levels {{ item {{ ...F{number + 1} }} }} }}" for number in range(levels)
+    )
+    query = f'{{ item(by: {{sku: "A"}}) {{ ...F0 }} }} {fragments} fragment F{levels} on Item {{ id }}'
+
+    assert "deeper than 10" in str(refusal(executor, query))
+
+
+def test_fifteen_aliases_are_taken_and_sixteen_are_not(executor: Executor):
+    def with_aliases(count: int) -> str:
+        return "{ " + " ".join(f"a{number}: eventCursor" for number in range(count)) + " }"
+
+    assert refusal(executor, with_aliases(15)) is None
+    assert "16 aliases" in str(refusal(executor, with_aliases(16)))
+
+
+def test_the_cost_counts_with_the_pages_that_are_asked_for(executor: Executor):
+    query = """query Q($first: Int! = 100) { orders(first: $first) { nodes { lines { item { levels { location { code }
+      item { levels { id } } } } } } } }"""
+
+    assert refusal(executor, query, first=5) is None
+    assert "objects" in str(refusal(executor, query, first=100))
+    assert "objects" in str(refusal(executor, query))
+
+
+def test_a_page_may_be_asked_for_in_any_way(executor: Executor):
+    """Nonsense is refused where it is looked at; here it costs one object."""
+    for first in (-1, 0, 2**40, "many", None, True):
+        assert refusal(executor, "query ($n: Int) { items(first: $n) { nodes { id } } }".replace("Int", "Int!"), n=first) in {
+            None,
+            refusal(executor, "query ($n: Int!) { items(first: $n) { nodes { id } } }", n=first),
+        }  # fmt: skip
+
+
+def test_fragments_that_fan_out_are_counted_without_being_walked_again_and_again(executor: Executor):
+    """Each doubles the next: 2^4 times ten to the fourth objects in a few words."""
+    fan = " ".join(
+        f"fragment F{number} on Item {{ levels {{ a: item {{ ...F{number + 1} }} b: item {{ ...F{number + 1} }} }} }}"
+        for number in range(4)
+    )
+    query = f'{{ item(by: {{sku: "A"}}) {{ ...F0 }} }} {fan} fragment F4 on Item {{ id }}'
+    started = time.perf_counter()
+
+    told = refusal(executor, query)
+
+    assert "objects" in str(told)
+    assert time.perf_counter() - started < 0.5
+
+
+def test_only_the_operation_that_is_executed_is_counted(executor: Executor):
+    query = """query Small { eventCursor }
+      query Large { orders(first: 100) { nodes { lines { item { levels { item { levels { id } } } } } } } }"""
+
+    assert refusal(executor, query, "Small") is None
+    assert "objects" in str(refusal(executor, query, "Large"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ " + "eventCursor " * 900 + "}",
+        "{ " + " ".join(f"items(first: {number}) {{ nodes {{ id }} }}" for number in range(80)) + " }",
+        "{ ...F0 } " + " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(90)) + " fragment F90 on Query { eventCursor }",
+        "{ ...F0 } " + " ".join(f"fragment F{n} on Query {{ ...F{(n + 1) % 90} }}" for n in range(90)),
+        "query (" + " ".join(f"$v{number}: Int" for number in range(240)) + ") { eventCursor }",
+        "{ eventCursor " + "@include(if: true) " * 130 + "}",
+        "{ items(filter: {skus: " + "[" * 300 + "]" * 300 + "}) { nodes { id } } }",
+        "{ items(filter: " + "{skus: " * 200 + "1" + "}" * 200 + ") { nodes { id } } }",
+        "{ __schema { types { fields { type { " + "ofType { " * 100 + "name" + " }" * 100 + " } } } } }",
+        "{ __schema { types { fields { type { fields { type { fields { type { name } } } } } } } } }",
+    ],
+    ids=lambda query: query[:30],
+)  # fmt: skip
+def test_no_document_of_a_thousand_tokens_takes_long_to_judge(executor: Executor, query: str):
+    started = time.perf_counter()
+
+    executor.prepare(query, None, {})
+
+    assert time.perf_counter() - started < 1
+
+
+def test_the_schema_of_the_tests_is_the_one_that_is_served():
+    assert validate(SCHEMA._schema, parse("{ eventCursor }")) == []

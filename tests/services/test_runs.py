@@ -1,0 +1,136 @@
+"""Background runs, and the runs that set themselves off."""
+
+from domain.kinds import AllocationSequence, AllocationStatus, RunState
+from services.desk import Desk
+from services.orders import void_order
+from services.ports import EventFilter, OrderFilter, OrderReference
+from services.runs import (
+    RunStarted,
+    StartRun,
+    advance_a_run,
+    cancel_allocation_run,
+    run_waiting_orders,
+    start_allocation_run,
+)
+from services.stock import ReceivedLine, ReceiveStock, receive_stock
+from tests.builders import a_catalog, a_key, allocated, order_now, placed
+
+EVERYTHING = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PLACED_AT_ASC, dry_run=False)
+
+
+async def finished(database, started: RunStarted):
+    while await database.run(advance_a_run):
+        pass
+    (run,) = await database.read(lambda uow: uow.runs.by_ids([started.run]))
+    return run
+
+
+async def received(database, caller, sku, quantity):
+    lines = (ReceivedLine(sku=sku, quantity=quantity),)
+    await receive_stock(Desk(database), caller, ReceiveStock(location="LEEDS", lines=lines), a_key())
+
+
+async def statuses(database, *orders):
+    return [(await order_now(database, order)).allocation_status for order in orders]
+
+
+async def test_o16_a_run_allocates_every_order_that_matches_oldest_first(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    orders = [await placed(database, caller, {"CHAIR": 2}) for _ in range(3)]
+
+    run = await finished(database, await start_allocation_run(database, caller, EVERYTHING, a_key()))
+
+    assert (run.state, run.processed, run.total) == (RunState.SUCCEEDED, 3, 3)
+    assert dict(run.outcomes) == {"ALLOCATED": 1, "PARTIALLY_ALLOCATED": 1, "COULD_NOT_ALLOCATE": 1}
+    assert await statuses(database, *orders) == [
+        AllocationStatus.ALLOCATED,
+        AllocationStatus.PARTIALLY_ALLOCATED,
+        AllocationStatus.COULD_NOT_ALLOCATE,
+    ]
+
+
+async def test_a_dry_run_tells_the_same_and_leaves_the_orders_alone(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    orders = [await placed(database, caller, {"CHAIR": 2}) for _ in range(3)]
+    dry = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PLACED_AT_ASC, dry_run=True)
+
+    run = await finished(database, await start_allocation_run(database, caller, dry, a_key()))
+
+    assert dict(run.outcomes) == {"ALLOCATED": 1, "PARTIALLY_ALLOCATED": 1, "COULD_NOT_ALLOCATE": 1}
+    assert await statuses(database, *orders) == [AllocationStatus.UNALLOCATED] * 3
+
+
+async def test_the_highest_priority_goes_first_where_the_run_says_so(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    low = await placed(database, caller, {"CHAIR": 1})
+    high = await placed(database, caller, {"CHAIR": 1}, priority=5)
+    run = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PRIORITY_DESC, dry_run=False)
+
+    await finished(database, await start_allocation_run(database, caller, run, a_key()))
+
+    assert await statuses(database, low, high) == [AllocationStatus.COULD_NOT_ALLOCATE, AllocationStatus.ALLOCATED]
+
+
+async def test_i7_the_same_key_starts_one_run(database, caller):
+    first = await start_allocation_run(database, caller, EVERYTHING, "a key")
+
+    assert await start_allocation_run(database, caller, EVERYTHING, "a key") == first
+
+
+async def test_a_canceled_run_goes_no_further(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    order = await placed(database, caller, {"CHAIR": 1})
+    started = await start_allocation_run(database, caller, EVERYTHING, a_key())
+
+    await cancel_allocation_run(database, started.run, "the run")
+    run = await finished(database, started)
+
+    assert (run.state, run.processed) == (RunState.CANCELED, 0)
+    assert await statuses(database, order) == [AllocationStatus.UNALLOCATED]
+
+
+async def test_every_commit_of_a_run_is_told(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    await placed(database, caller, {"CHAIR": 1})
+    started = await start_allocation_run(database, caller, EVERYTHING, a_key())
+    await finished(database, started)
+    await database.run(lambda uow: uow.events.number(1_000))
+
+    told = await database.read(lambda uow: uow.events.page(EventFilter(runs=(started.run,)), 100, 0))
+
+    assert [(one.event.state, one.event.processed) for one in told] == [
+        (RunState.QUEUED, 0),
+        (RunState.RUNNING, 1),
+        (RunState.SUCCEEDED, 1),
+    ]
+    assert [one.event.run_version for one in told] == [1, 2, 3]
+
+
+async def test_o8_arriving_stock_is_given_to_the_orders_that_wait_for_it_highest_priority_first(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 0})
+    old = await placed(database, caller, {"CHAIR": 1})
+    urgent = await placed(database, caller, {"CHAIR": 1}, priority=1)
+    untouched = await placed(database, caller, {"CHAIR": 1}, priority=9)
+    await allocated(database, caller, old, urgent)
+    await received(database, caller, "CHAIR", 1)
+
+    assert await run_waiting_orders(database, caller) == 2
+
+    assert await statuses(database, old, urgent, untouched) == [
+        AllocationStatus.COULD_NOT_ALLOCATE,
+        AllocationStatus.ALLOCATED,
+        AllocationStatus.UNALLOCATED,
+    ]
+    assert await run_waiting_orders(database, caller) == 0
+
+
+async def test_voiding_an_order_serves_the_one_that_waits(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    first, second = [await placed(database, caller, {"CHAIR": 1}) for _ in range(2)]
+    await allocated(database, caller, first, second)
+    await run_waiting_orders(database, caller)
+    await void_order(Desk(database), caller, OrderReference(id=first), "changed their mind", a_key())
+
+    assert await run_waiting_orders(database, caller) == 1
+
+    assert await statuses(database, second) == [AllocationStatus.ALLOCATED]

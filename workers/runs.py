@@ -1,0 +1,69 @@
+"""The runner: works on background runs, chunk by chunk, and runs the orders that wait for what has just arrived."""
+
+import asyncio
+import logging
+import secrets
+from collections import Counter
+
+from domain.ids import KeyId, RunId
+from services.callers import Caller
+from services.ports import Busy, Database
+from services.runs import advance_a_run, fail_run, run_waiting_orders
+
+log = logging.getLogger("dibs.runs")
+
+POLL_SECONDS = 0.5
+FAILURES_MAX = 5
+"""A run whose next chunk fails this often in one process is given up."""
+
+
+class Runner:
+    """Any number of runners may work; each run is worked on by one of them at a time."""
+
+    def __init__(self, database: Database, *, run_waiting: bool = True) -> None:
+        """`run_waiting`: whether arrivals set off a run of the orders that wait for them."""
+        self._database = database
+        self._run_waiting = run_waiting
+        self._failures: Counter[RunId] = Counter()
+
+    async def run(self) -> None:
+        while True:
+            worked = False
+            try:
+                worked = await self._work()
+            except Busy as error:
+                log.warning("the runner waits for the database: %r", error.__cause__)
+            except Exception:
+                log.exception("the runner failed; trying again")
+            if not worked:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _work(self) -> bool:
+        """Whether there was anything to do."""
+        waiting = 0
+        if self._run_waiting:
+            waiting = await run_waiting_orders(self._database, _caller())
+        return await self._advance() or bool(waiting)
+
+    async def _advance(self) -> bool:
+        try:
+            return await self._database.run(advance_a_run, repeatable=True) is not None
+        except Busy:
+            raise
+        except Exception:
+            log.exception("a chunk of a run failed")
+            await self._count_failure()
+            return False
+
+    async def _count_failure(self) -> None:
+        async with asyncio.timeout(30):
+            run = await self._database.read(lambda uow: uow.runs.oldest_unfinished())
+        if run is None:
+            return
+        self._failures[run] += 1
+        if self._failures[run] >= FAILURES_MAX:
+            await self._database.run(lambda uow: fail_run(uow, run), repeatable=True)
+
+
+def _caller() -> Caller:
+    return Caller(key=KeyId(0), actor="dibs", request=secrets.token_hex(8))
