@@ -86,6 +86,7 @@ async def bench(server: Server, read: OrdersRead, read_seconds: float, repeats: 
         dibs, writes = await run_dibs(server, f"Dibs {repeat}", report)
         await server.create(FLOOR, IMPORTED)
         floor = await run_floor(server, f"floor {repeat}", replace(dibs, name=""), writes, report)
+        del writes  # the next run of Dibs starts with as little in memory as the first
         runs.append((dibs, floor))
         same = await agree(server, report) and same
     await say_result(server, report)
