@@ -139,7 +139,7 @@ def _page_size(node: FieldNode, field: GraphQLField, variables: Mapping[str, Any
                 value = int(argument.value.value[:6])
             elif isinstance(argument.value, VariableNode):
                 value = variables.get(argument.value.name.value, PAGE_MAX)
-    return value if isinstance(value, int) and value > 0 else 1
+    return min(value, PAGE_MAX) if isinstance(value, int) and value > 0 else 1
 
 
 class _Aliases(Visitor):

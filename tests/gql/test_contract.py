@@ -339,7 +339,9 @@ def test_what_a_service_refuses_is_in_the_union_of_its_mutation(mutation: str, s
 def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mutation: str):
     """The services say what they raise; the names of the table may add what is raised further in."""
     name = re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), mutation)
-    (service,) = [getattr(module, name) for module in (allocation, catalog, orders, runs, stock) if hasattr(module, name)]
+    (service,) = [
+        getattr(module, name) for module in (allocation, catalog, orders, runs, stock) if hasattr(module, name)
+    ]
     sentence = service.__doc__.partition("Raises")[2]
     raised = {word for word in re.findall(r"\w+", sentence) if hasattr(refusals, word)}
 
