@@ -10,6 +10,8 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from dibs.door import BoundedHttp, drop_stalled_peers
+
 DRAIN_SECONDS_MAX = 8
 FRAME_BYTES_MAX = 64_000
 
@@ -22,10 +24,12 @@ def listen(host: str, port: int) -> socket.socket:
     """The socket to serve on; port 0 takes a free one. Raises PortTaken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         message = f"Cannot listen on {host}:{port} ({error.strerror}). Choose another port with --port."
         raise PortTaken(message) from None
+    drop_stalled_peers(listener)
+    return listener
 
 
 @contextmanager
@@ -61,7 +65,7 @@ class Server(uvicorn.Server):
 def configuration(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=FRAME_BYTES_MAX,

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import logging
+import socket
 from typing import Any
 
 import asyncpg
@@ -11,6 +13,8 @@ import httpx
 import orjson
 import pytest
 
+from dibs import door
+from dibs.serving import listen
 from gql import http, loaders
 from gql.errors import CODES
 from gql.execution import TOKENS_MAX
@@ -237,6 +241,75 @@ async def test_a_client_that_leaves_within_its_body_is_forgotten(api: Served, ca
 
     assert (await api.post(QUESTION)).status_code == 200
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+# ---------------------------------------------------------------- heads
+
+
+HEAD = b"POST /graphql HTTP/1.1\r\nhost: x\r\n"
+
+
+async def test_a_head_without_an_end_is_refused(api: Served):
+    """Uvicorn alone would keep it all in memory."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    answer = b""
+    with contextlib.suppress(ConnectionError):
+        writer.write(HEAD + b"cookie: ")
+        for _ in range(200):
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+        answer = await asyncio.wait_for(reader.readline(), 5)
+
+    assert answer in {b"HTTP/1.1 400 Bad Request\r\n", b""}  # it may be lost with the connection
+    writer.transport.abort()
+    assert (await api.post(QUESTION)).status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"P", HEAD])
+async def test_a_head_that_does_not_come_is_given_up(api: Served, monkeypatch: pytest.MonkeyPatch, sent: bytes):
+    monkeypatch.setattr(door, "HEAD_SECONDS_MAX", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(sent)
+
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_head_that_comes_in_pieces_is_put_together(api: Served):
+    body = orjson.dumps(QUESTION)
+    head = HEAD + f"authorization: Bearer {api.key}\r\ncontent-type: application/json\r\n".encode()
+    head += f"x-long: {'x' * 20_000}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    for _ in range(3):  # one after the other on the same connection: each head is counted for itself
+        for at in range(0, len(head), 5_000):
+            writer.write(head[at : at + 5_000])
+            await writer.drain()
+            await asyncio.sleep(0.001)
+        writer.write(body)
+        answer = await asyncio.wait_for(reader.readuntil(b"}}"), 5)
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_requests_that_come_all_at_once_are_answered_in_turn(api: Served):
+    body = orjson.dumps(QUESTION)
+    head = HEAD + f"authorization: Bearer {api.key}\r\ncontent-type: application/json\r\n".encode()
+    request = head + f"content-length: {len(body)}\r\n\r\n".encode() + body
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(request * 20)
+    for _ in range(20):
+        assert (await asyncio.wait_for(reader.readuntil(b"}}"), 5)).startswith(b"HTTP/1.1 200 OK\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system cannot")
+async def test_connections_that_take_nothing_are_dropped_by_the_system():
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == door.STALLED_SECONDS_MAX * 1000
 
 
 # ---------------------------------------------------------------- documents

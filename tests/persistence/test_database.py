@@ -149,18 +149,13 @@ async def test_connections_that_died_in_the_pool_are_not_handed_out(database, da
     assert script.tries == 1
 
 
-async def test_two_who_create_the_same_channel_at_once_both_succeed(database):
-    waiting = asyncio.Barrier(2)
+async def test_those_who_create_the_same_channel_at_once_all_succeed(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
 
-    async def save(uow: PostgresUnitOfWork) -> None:
-        known = await uow.catalog.channels()
-        if not known:
-            await waiting.wait()
-        await uow.catalog.save_channels(["SHOP"])
+    orders = await asyncio.gather(*(placed(database, caller, {"CHAIR": 1}, channel="NEW") for _ in range(8)))
 
-    await asyncio.gather(database.run(save), database.run(save))
-
-    assert await channels_now(database) == ["SHOP"]
+    assert len(set(orders)) == 8
+    assert await channels_now(database) == ["NEW"]
 
 
 async def test_another_unique_violation_is_a_mistake(database):
