@@ -68,8 +68,10 @@ def allocate(
     ranks = {location.id: location.rank for location in batch.locations.values()} if locations is None else locations
     refused = {index: refusal for index, one in enumerate(wanted) if (refusal := _refuse(batch, one))}
     served = [index for index in range(len(wanted)) if index not in refused]
-    before = {index: batch.orders[_known(wanted[index])].allocation_status for index in served}
-    demands = [_open_order(batch, batch.orders[_known(wanted[index])], wanted[index].lines) for index in served]
+    before = {index: batch.status_of(_known(wanted[index])) for index in served}
+    demands = [
+        _open_order(batch, batch.orders[_known(wanted[index])], before[index], wanted[index].lines) for index in served
+    ]
     decision = plan(demands, StockView(batch.levels.values(), ranks))
     for demand in demands:
         if demand.gives_back:
@@ -109,9 +111,11 @@ def _refuse(batch: Batch, wanted: OrderToAllocate) -> DomainError | None:
     return None
 
 
-def _open_order(batch: Batch, order: Order, wanted: Mapping[LineId, int | None] | None) -> OpenOrder:
+def _open_order(
+    batch: Batch, order: Order, status: AllocationStatus | None, wanted: Mapping[LineId, int | None] | None
+) -> OpenOrder:
     """What the order looks for: its open units that are not set aside, or all of them where it is overallocated."""
-    starts_over = batch.status_of(order.id) is AllocationStatus.OVERALLOCATED
+    starts_over = status is AllocationStatus.OVERALLOCATED
     asks: list[Ask] = []
     not_asked_for = 0
     for line in batch.lines_of(order.id):
@@ -205,7 +209,7 @@ def _deallocate(batch: Batch, index: int, reference: str, order_id: OrderId | No
     for claim in batch.claims_of(order_id):
         locations = given_back[claim.line]
         locations[claim.location] = locations.get(claim.location, 0) + claim.quantity
-    before = order.allocation_status
+    before = batch.status_of(order_id)
     _give_back_all(batch, order_id, AllocationCause.DEALLOCATED)
     for line in batch.lines_of(order_id):
         if line.looked_at:

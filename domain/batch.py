@@ -145,6 +145,11 @@ class Batch:
         """The order's claims, the oldest first."""
         return [self.claims[claim] for claim in self._claims_of[order] if claim in self.claims]
 
+    def has_moved(self, order: OrderId) -> bool:
+        """Whether this batch has changed the order already: its next version is under way."""
+        lines = self._lines_of[order]
+        return order in self._changes_of or any(self.lines[line] is not self._lines_before.get(line) for line in lines)
+
     def status_of(self, order: OrderId) -> AllocationStatus | None:
         return allocation_status(self.orders[order].status, self.lines_of(order))
 

@@ -77,7 +77,7 @@ def void(batch: Batch, order_id: OrderId, reason: str) -> None:
 
 
 def expect_version(batch: Batch, order_id: OrderId, version: int | None) -> None:
-    if version is not None and batch.orders[order_id].version != version:
+    if version is not None and (batch.orders[order_id].version != version or batch.has_moved(order_id)):
         raise OrderVersionConflict(order=order_id)
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from domain.errors import DomainError
 from services.callers import Caller
 from services.performing import Asked, Command, checked_key, foresee, perform_all
-from services.ports import BatchTooLarge, Busy, Database
+from services.ports import BatchTooLarge, Busy, Database, OutcomeUnknown
 
 log = logging.getLogger("dibs.desk")
 
@@ -106,7 +106,10 @@ class Desk:
             if not isinstance(error, BatchTooLarge):
                 log.warning("a batch of %d failed (%r); doing its requests one by one", len(batch), error)
             for ticket in batch:
-                await self._perform([ticket])
+                if isinstance(error, OutcomeUnknown) and ticket.asked.key is None:
+                    _fail(ticket, error)  # doing it again might be doing it twice
+                else:
+                    await self._perform([ticket])
         else:
             for ticket, answer in zip(batch, answers, strict=True):
                 _answer(ticket, answer)
