@@ -1,6 +1,7 @@
 """The door itself: bounds on connections that uvicorn leaves to a proxy in front of it."""
 
 import asyncio
+import logging
 import socket
 from typing import Any
 
@@ -62,3 +63,10 @@ def drop_stalled_peers(listener: socket.socket) -> None:
     """Where the system can: connections whose peer reads nothing are dropped, and not kept until it does."""
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_SECONDS_MAX * 1000)
+
+
+def without_tracebacks_for_clients(record: logging.LogRecord) -> bool:
+    """A filter for uvicorn's logger: text that is no UTF-8 is a client's mistake, and costs one line."""
+    if str(record.msg).startswith("Invalid UTF-8 sequence"):
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    return True

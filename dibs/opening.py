@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from dibs.memory import spare_collector
 from dibs.settings import Settings
 from domain.ids import KeyId
 from persistence.database import PostgresDatabase, connect
@@ -31,6 +32,7 @@ def database_url(settings: Settings, say: Callable[[str], None], *, any_schema: 
 
     Raises SchemaNotCurrent, unless `any_schema` will do.
     """
+    spare_collector()
     if settings.database_url:
         url = settings.database_url.get_secret_value()
         if not any_schema:

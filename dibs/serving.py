@@ -1,6 +1,7 @@
 """Run the API with uvicorn, tuned for GraphQL: no deflate, small frames, bounded waits."""
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,7 +11,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from dibs.door import BoundedHttp, drop_stalled_peers
+from dibs.door import BoundedHttp, drop_stalled_peers, without_tracebacks_for_clients
 
 DRAIN_SECONDS_MAX = 8
 FRAME_BYTES_MAX = 64_000
@@ -63,6 +64,7 @@ class Server(uvicorn.Server):
 
 
 def configuration(app: Starlette) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(without_tracebacks_for_clients)
     return uvicorn.Config(
         app,
         http=BoundedHttp,

@@ -273,7 +273,8 @@ class Batch:
                     needed[claim.level] += claim.quantity
         return dict(needed)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Set the flags of these levels anew. The contenders of `unsettled` must have been learnt."""
         for key in self.unsettled():
             level = self.levels[key]
             claims = [self.claims[claim] for claim in self._claims_at[key] if claim in self.claims]
@@ -282,6 +283,7 @@ class Batch:
             for claim in claims:
                 self._flag(claim, flagged.get(claim.id, 0))
             self.levels[key] = replace(level, flagged=level.overallocated)
+        self._stale_levels.clear()
 
     def _flag(self, claim: Claim, overallocated: int) -> None:
         change = overallocated - claim.overallocated
@@ -295,7 +297,7 @@ class Batch:
 
     def changes(self) -> Changes:
         """What the transaction writes. Call it once, after the contenders of `unsettled` were learnt."""
-        self._settle()
+        self.settle()
         made = self._made
         made.new_claims = [self.claims[claim.id] for claim in made.new_claims if claim.id in self.claims]
         made.changed_claims = [

@@ -130,8 +130,7 @@ class Connection:
             case "connection_init":
                 await self._initialise(message.get("payload"))
             case "ping":
-                payload = _payload(message)
-                await self._send({"type": "pong"} | ({} if payload is None else {"payload": payload}))
+                await self._pong(_payload(message))
             case "pong":
                 _payload(message)
             case "subscribe":
@@ -154,6 +153,14 @@ class Connection:
         self._caller = caller
         self._patience.reschedule(None)
         await self._send({"type": "connection_ack"})
+
+    async def _pong(self, payload: dict[str, Any] | None) -> None:
+        message = {"type": "pong"} | ({} if payload is None else {"payload": payload})
+        try:
+            orjson.dumps(message)
+        except orjson.JSONEncodeError:  # what can be read can be nested deeper than what can be written
+            raise CloseSocket(4400, "The payload of a ping or pong is nested too deeply") from None
+        await self._send(message)
 
     # ------------------------------------------------------------ operations
 

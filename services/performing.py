@@ -174,7 +174,7 @@ async def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> list[Answer]:
             answers.append(one.command.decide(batch, known))
         except DomainError as refusal:
             answers.append(refusal)
-    await settle(uow, batch)
+        await settle(uow, batch)  # the next command sees the flags as this one leaves them
     changes = batch.changes()
     await uow.batches.record(changes)
     return [

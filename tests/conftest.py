@@ -1,4 +1,4 @@
-"""One PostgreSQL server a session, one database a test, and a look at what each test leaves behind.
+"""One PostgreSQL server a session, a fresh database for each test, and a look at what each test leaves behind.
 
 DIBS_TEST_DATABASE_URL names a server to use (15 or newer, a user who may create databases); without it an embedded one
 runs for the session.
@@ -8,8 +8,9 @@ import asyncio
 import os
 import secrets
 import shutil
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import asyncpg
@@ -21,6 +22,7 @@ from domain.ids import KeyId
 from persistence.database import PostgresDatabase, connect
 from persistence.embedded import embedded_server
 from persistence.migrating import migrate
+from persistence.tables import metadata
 from persistence.verify import verify
 from services.callers import Caller
 
@@ -34,6 +36,23 @@ LEFT_BEHIND = """
     UNION ALL
     SELECT 'session', concat_ws(' ', application_name, state, query) FROM pg_stat_activity WHERE datname = $1
     """
+
+WIPED_BYTES_MAX = 32_000_000
+SIZE = "SELECT pg_database_size(current_database())"
+SHAPE = """
+    SELECT ARRAY(SELECT CAST(oid AS bigint) FROM pg_class WHERE oid >= 16384
+        UNION ALL SELECT CAST(oid AS bigint) FROM pg_proc WHERE oid >= 16384
+        UNION ALL SELECT CAST(oid AS bigint) FROM pg_trigger WHERE oid >= 16384
+        UNION ALL SELECT CAST(oid AS bigint) FROM pg_constraint WHERE oid >= 16384 ORDER BY 1)
+    """
+"""The schema's objects; a copy has those of its template."""
+WIPE = "".join(
+    (
+        *(f"DELETE FROM {table.name};" for table in reversed(metadata.sorted_tables)),  # noqa: S608
+        "INSERT INTO log_end (position) VALUES (0);",
+        "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence;",
+    )
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -123,32 +142,57 @@ def empty_database_url(server: Server) -> Iterator[str]:
 
 
 class Copies:
-    """Copies of the template: the next test's is made, and the last one's dropped, while a test runs."""
+    """Copies of the template, as good as new. One is wiped while the test that follows uses the other.
+
+    Wiping takes a tenth of the time of dropping and copying; a copy that became large or whose schema was changed is
+    not worth it.
+    """
 
     def __init__(self, server: Server, template: str) -> None:
         self._server, self._template = server, template
+        self._shape = asyncio.run(self._shape_of(template))
         self._thread = ThreadPoolExecutor(1)
-        self._next = self._thread.submit(self._make)
-        self._drops: list[Future[None]] = []
+        self._ready = deque(self._thread.submit(self._make) for _ in range(2))
 
-    def take(self) -> tuple[str, str]:
-        """Name and address of a copy that nobody has used."""
-        made = self._next.result()
-        self._next = self._thread.submit(self._make)
-        return made
+    def take(self) -> str:
+        """The name of a copy."""
+        return self._ready.popleft().result()
 
-    def drop(self, name: str) -> None:
-        self._drops.append(self._thread.submit(self._server.drop, name))
+    def give_back(self, name: str) -> None:
+        self._ready.append(self._thread.submit(self._renew, name))
 
     def close(self) -> None:
-        self.drop(self._next.result()[0])
-        for drop in self._drops:
-            drop.result()
+        for ready in self._ready:
+            self._server.drop(ready.result())
         self._thread.shutdown()
 
-    def _make(self) -> tuple[str, str]:
+    def _make(self) -> str:
         name = f"{PREFIX}_{next(_numbers)}"
-        return name, self._server.create(name, self._template)
+        self._server.create(name, self._template)
+        return name
+
+    def _renew(self, name: str) -> str:
+        if asyncio.run(self._wipe(name)):
+            return name
+        self._server.drop(name)
+        return self._make()
+
+    async def _shape_of(self, name: str) -> object:
+        connection = await asyncpg.connect(self._server.url_for(name))
+        try:
+            return await connection.fetchval(SHAPE)
+        finally:
+            await connection.close()
+
+    async def _wipe(self, name: str) -> bool:
+        connection = await asyncpg.connect(self._server.url_for(name))
+        try:
+            if await connection.fetchval(SHAPE) != self._shape or await connection.fetchval(SIZE) > WIPED_BYTES_MAX:
+                return False
+            await connection.execute(WIPE)
+            return True
+        finally:
+            await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -161,11 +205,12 @@ def copies(server: Server, template: str) -> Iterator[Copies]:
 @pytest.fixture
 def database_url(server: Server, copies: Copies, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database with today's schema and no rows. After the test it must be quiet and keep every invariant."""
-    name, url = copies.take()
+    name = copies.take()
+    url = server.url_for(name)
     yield url
     left_behind = server.left_behind(name)
     broken = [] if request.node.get_closest_marker("breaks_invariants") else asyncio.run(_verify(url))
-    copies.drop(name)
+    copies.give_back(name)
     assert left_behind == []
     assert broken == []
 

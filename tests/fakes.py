@@ -43,11 +43,16 @@ class Memory:
             [LineId(number) for number in range(first_line, self._last_line + 1)],
         )
 
-    def record(self, batch: Batch) -> Changes:
-        """Settle the flags with no more claims than the batch asks for, and write everything."""
+    def settle(self, batch: Batch) -> None:
+        """Set the flags with no more claims than the batch asks for."""
         unsettled = batch.unsettled()
         if unsettled:
             batch.learn(self._contenders(unsettled))
+        batch.settle()
+
+    def record(self, batch: Batch) -> Changes:
+        """Settle the flags, and write everything."""
+        self.settle(batch)
         changes = batch.changes()
         self._apply(changes)
         return changes

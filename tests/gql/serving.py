@@ -166,7 +166,9 @@ async def serving(database_url: str, **settings: Any) -> AsyncIterator[Served]:
     """Serve the app of these settings until the block ends; then nothing of it is left."""
     async with opened(database_url) as database:
         _, key = await create_key(database, f"test {secrets.token_hex(4)}")
-    app = create_app(Settings(database_url=SecretStr(database_url), **settings), database_url)
+    # Nothing moves by itself, so that a test can say what is there.
+    chosen = {"run_waiting": False} | settings
+    app = create_app(Settings(database_url=SecretStr(database_url), **chosen), database_url)
     config = configuration(app)
     config.load()
     server = uvicorn.Server(config)

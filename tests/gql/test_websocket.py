@@ -70,6 +70,7 @@ async def test_the_protocol_is_found_among_others(api: Served):
         '{"type": "complete"}',
         '{"type": "ping"} {"type": "ping"}',
         "[" * 60_000,
+        '{"type": "ping", "payload": ' + '{"a": ' * 900 + "1" + "}" * 901,
         b'{"type": "ping"}',
         b"\x00\xff",
     ],
@@ -93,6 +94,7 @@ async def test_a_frame_that_is_no_text_at_all_is_closed(api: Served, caplog: pyt
         await client.connection.send(b"\xff\xfe", text=True)
 
         assert (await client.closed())[0] == 1007
+    assert [record.exc_info for record in caplog.records if record.exc_info] == []
 
 
 @pytest.mark.parametrize("payload", [5, [], "Bearer x", True])

@@ -20,6 +20,8 @@ from tests.builders import (
     a_key,
     allocated,
     by_id,
+    claims_now,
+    counted,
     events_now,
     everything,
     lines_now,
@@ -145,6 +147,22 @@ async def test_a_request_is_told_the_status_that_the_ones_before_it_left(databas
     ]
     assert (await order_now(database, order)).version == 2
     assert await quantities_now(database, "CHAIR") == (3, 1, 2, 0)
+
+
+async def test_a_request_sees_the_flags_that_the_ones_before_it_lifted(database, caller, desk):
+    strong, weak = [await placed(database, caller, {"CHAIR": 1}) for _ in range(2)]
+    await allocated(database, caller, strong, weak)
+    await counted(database, caller, {"CHAIR": 1})
+    (claim,) = await claims_now(database, weak)
+
+    _, run = await at_once(
+        void_order(desk, caller, by_id(strong), "no", a_key()),
+        allocate_orders(desk, caller, a_run(weak), a_key()),
+    )
+
+    assert desk.batches == 1
+    assert (run.results[0].before, run.results[0].after) == (ALLOCATED, ALLOCATED)
+    assert [(one.id, one.overallocated) for one in await claims_now(database, weak)] == [(claim.id, 0)]
 
 
 async def test_i14_an_order_that_two_void_together_is_voided_once(database, caller, desk):
