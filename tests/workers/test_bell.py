@@ -61,7 +61,8 @@ async def test_a_ring_wakes_who_waits(url: str):
 async def test_a_wait_ends_by_itself(url: str):
     async with ringing(url) as bell:
         await settled(bell)
-        assert not await hears(bell, 0.05)
+        async with asyncio.timeout(2):
+            assert not await hears(bell, 0.05)
 
 
 async def test_a_ring_is_heard_on_other_nodes(database_url: str):

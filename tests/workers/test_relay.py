@@ -68,13 +68,10 @@ async def test_events_of_its_own_process_are_numbered_at_once(
     assert await positions(database) == [1, 2]
 
 
-async def test_an_idle_relay_looks_ten_times_a_second_and_no_more(
-    database: PostgresDatabase, databases: Databases, caller: Caller
-):
-    """Its own commits do not wake it up again."""
-    own = databases()
-    relay = Relay(own, Silence())
-    own.on_new_events = relay.nudge
+async def test_an_idle_relay_looks_ten_times_a_second_and_no_more(database: PostgresDatabase, caller: Caller):
+    """Its own commits do not wake it up again, and a nudge is good for one look."""
+    relay = Relay(database, Silence())
+    database.on_new_events = relay.nudge
     looks = 0
 
     def note(*_: object) -> None:
@@ -85,7 +82,7 @@ async def test_an_idle_relay_looks_ten_times_a_second_and_no_more(
         await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
         await placed(database, caller, {"CHAIR": 1})
         await all_numbered(database)
-        event.listen(own.engine.sync_engine, "begin", note)
+        event.listen(database.engine.sync_engine, "begin", note)
         await asyncio.sleep(0.5)
 
     assert 1 <= looks <= 7
