@@ -1,13 +1,14 @@
 """What must always be true, as SQL over today's tables: each statement returns the rows that break its invariant."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.kinds import AllocationEnd, AllocationStatus, OrderStatus, ShippingPolicy, StockQuantity
+from domain.kinds import AllocationEnd, AllocationStatus, OrderStatus, RunState, ShippingPolicy, StockQuantity
+from domain.runs import ENDED as ENDED_RUNS
 from domain.stock import FIELD
 
 SORT_MEMORY = "64MB"
@@ -51,7 +52,7 @@ async def _rows(connection: AsyncConnection, invariant: Invariant, most: int) ->
     return tuple(dict(row) for row in (await connection.execute(limited, {"most": most})).mappings())
 
 
-def _one_of(kind: type[AllocationEnd | AllocationStatus | OrderStatus | ShippingPolicy]) -> str:
+def _one_of(kind: Iterable[AllocationEnd | AllocationStatus | OrderStatus | RunState | ShippingPolicy]) -> str:
     return "(" + ", ".join(f"'{name}'" for name in kind) + ")"
 
 
@@ -279,6 +280,28 @@ EVENTS_IN_ORDER = f"""
     WHERE version <= version_before OR (nth > 1 AND position IS NOT NULL AND (position > position_before) IS NOT TRUE)
     """  # noqa: S608
 
+RUN_VERSIONS = """
+    SELECT run_id, r.version, e.events, e.versions, e.first, e.last
+    FROM (SELECT id AS run_id, version FROM allocation_runs) AS r
+    FULL JOIN (
+        SELECT run_id, count(*) AS events, count(DISTINCT version) AS versions, min(version) AS first,
+               max(version) AS last
+        FROM (
+            SELECT CAST(payload ->> 'run_id' AS bigint) AS run_id, CAST(payload ->> 'run_version' AS bigint) AS version
+            FROM events WHERE type = 'AllocationRunProgressed'
+        ) AS e GROUP BY 1
+    ) AS e USING (run_id)
+    WHERE (r.version, r.version, r.version, 1) IS DISTINCT FROM (e.events, e.versions, e.last, e.first)
+    """
+
+RUNS = f"""
+    SELECT r.id AS run_id, r.state, r.processed, r.total, r.outcomes, r.started_at, r.finished_at
+    FROM allocation_runs r
+    CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(value AS bigint)), 0) AS units FROM jsonb_each_text(r.outcomes)) AS o
+    WHERE r.state NOT IN {_one_of(RunState)} OR (r.finished_at IS NULL) = (r.state IN {_one_of(ENDED_RUNS)})
+        OR (r.started_at IS NULL) <> (r.state = 'QUEUED') OR r.processed > r.total OR o.units > r.processed
+    """  # noqa: S608
+
 POSITIONS = """
     SELECT id, position, expected
     FROM (SELECT id, position, row_number() OVER (ORDER BY position) AS expected FROM events
@@ -347,5 +370,11 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant(
         id="I15-allocated", statement="Only finalized orders hold allocations.", sql=CLAIMS_ARE_OF_FINALIZED_ORDERS
     ),
+    Invariant(
+        id="I5-runs",
+        statement="A run's AllocationRunProgressed versions have no hole and no double.",
+        sql=RUN_VERSIONS,
+    ),
+    Invariant(id="I15-runs", statement="A run is in a known state, and counts no more orders than it has.", sql=RUNS),
     Invariant(id="I15-void", statement="A void order has nothing open.", sql=VOID_ORDERS_ARE_CLOSED),
 )

@@ -158,8 +158,9 @@ class Copies:
         """The name of a copy."""
         return self._ready.popleft().result()
 
-    def give_back(self, name: str) -> None:
-        self._ready.append(self._thread.submit(self._renew, name))
+    def give_back(self, name: str, *, wipe: bool) -> None:
+        """`wipe`: nobody is in the copy any more."""
+        self._ready.append(self._thread.submit(self._renew, name, wipe))
 
     def close(self) -> None:
         for ready in self._ready:
@@ -171,8 +172,8 @@ class Copies:
         self._server.create(name, self._template)
         return name
 
-    def _renew(self, name: str) -> str:
-        if asyncio.run(self._wipe(name)):
+    def _renew(self, name: str, wipe: bool) -> str:
+        if wipe and asyncio.run(self._wipe(name)):
             return name
         self._server.drop(name)
         return self._make()
@@ -208,9 +209,13 @@ def database_url(server: Server, copies: Copies, request: pytest.FixtureRequest)
     name = copies.take()
     url = server.url_for(name)
     yield url
-    left_behind = server.left_behind(name)
-    broken = [] if request.node.get_closest_marker("breaks_invariants") else asyncio.run(_verify(url))
-    copies.give_back(name)
+    quiet = False
+    try:
+        left_behind = server.left_behind(name)
+        quiet = not left_behind
+        broken = [] if request.node.get_closest_marker("breaks_invariants") else asyncio.run(_verify(url))
+    finally:
+        copies.give_back(name, wipe=quiet)
     assert left_behind == []
     assert broken == []
 

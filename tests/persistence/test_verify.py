@@ -9,12 +9,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.ids import KeyId
-from domain.kinds import AllocationStatus, OrderStatus
+from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
 from persistence.database import PostgresDatabase, connect
 from persistence.verify import INVARIANTS, verify
 from services.callers import Caller
+from services.ports import OrderFilter
+from services.runs import StartRun, advance_a_run, start_allocation_run
 from tests.builders import (
     a_catalog,
+    a_key,
     allocated,
     counted,
     deallocated,
@@ -28,6 +31,8 @@ from tests.builders import (
 from tests.conftest import PREFIX, Server
 
 UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
+
+A_DRY_RUN = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PLACED_AT_ASC, dry_run=True)
 
 STRONG = "(SELECT min(id) FROM orders)"
 CHAIRS_IN_LEEDS = "item_id = 1 AND location_id = 1"
@@ -52,6 +57,9 @@ async def make_a_world(url: str) -> None:
     await edited(database, caller, partial, quantities={line.id: 8})
     await edited(database, caller, partial, quantities={line.id: 12})
     await counted(database, caller, {"CHAIR": 3})
+    await start_allocation_run(database, caller, A_DRY_RUN, a_key())
+    while await database.run(advance_a_run):
+        pass
     await database.run(lambda uow: uow.events.number(10_000))
     await received(database, caller, {"TABLE": 1})
     orders = strong, weak, partial, short, draft, void, given_back
@@ -327,6 +335,26 @@ BREAKAGES = {
                        e.location_id, 1, 'EDITED', e.allocated_at FROM ended_allocations e LIMIT 1""",
         ),
         {"I10-parts"},
+    ),
+    "a run's event is lost": (
+        ("""DELETE FROM events WHERE id = (SELECT min(id) FROM events WHERE type = 'AllocationRunProgressed')""",),
+        {"I5-runs", "I6-dense"},
+    ),
+    "a run went on without an event": (
+        ("UPDATE allocation_runs SET version = version + 1",),
+        {"I5-runs"},
+    ),
+    "a run that has ended does not know when": (
+        ("UPDATE allocation_runs SET finished_at = NULL",),
+        {"I15-runs"},
+    ),
+    "a run has served more orders than there are": (
+        ("UPDATE allocation_runs SET processed = total + 1",),
+        {"I15-runs"},
+    ),
+    "a run counts an order twice": (
+        ("""UPDATE allocation_runs SET outcomes = jsonb_build_object('ALLOCATED', processed + 1)""",),
+        {"I15-runs"},
     ),
     "an order in a state that there is not": (
         (f"UPDATE orders SET status = 'LOST' WHERE id = {STRONG}",),
