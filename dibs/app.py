@@ -1,5 +1,6 @@
 """The application: every part made and plugged together in one place. Importing it opens nothing."""
 
+import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,6 +33,8 @@ from services.desk import Desk
 from workers.loop import after, running
 from workers.relay import Relay
 from workers.runs import Runner
+
+log = logging.getLogger("dibs.app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,11 @@ def _plug(settings: Settings, engine: AsyncEngine, database: PostgresDatabase, d
 
 
 async def _schema_is_there(engine: AsyncEngine) -> bool:
+    """Whatever stands in the way now may be gone when it is asked again."""
     try:
         return await schema_is_current(engine)
-    except (SQLAlchemyError, OSError, TimeoutError):
+    except Exception as error:
+        log.warning("the schema cannot be seen yet: %r", error)
         return False
 
 

@@ -482,7 +482,8 @@ END_CLAIMS = sql(
     """
     INSERT INTO ended_allocations (allocation_id, line_id, item_id, location_id, quantity, reason, allocated_at)
     SELECT a.id, a.line_id, a.item_id, a.location_id, n.quantity, n.reason, a.allocated_at
-    FROM unnest(:ids, :quantities, :reasons) AS n(id, quantity, reason) JOIN allocations a ON a.id = n.id
+    FROM unnest(:ids, :quantities, :reasons) WITH ORDINALITY AS n(id, quantity, reason, at)
+    JOIN allocations a ON a.id = n.id ORDER BY n.at
     """,
     ids=BIGINTS,
     quantities=INTS,

@@ -1,6 +1,9 @@
 """Commands run within the test's own process, where starting Python anew would tell nothing more."""
 
-from collections.abc import Callable
+import gc
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -21,11 +24,26 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             for name, value in settings.items():
                 patch.setenv(name, value)
             patch.setattr("sys.argv", ["dibs", *map(str, arguments)])
-            code = _exit_code(cli.main)
+            with _as_it_was():
+                code = _exit_code(cli.main)
         said = capsys.readouterr()
         return Ended(code, said.out, said.err)
 
     return run
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """A command sets its process up for itself: logging and the collector are given back."""
+    root, thresholds = logging.getLogger(), gc.get_threshold()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _exit_code(main: Callable[[], None]) -> int:

@@ -1,0 +1,55 @@
+"""Idempotency keys in the database: taken in one order, many at once, with what is stored already."""
+
+from sqlalchemy import event
+
+KEYS = [(2, "placeOrder", "b"), (1, "voidOrder", "a"), (1, "placeOrder", "z"), (1, "placeOrder", "b")]
+
+
+def fingerprints(keys):
+    return [(key, repr(key).encode()) for key in keys]
+
+
+async def test_keys_are_taken_in_one_order_so_that_nobody_waits_in_a_circle(engine, database):
+    sent = []
+
+    def note(_connection, _cursor, _statement, parameters, *_):
+        sent.append(parameters)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    for keys in (KEYS, KEYS[::-1]):
+        sent.clear()
+
+        async def claim(uow, keys=keys):
+            await uow.keys.claim(fingerprints(keys))
+            await uow.keys.forget(keys)
+
+        await database.run(claim)
+        assert [1, 1, 1, 2] in sent[0]
+        assert ["placeOrder", "placeOrder", "voidOrder", "placeOrder"] in sent[0]
+        assert ["b", "z", "a", "b"] in sent[0]
+
+
+async def test_a_claim_takes_the_keys_that_are_free_and_tells_what_is_stored_under_the_others(database):
+    async def claim_two(uow):
+        assert await uow.keys.claim(fingerprints(KEYS[:2])) == {}
+        await uow.keys.keep([(KEYS[0], {"order": 5}), (KEYS[1], [1, 2])])
+
+    await database.run(claim_two)
+
+    async def claim_all(uow):
+        stored = await uow.keys.claim(fingerprints(KEYS))
+        assert stored == {
+            KEYS[0]: (repr(KEYS[0]).encode(), {"order": 5}),
+            KEYS[1]: (repr(KEYS[1]).encode(), [1, 2]),
+        }
+        await uow.keys.keep([(KEYS[2], "done")])
+        await uow.keys.forget([KEYS[3]])
+
+    await database.run(claim_all)
+
+    async def claim_the_last_two(uow):
+        stored = await uow.keys.claim(fingerprints(KEYS[2:]))
+        assert stored == {KEYS[2]: (repr(KEYS[2]).encode(), "done")}
+        await uow.keys.keep([(KEYS[3], "done too")])
+
+    await database.run(claim_the_last_two)
