@@ -1,11 +1,9 @@
 """The application: every part made and plugged together in one place. Importing it opens nothing."""
 
-import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TypedDict
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,11 +28,9 @@ from persistence.migrating import schema_is_current
 from services.callers import Caller
 from services.credentials import authenticate
 from services.desk import Desk
-from workers.loop import after, running
+from workers.loop import running
 from workers.relay import Relay
 from workers.runs import Runner
-
-log = logging.getLogger("dibs.app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +60,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         desk, feed, relay = Desk(database), Feed(database, bell), Relay(database, bell)
         database.on_new_events = relay.nudge
         try:
-            ready = partial(_schema_is_there, engine)
             runner = Runner(database, run_waiting=settings.run_waiting)
-            jobs = [partial(after, ready, job) for job in (relay.run, feed.run, runner.run)]
-            async with running(bell.run, *jobs):
+            async with running(bell.run, relay.run, feed.run, runner.run):
                 yield {"running": _plug(settings, engine, database, desk, feed)}
                 await desk.close()
         finally:
@@ -93,15 +87,6 @@ def _plug(settings: Settings, engine: AsyncEngine, database: PostgresDatabase, d
         return Context(caller, database, desk, feed)
 
     return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
-
-
-async def _schema_is_there(engine: AsyncEngine) -> bool:
-    """Whatever stands in the way now may be gone when it is asked again."""
-    try:
-        return await schema_is_current(engine)
-    except Exception as error:
-        log.warning("the schema cannot be seen yet: %r", error)
-        return False
 
 
 async def _graphql(request: Request) -> Response:

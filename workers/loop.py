@@ -9,15 +9,6 @@ log = logging.getLogger("dibs.workers")
 
 log = logging.getLogger("dibs.jobs")
 
-LOOK_AGAIN_SECONDS = 1.0
-
-
-async def after(ready: Callable[[], Awaitable[bool]], job: Callable[[], Awaitable[None]]) -> None:
-    """Run the job once everything is ready for it; until then look again and again."""
-    while not await ready():  # noqa: ASYNC110  (what it waits for is in the database)
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
-    await job()
-
 
 @asynccontextmanager
 async def running(*jobs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:

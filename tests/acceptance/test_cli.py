@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.acceptance.processes import KEY, ROOT, Ended, dibs, has_traceback, serving
+from tests.acceptance.processes import KEY, ROOT, Ended, has_traceback, serving
 from tests.importing.files import DAY, DEMO_STOCK, UCI
 
 MAPPED = [word for column, heading in UCI.items() for word in ("--map", f"{column}={heading}")]
@@ -20,16 +20,16 @@ STOP_SECONDS_MAX = 6
 Command = Callable[..., Ended]
 
 
-def test_help_names_every_command():
-    ended = dibs("--help")
+def test_help_names_every_command(command: Command):
+    ended = command("--help")
 
     assert ended.code == 0
-    for command in ("serve", "demo", "migrate", "schema", "import", "allocate", "status", "verify"):
-        assert f" {command} " in ended.out
+    for name in ("serve", "demo", "migrate", "schema", "import", "allocate", "status", "verify"):
+        assert f" {name} " in ended.out
 
 
-def test_the_schema_is_printed_as_it_is_in_the_repository():
-    assert dibs("schema").out == (ROOT / "gql" / "schema" / "schema.graphql").read_text()
+def test_the_schema_is_printed_as_it_is_in_the_repository(command: Command):
+    assert command("schema").out == (ROOT / "gql" / "schema" / "schema.graphql").read_text()
 
 
 def test_migrating_twice_is_migrating_once(empty_database_url: str, command: Command):

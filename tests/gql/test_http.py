@@ -668,10 +668,13 @@ async def test_nothing_else_is_there(api: Served, path: str):
 @pytest.mark.asyncio(loop_scope="function")
 async def test_an_api_on_an_older_schema_is_alive_and_not_ready(served: Served):
     connection = await asyncpg.connect(served.database_url)
+    (before,) = await connection.fetch("UPDATE alembic_version SET version_num = version_num RETURNING version_num")
     await connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    await connection.close()
 
     ready = await served.client.get("/readyz")
+
+    await connection.execute("UPDATE alembic_version SET version_num = $1", before["version_num"])
+    await connection.close()
 
     assert ready.status_code == 503
     assert "dibs migrate" in ready.json()["reason"]

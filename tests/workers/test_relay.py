@@ -19,7 +19,7 @@ from tests.builders import a_catalog, allocated, placed
 from tests.gql.proxy import proxied
 from tests.gql.serving import Silence, all_numbered, until
 from workers import relay as relays
-from workers.loop import after, running
+from workers.loop import running
 from workers.relay import Relay, number_events
 
 Databases = Callable[..., PostgresDatabase]
@@ -182,21 +182,14 @@ async def test_relay_and_feed_outlive_the_loss_of_the_database(
     assert all(record.levelno <= logging.WARNING for record in caplog.records)
 
 
-async def test_a_job_waits_until_everything_is_ready_for_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("workers.loop.LOOK_AGAIN_SECONDS", 0.001)
-    answers = iter([False, False, True])
-    done = asyncio.Event()
-
-    async def ready() -> bool:
-        return next(answers)
-
+async def test_a_job_that_ends_although_it_never_should_is_in_the_log(caplog: pytest.LogCaptureFixture):
     async def job() -> None:
-        done.set()
+        raise RuntimeError("a mistake")
 
-    await after(ready, job)
+    async with running(job):
+        await until(lambda: "a worker has ended" in caplog.text)
 
-    assert done.is_set()
-    assert list(answers) == []
+    assert "RuntimeError: a mistake" in caplog.text
 
 
 async def test_jobs_are_cancelled_and_waited_for_on_the_way_out():
