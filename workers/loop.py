@@ -5,8 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-log = logging.getLogger("dibs.workers")
-
 log = logging.getLogger("dibs.jobs")
 
 
@@ -19,19 +17,12 @@ async def running(*jobs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     tasks = [asyncio.ensure_future(job()) for job in jobs]
     for task in tasks:
         task.add_done_callback(_report)
-    for task in tasks:
-        task.add_done_callback(_complain)
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _complain(task: asyncio.Future[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.critical("a worker has ended, and nobody does its work any more", exc_info=error)
 
 
 def _report(task: asyncio.Future[None]) -> None:

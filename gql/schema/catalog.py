@@ -2,6 +2,7 @@
 
 import strawberry
 
+import gql.schema.kinds  # noqa: F401  (makes the enums known, before a type names them)
 from domain import kinds, stock
 from domain.ids import ItemId, LocationId
 from gql.context import Info

@@ -10,6 +10,7 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
+import gql.schema.kinds  # noqa: F401  (makes the enums known, before a type names them)
 from domain.kinds import (
     AdjustmentReason,
     AllocationSequence,

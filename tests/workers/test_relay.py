@@ -187,7 +187,7 @@ async def test_a_job_that_ends_although_it_never_should_is_in_the_log(caplog: py
         raise RuntimeError("a mistake")
 
     async with running(job):
-        await until(lambda: "a worker has ended" in caplog.text)
+        await until(lambda: "a job of this process has ended" in caplog.text)
 
     assert "RuntimeError: a mistake" in caplog.text
 
