@@ -1,10 +1,10 @@
 """Allocate and deallocate: the operations on a batch, each order with its own outcome."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from domain.allocation import Ask, OpenOrder, OrderPlan, StockView, Take, plan
+from domain.allocation import FREE_FOR_ALL, Ask, Claim, OpenOrder, OrderPlan, Policy, StockView, Take, plan
 from domain.batch import Batch
 from domain.errors import DomainError, NotFound, OrderNotInState
 from domain.ids import ItemId, LineId, LocationId, OrderId
@@ -43,7 +43,8 @@ class LineOutcome:
 class OrderOutcome:
     """What happened to one order of the input, at position `index` from 0; with a refusal, nothing did.
 
-    `lines` is empty where nobody asked for each line.
+    `lines` is empty where nobody asked for each line. `sourcing_capped`: there were more sets of locations than were
+    looked at.
     """
 
     index: int
@@ -52,27 +53,34 @@ class OrderOutcome:
     after: AllocationStatus | None = None
     lines: tuple[LineOutcome, ...] = ()
     refusal: DomainError | None = None
+    sourcing_capped: bool = False
 
 
-def allocate(
-    batch: Batch,
-    wanted: Sequence[OrderToAllocate],
-    locations: Mapping[LocationId, int] | None = None,
-    *,
-    each_line: bool = True,
-) -> tuple[OrderOutcome, ...]:
-    """Promise stock to the orders in the sequence given. `locations`: those that may be used, with their ranks.
+@dataclass(slots=True, kw_only=True)
+class Terms:
+    """What holds for all orders of a run. `locations`: those that may be used, with their ranks; None: all.
 
-    `each_line`: whether the outcomes shall tell of each line.
+    `each_line`: whether the outcomes shall tell of each line. `closed`: SKUs that no later order may have; it grows.
     """
-    ranks = {location.id: location.rank for location in batch.locations.values()} if locations is None else locations
+
+    policy: Policy = FREE_FOR_ALL
+    locations: Mapping[LocationId, int] | None = None
+    each_line: bool = True
+    closed: set[ItemId] = field(default_factory=set)
+
+
+def allocate(batch: Batch, wanted: Sequence[OrderToAllocate], terms: Terms | None = None) -> tuple[OrderOutcome, ...]:
+    """Promise stock to the orders in the sequence given."""
+    terms = terms or Terms()
     refused = {index: refusal for index, one in enumerate(wanted) if (refusal := _refuse(batch, one))}
     served = [index for index in range(len(wanted)) if index not in refused]
     before = {index: batch.status_of(_known(wanted[index])) for index in served}
     demands = [
-        _open_order(batch, batch.orders[_known(wanted[index])], before[index], wanted[index].lines) for index in served
+        _open_order(batch, batch.orders[_known(wanted[index])], before[index], wanted[index].lines, terms.policy)
+        for index in served
     ]
-    decision = plan(demands, StockView(batch.levels.values(), ranks))
+    decision = plan(demands, _stock(batch, demands, terms), terms.policy, terms.closed)
+    terms.closed |= decision.closed
     for demand in demands:
         if demand.gives_back:
             _give_back_all(batch, demand.order, AllocationCause.RUN)
@@ -83,9 +91,16 @@ def allocate(
     return tuple(
         OrderOutcome(index=index, order=one.order, refusal=refused[index])
         if index in refused
-        else _outcome(batch, index, *done[index], before[index], each_line=each_line)
+        else _outcome(batch, index, *done[index], before[index], each_line=terms.each_line)
         for index, one in enumerate(wanted)
     )
+
+
+def _stock(batch: Batch, demands: Iterable[OpenOrder], terms: Terms) -> StockView:
+    """Only of what is wanted: a batch may have hundreds of runs, each of one order."""
+    items = {ask.item for demand in demands for ask in demand.asks}
+    ranks = batch.ranks if terms.locations is None else terms.locations
+    return StockView(batch.levels_of(items), ranks, batch.locations)
 
 
 def deallocate(batch: Batch, orders: Sequence[tuple[str, OrderId | None]]) -> tuple[OrderOutcome, ...]:
@@ -112,10 +127,17 @@ def _refuse(batch: Batch, wanted: OrderToAllocate) -> DomainError | None:
 
 
 def _open_order(
-    batch: Batch, order: Order, status: AllocationStatus | None, wanted: Mapping[LineId, int | None] | None
+    batch: Batch,
+    order: Order,
+    status: AllocationStatus | None,
+    wanted: Mapping[LineId, int | None] | None,
+    policy: Policy,
 ) -> OpenOrder:
     """What the order looks for: its open units that are not set aside, or all of them where it is overallocated."""
     starts_over = status is AllocationStatus.OVERALLOCATED
+    claims = batch.claims_of(order.id)
+    sourcing = batch.sourcing_of(order)
+    held = _held_at(claims) if claims and not starts_over and not sourcing.split_lines else {}
     asks: list[Ask] = []
     not_asked_for = 0
     for line in batch.lines_of(order.id):
@@ -123,19 +145,26 @@ def _open_order(
         open_units = line.open
         target = _target(line, open_units, wanted, starts_over=starts_over)
         if target is not None:
-            asks.append(Ask(line.id, line.item, max(0, target - kept)))
+            asks.append(Ask(line.id, line.item, max(0, target - kept), held.get(line.id, ())))
         not_asked_for += open_units - max(target or 0, kept)
     return OpenOrder(
         order=order.id,
         asks=tuple(asks),
-        gives_back=tuple(
-            Take(claim.line, claim.item, claim.location, claim.quantity) for claim in batch.claims_of(order.id)
-        )
+        gives_back=tuple(Take(claim.line, claim.item, claim.location, claim.quantity) for claim in claims)
         if starts_over
         else (),
-        all_or_nothing=order.shipping_policy is ShippingPolicy.SHIP_COMPLETE,
+        all_or_nothing=(policy.shipping_policy or order.shipping_policy) is ShippingPolicy.SHIP_COMPLETE,
         not_asked_for=not_asked_for,
+        sourcing=sourcing,
+        ship_to=order.ship_to,
     )
+
+
+def _held_at(claims: Iterable[Claim]) -> dict[LineId, tuple[LocationId, ...]]:
+    held: defaultdict[LineId, list[LocationId]] = defaultdict(list)
+    for claim in claims:
+        held[claim.line].append(claim.location)
+    return {line: tuple(locations) for line, locations in held.items()}
 
 
 def _target(
@@ -180,6 +209,7 @@ def _outcome(
         before=before,
         after=batch.status_of(demand.order),
         lines=_line_outcomes(demand, decision) if each_line else (),
+        sourcing_capped=decision.sourcing_capped,
     )
 
 

@@ -3,20 +3,25 @@
 `plan` promises stock to orders in the sequence given. `flags` says which claims are no longer backed when stock falls.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId
-from domain.stock import StockLevel
+from domain.kinds import ShippingPolicy
+from domain.orders import Address
+from domain.sourcing import BY_RANK, Sourcing, arrange
+from domain.stock import Location, StockLevel
 
 
 class Ask(NamedTuple):
-    """Units that a line still wants."""
+    """Units that a line still wants. `held_at`: where it has some already."""
 
     line: LineId
     item: ItemId
     quantity: int
+    held_at: tuple[LocationId, ...] = ()
 
 
 class Take(NamedTuple):
@@ -26,6 +31,21 @@ class Take(NamedTuple):
     item: ItemId
     location: LocationId
     quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a run decides. `smaller_may_pass`: where an order does not get all it wants, a later one may have the rest.
+
+    `shipping_policy`: holds for every order of the run; None: each order's own.
+    """
+
+    smaller_may_pass: bool = True
+    shipping_policy: ShippingPolicy | None = None
+
+
+FREE_FOR_ALL = Policy()
+"""What holds where nobody has said anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,32 +62,49 @@ class OpenOrder:
     gives_back: tuple[Take, ...] = ()
     all_or_nothing: bool = False
     not_asked_for: int = 0
+    sourcing: Sourcing = BY_RANK
+    ship_to: Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPlan:
-    """The decision for one order: what is taken, and how many units of which line are short."""
+    """The decision for one order: what is taken, and how many units of which line are short.
+
+    `sourcing_capped`: there were more sets of locations than were looked at.
+    """
 
     order: OrderId
     takes: tuple[Take, ...]
     short: Mapping[LineId, int]
+    sourcing_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decisions of a batch, in its sequence."""
+    """The decisions of a batch, in its sequence. `closed`: SKUs that no later order of the run may have."""
 
     orders: tuple[OrderPlan, ...]
+    closed: frozenset[ItemId] = frozenset()
 
 
 class StockView:
     """The stock that a plan may draw on: per SKU, its locations in the order in which they are tried.
 
-    Locations come by rank, then by id. A level's `available` is all that can be taken from it.
+    Locations come by rank, then by id, unless an order's sourcing arranges them anew. A level's `available` is all that
+    can be taken from it.
     """
 
-    def __init__(self, levels: Iterable[StockLevel], ranks: Mapping[LocationId, int]) -> None:
-        """`ranks`: the locations that may be used, each with its rank (lower is tried first)."""
+    def __init__(
+        self,
+        levels: Iterable[StockLevel],
+        ranks: Mapping[LocationId, int],
+        places: Mapping[LocationId, Location] | None = None,
+    ) -> None:
+        """`ranks`: the locations that may be used, each with its rank (lower is tried first).
+
+        `places` has all of them; only orders with sourcing rules of their own need it.
+        """
+        self.places = places or {}
         self.supply: dict[LevelKey, int] = {}
         self.committed: dict[LevelKey, int] = {}
         self.locations: dict[ItemId, list[LocationId]] = {}
@@ -77,48 +114,104 @@ class StockView:
                 self.committed[level.key] = level.committed
                 self.locations.setdefault(level.item, []).append(level.location)
         for codes in self.locations.values():
-            codes.sort(key=lambda location: (ranks[location], location))
+            if len(codes) > 1:
+                codes.sort(key=lambda location: (ranks[location], location))
 
 
-def plan(orders: Sequence[OpenOrder], stock: StockView) -> Plan:
+def plan(
+    orders: Sequence[OpenOrder],
+    stock: StockView,
+    policy: Policy = FREE_FOR_ALL,
+    closed: Collection[ItemId] = (),
+) -> Plan:
     """Promise stock to the orders in the sequence given; account for every unit that is short.
 
     The same SKU on several lines draws on one stock, so demand is summed. The same input gives the same plan.
+    `closed`: SKUs that earlier batches of the same run have closed.
     """
-    committed = dict(stock.committed)
-    return Plan(tuple(_serve(order, stock, committed) for order in orders))
+    walk = _Walk(stock, policy, closed)
+    return Plan(tuple(map(walk.serve, orders)), frozenset(walk.closed))
 
 
-def _serve(order: OpenOrder, stock: StockView, committed: dict[LevelKey, int]) -> OrderPlan:
-    for claim in order.gives_back:
-        if (claim.item, claim.location) in committed:
-            committed[claim.item, claim.location] -= claim.quantity
-    takes: list[Take] = []
-    short: dict[LineId, int] = {}
-    for ask in order.asks:
-        missing = _take(ask, stock, committed, takes)
-        if missing:
-            short[ask.line] = missing
-    if order.all_or_nothing and (short or order.not_asked_for):
-        for take in takes:
-            committed[take.item, take.location] -= take.quantity
-        return OrderPlan(order=order.order, takes=(), short={ask.line: ask.quantity for ask in order.asks})
-    return OrderPlan(order=order.order, takes=tuple(takes), short=short)
+class _Walk:
+    """From order to order: what is committed by then, and what is closed."""
 
+    def __init__(self, stock: StockView, policy: Policy, closed: Collection[ItemId]) -> None:
+        self.stock = stock
+        self.policy = policy
+        self.committed = dict(stock.committed)
+        self.closed = set(closed)
 
-def _take(ask: Ask, stock: StockView, committed: dict[LevelKey, int], takes: list[Take]) -> int:
-    """Take what there is for one line, location by location; the units that are missing."""
-    line, item, missing = ask
-    for location in stock.locations.get(item, ()):
+    def serve(self, order: OpenOrder) -> OrderPlan:
+        committed = self.committed
+        for claim in order.gives_back:
+            if (claim.item, claim.location) in committed:
+                committed[claim.item, claim.location] -= claim.quantity
+        locations, capped = self._arranged(order)
+        takes: list[Take] = []
+        short: dict[LineId, int] = {}
+        for ask in order.asks:
+            missing = ask.quantity
+            if ask.item not in self.closed:
+                tried = locations.get(ask.item, ())
+                missing = self._take(ask, tried if order.sourcing.split_lines else self._one_of(tried, ask), takes)
+            if missing:
+                short[ask.line] = missing
+        if order.all_or_nothing and (short or order.not_asked_for):
+            for take in takes:
+                committed[take.item, take.location] -= take.quantity
+            takes, short = [], {ask.line: ask.quantity for ask in order.asks}
+        if short and not self.policy.smaller_may_pass:
+            self.closed.update(ask.item for ask in order.asks if ask.line in short)
+        return OrderPlan(order=order.order, takes=tuple(takes), short=short, sourcing_capped=capped)
+
+    def _take(self, ask: Ask, locations: Iterable[LocationId], takes: list[Take]) -> int:
+        """Take what there is for one line, location by location; the units that are missing."""
+        line, item, missing, _ = ask
+        for location in locations:
+            key = (item, location)
+            quantity = min(missing, self.stock.supply[key] - self.committed[key])
+            if quantity > 0:
+                self.committed[key] += quantity
+                takes.append(Take(line, item, location, quantity))
+                missing -= quantity
+                if not missing:
+                    break
+        return missing
+
+    # ------------------------------------------------------------ which locations
+
+    def _arranged(self, order: OpenOrder) -> tuple[Mapping[ItemId, Sequence[LocationId]], bool]:
+        """For each SKU that the order wants, the locations in the order in which they are tried for it."""
+        sourcing = order.sourcing
+        if sourcing is BY_RANK:
+            return self.stock.locations, False
+        demand: Counter[ItemId] = Counter()
+        for ask in order.asks:
+            demand[ask.item] += ask.quantity
+        usable = {
+            item: {at for at in self.stock.locations.get(item, ()) if _is_enabled(sourcing, at)} for item in demand
+        }
+        candidates = [self.stock.places[at] for at in dict.fromkeys(at for some in usable.values() for at in some)]
+        arranged = arrange(demand, candidates, sourcing.rules, order.ship_to, self._available)
+        tried = {item: [at for at in arranged.locations if at in usable[item]] for item in demand}
+        return tried, arranged.capped
+
+    def _available(self, item: ItemId, location: LocationId) -> int:
         key = (item, location)
-        quantity = min(missing, stock.supply[key] - committed[key])
-        if quantity > 0:
-            committed[key] += quantity
-            takes.append(Take(line, item, location, quantity))
-            missing -= quantity
-            if not missing:
-                break
-    return missing
+        return self.stock.supply[key] - self.committed[key] if key in self.stock.supply else 0
+
+    def _one_of(self, locations: Sequence[LocationId], ask: Ask) -> Sequence[LocationId]:
+        """A line that must not be split stays where it is, goes where all of it is, or else to where most of it is."""
+        if ask.held_at:
+            return [location for location in locations if location in ask.held_at]
+        most = max((self._available(ask.item, location) for location in locations), default=0)
+        enough = min(most, ask.quantity)
+        return next(([at] for at in locations if self._available(ask.item, at) >= enough), ())
+
+
+def _is_enabled(sourcing: Sourcing, location: LocationId) -> bool:
+    return sourcing.locations is None or location in sourcing.locations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

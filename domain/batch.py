@@ -14,14 +14,19 @@ from domain.events import AllocationStatusChanged, Event, OrderChanged, StockLev
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
 from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, Movement, StockLevel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was read under the locks: the orders with all their lines and claims, and the levels of every locked SKU."""
+    """What was read under the locks: the orders with all their lines and claims, and the levels of every locked SKU.
+
+    `sourcing` by the channel's code, where it is not by rank.
+    """
 
     locations: Mapping[LocationId, Location] = field(default_factory=dict)
+    sourcing: Mapping[str, Sourcing] = field(default_factory=dict)
     skus: Mapping[ItemId, Sku] = field(default_factory=dict)
     levels: Sequence[StockLevel] = ()
     orders: Sequence[Order] = ()
@@ -89,8 +94,13 @@ class Batch:
         self.actor = actor
         self.request = request
         self.locations = dict(facts.locations)
+        self.ranks = {location.id: location.rank for location in facts.locations.values()}
+        self.sourcing = dict(facts.sourcing)
         self.skus = dict(facts.skus)
         self.levels = {level.key: level for level in facts.levels}
+        self._levels_of: defaultdict[ItemId, list[LevelKey]] = defaultdict(list)
+        for key in self.levels:
+            self._levels_of[key[0]].append(key)
         self.orders: dict[OrderId, Order] = {}
         self.lines: dict[LineId, OrderLine] = {}
         self.claims: dict[AllocationId, Claim] = {}
@@ -137,6 +147,13 @@ class Batch:
     def terms_of(self, order: OrderId) -> OrderTerms | None:
         """The order's terms, if this batch has made or changed them."""
         return self._made.terms.get(order)
+
+    def levels_of(self, items: Iterable[ItemId]) -> list[StockLevel]:
+        """The levels of these SKUs, as they are now."""
+        return [self.levels[key] for item in items for key in self._levels_of.get(item, ())]
+
+    def sourcing_of(self, order: Order) -> Sourcing:
+        return self.sourcing.get(order.channel, BY_RANK)
 
     def lines_of(self, order: OrderId) -> list[OrderLine]:
         return [self.lines[line] for line in self._lines_of[order]]
@@ -199,6 +216,8 @@ class Batch:
 
     def change_level(self, level: StockLevel, cause: AllocationCause) -> None:
         """Replace a level; its flags follow in `changes`."""
+        if level.key not in self.levels:
+            self._levels_of[level.item].append(level.key)
         self.levels[level.key] = level
         self._stale_levels.add(level.key)
         self._level_causes[level.key] = cause

@@ -29,6 +29,15 @@ class ShippingPolicy(StrEnum):
     SHIP_COMPLETE = "SHIP_COMPLETE"
 
 
+class SourcingRule(StrEnum):
+    """What makes one location better than another for an order; of several rules the first that is no tie decides."""
+
+    LOCATION_RANK = "LOCATION_RANK"
+    NEAREST = "NEAREST"
+    FEWEST_SPLITS = "FEWEST_SPLITS"
+    MOST_STOCK = "MOST_STOCK"
+
+
 class LocationKind(StrEnum):
     """What sort of place keeps the stock."""
 

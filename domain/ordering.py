@@ -39,6 +39,7 @@ def place(batch: Batch, order: OrderId, lines: Iterable[LineId], items: Mapping[
         shipping_policy=new.terms.shipping_policy,
         priority=new.terms.priority,
         version=0,
+        ship_to=new.terms.ship_to,
     )
     batch.place(placed, new, _placed_lines(order, 0, lines, items, new.lines))
 
@@ -55,7 +56,8 @@ def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], i
     for placed in _placed_lines(order_id, len(existing), lines, items, edit.added):
         batch.add_line(placed)
     if edit.terms:
-        order = replace(order, priority=edit.terms.priority, shipping_policy=edit.terms.shipping_policy)
+        terms = edit.terms
+        order = replace(order, priority=terms.priority, shipping_policy=terms.shipping_policy, ship_to=terms.ship_to)
     batch.change_order(order, OrderChange.EDITED, edit.terms)
     batch.explain(order_id, AllocationCause.EDITED)
 

@@ -25,6 +25,21 @@ def states_that_allow(operation: str) -> tuple[OrderStatus, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where goods go. Latitude and longitude in degrees."""
+
+    name: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    city: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    country_code: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
     """The quantities of one line, in units.
 
@@ -50,7 +65,7 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What allocation needs to know of an order."""
+    """What allocation needs to know of an order; `ship_to` where its channel's sourcing asks for it."""
 
     id: OrderId
     number: str
@@ -60,6 +75,7 @@ class Order:
     shipping_policy: ShippingPolicy
     priority: int
     version: int
+    ship_to: Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,21 +93,6 @@ class Customer:
     name: str | None = None
     email: str | None = None
     reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where goods go. Latitude and longitude in degrees."""
-
-    name: str | None = None
-    line1: str | None = None
-    line2: str | None = None
-    city: str | None = None
-    region: str | None = None
-    postal_code: str | None = None
-    country_code: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

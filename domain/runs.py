@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from domain.ids import OrderId, RunId
+from domain.allocation import FREE_FOR_ALL, Policy
+from domain.ids import ItemId, OrderId, RunId
 from domain.kinds import AllocationSequence, RunState
 
 TRANSITIONS: Mapping[RunState, tuple[RunState, ...]] = {
@@ -31,7 +32,7 @@ class RunSeek:
 class Run:
     """One background run. `seek`: the last order that it looked at; `filter` as `OrderFilter` has it.
 
-    `moved`: what a dry run would have committed so far, by level.
+    `moved`: what a dry run would have committed so far, by level. `closed`: SKUs that no later order may have.
     """
 
     id: RunId
@@ -46,6 +47,8 @@ class Run:
     outcomes: Mapping[str, int] = field(default_factory=dict)
     seek: RunSeek | None = None
     moved: tuple[tuple[int, int, int], ...] = ()
+    policy: Policy = FREE_FOR_ALL
+    closed: frozenset[ItemId] = frozenset()
     version: int = 1
     started_at: datetime | None = None
     finished_at: datetime | None = None

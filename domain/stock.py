@@ -29,6 +29,7 @@ class Location:
     name: str
     kind: LocationKind = LocationKind.WAREHOUSE
     country_code: str | None = None
+    region: str | None = None
     latitude: float | None = None
     longitude: float | None = None
     rank: int = 100

@@ -46,6 +46,9 @@ class Mutation:
 
     save_items = strawberry.mutation(write.save_items, description="Create or update items by SKU.")
     save_locations = strawberry.mutation(write.save_locations, description="Create or update locations by code.")
+    save_channels = strawberry.mutation(
+        write.save_channels, description="Create or update channels by code: also how their orders are served."
+    )
     receive_stock = strawberry.mutation(write.receive_stock, description="Add received goods to on hand.")
     adjust_stock = strawberry.mutation(
         write.adjust_stock,

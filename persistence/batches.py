@@ -12,9 +12,9 @@ from domain.allocation import Claim
 from domain.batch import Changes, Facts, PlacedLine
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
-from domain.orders import NewOrder, Order, OrderLine, OrderTerms
+from domain.orders import Address, NewOrder, Order, OrderLine, OrderTerms
 from domain.stock import StockLevel
-from persistence.catalog import read_locations
+from persistence.catalog import IS_SOURCED, read_places
 from persistence.events import append
 from persistence.locks import LocksWereTooFew, lock_skus
 from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, columns, sql
@@ -44,11 +44,12 @@ LEVELS = sql(
     items=INTS,
 )
 
-ORDERS = """
-    SELECT o.id, o.number, c.code, o.status, o.allocation_status, o.shipping_policy, o.priority, o.version
+ORDERS = f"""
+    SELECT o.id, o.number, c.code, o.status, o.allocation_status, o.shipping_policy, o.priority, o.version,
+           CASE WHEN {IS_SOURCED} THEN o.ship_to END AS ship_to
     FROM orders o JOIN channels c ON c.id = o.channel_id
     WHERE o.id = ANY(:orders) ORDER BY o.id
-    """
+    """  # noqa: S608  (a constant)
 READ_ORDERS = sql(ORDERS, orders=BIGINTS)
 LOCK_ORDERS = sql(ORDERS + " FOR NO KEY UPDATE OF o", orders=BIGINTS)
 
@@ -129,8 +130,9 @@ class PostgresBatches:
         rows = await self._rows_of(READ_ORDERS, orders)
         if any(line.item_id not in locked for line in rows.lines):
             raise LocksWereTooFew
-        locations = {location.id: location for location in await read_locations(self._connection)}
-        return replace(await self._whole(rows, skus), locations=locations, skus=skus, levels=levels)
+        locations, sourcing = await read_places(self._connection)
+        facts = await self._whole(rows, skus)
+        return replace(facts, locations=locations, sourcing=sourcing, skus=skus, levels=levels)
 
     async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
         """Lock and read the orders that hold the weakest claims of each level, up to so many units."""
@@ -248,6 +250,7 @@ def _order(row: Any) -> Order:
         shipping_policy=ShippingPolicy(row.shipping_policy),
         priority=row.priority,
         version=row.version,
+        ship_to=Address(**row.ship_to) if row.ship_to else None,
     )
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, select
-from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy import ColumnElement, Select, Table, and_, select, text
+from sqlalchemy.dialects.postgresql import JSONB, Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import ChannelId, ItemId, LocationId, Sku
-from domain.kinds import LocationKind
+from domain.kinds import LocationKind, SourcingRule
+from domain.sourcing import Sourcing
 from domain.stock import Item, Location
 from persistence.searching import any_of, starts_with, words
 from persistence.tables import channels, items, locations
@@ -84,27 +85,69 @@ class PostgresCatalog:
 
     # ------------------------------------------------------------ channels
 
+    async def save_channels(self, rows: Sequence[Mapping[str, Any]]) -> list[ChannelId]:
+        """Create or update by code. A field that is absent from a row keeps its value."""
+        saved: dict[str, ChannelId] = {}
+        for named, group in _same_fields(rows, "code"):
+            statement = upsert(channels).values(group)
+            fields = _updated(channels, statement, named, "code")
+            statement = statement.on_conflict_do_update(index_elements=[channels.c.code], set_=fields)
+            for row in await self._connection.execute(statement.returning(channels.c.code, channels.c.id)):
+                saved[row.code] = row.id
+        return [saved[row["code"]] for row in rows]
+
     async def channels(self) -> list[Channel]:
         rows = await self._connection.execute(select(channels).order_by(channels.c.code))
-        return [Channel(id=ChannelId(row.id), code=row.code, name=row.name) for row in rows]
+        return [
+            Channel(
+                id=ChannelId(row.id),
+                code=row.code,
+                name=row.name,
+                sourcing=_sourcing(row.sourcing, row.location_ids, row.split_lines),
+            )
+            for row in rows
+        ]
 
 
 async def read_locations(connection: AsyncConnection) -> list[Location]:
     """All of them, in the order in which they are tried."""
     rows = await connection.execute(select(locations).order_by(locations.c.rank, locations.c.id))
-    return [
-        Location(
-            id=row.id,
-            code=row.code,
-            name=row.name,
-            kind=LocationKind(row.kind),
-            country_code=row.country_code,
-            latitude=row.latitude,
-            longitude=row.longitude,
-            rank=row.rank,
-        )
-        for row in rows
-    ]
+    return [_location(**{name: getattr(row, name) for name in LOCATION_FIELDS}) for row in rows]
+
+
+LOCATION_FIELDS = ("id", "code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank")
+
+IS_SOURCED = "(c.sourcing <> '{LOCATION_RANK}' OR c.location_ids IS NOT NULL OR NOT c.split_lines)"
+"""Whether the orders of channel `c` are served in another way than from everywhere by rank."""
+
+PLACES = text(
+    f"""
+    SELECT (SELECT jsonb_agg(to_jsonb(l) - 'created_at' ORDER BY l.rank, l.id) FROM locations l),
+           (SELECT jsonb_object_agg(c.code, jsonb_build_array(c.sourcing, c.location_ids, c.split_lines))
+            FROM channels c WHERE {IS_SOURCED})
+    """  # noqa: S608  (a constant)
+).columns(locations=JSONB, sourcing=JSONB)
+
+
+async def read_places(connection: AsyncConnection) -> tuple[dict[LocationId, Location], dict[str, Sourcing]]:
+    """All locations in the order in which they are tried; and the channels with a sourcing of their own, by code."""
+    places, sourced = (await connection.execute(PLACES)).one()
+    return (
+        {place["id"]: _location(**place) for place in places or ()},
+        {code: _sourcing(*sourcing) for code, sourcing in (sourced or {}).items()},
+    )
+
+
+def _location(*, kind: str, **fields: Any) -> Location:
+    return Location(kind=LocationKind(kind), **fields)
+
+
+def _sourcing(rules: Iterable[str], location_ids: Iterable[int] | None, split_lines: bool) -> Sourcing:
+    return Sourcing(
+        rules=tuple(map(SourcingRule, rules)),
+        locations=None if location_ids is None else frozenset(map(LocationId, location_ids)),
+        split_lines=split_lines,
+    )
 
 
 def _updated(table: Table, statement: Insert, named: Iterable[str], key: str) -> dict[str, ColumnElement[Any]]:

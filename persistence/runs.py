@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Select, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.allocation import Policy
 from domain.events import AllocationRunProgressed
 from domain.ids import ItemId, OrderId, RunId
-from domain.kinds import AllocationSequence, RunState
+from domain.kinds import AllocationSequence, RunState, ShippingPolicy
 from domain.runs import ENDED, Run, RunSeek
 from persistence.events import append
 from persistence.searching import any_of
@@ -26,7 +27,14 @@ class PostgresRuns:
         self.has_new_events = False
 
     async def add(
-        self, *, dry_run: bool, sequence: AllocationSequence, condition: Mapping[str, Any], actor: str, request: str
+        self,
+        *,
+        dry_run: bool,
+        sequence: AllocationSequence,
+        condition: Mapping[str, Any],
+        policy: Mapping[str, Any],
+        actor: str,
+        request: str,
     ) -> RunId:
         """A queued run."""
         row = {
@@ -34,6 +42,7 @@ class PostgresRuns:
             "dry_run": dry_run,
             "sequence": sequence,
             "filter": condition,
+            "policy": policy,
             "actor": actor,
             "request": request,
         }
@@ -70,6 +79,7 @@ class PostgresRuns:
             "outcomes": run.outcomes,
             "seek": run.seek,
             "moved": run.moved,
+            "closed": sorted(run.closed),
             "version": run.version + 1,
         }
         if run.started_at is None and run.state is not RunState.QUEUED:
@@ -114,6 +124,11 @@ def _seek(placed_at: str, order: OrderId, priority: int) -> RunSeek:
     return RunSeek(placed_at=datetime.fromisoformat(placed_at), order=order, priority=priority)
 
 
+def _policy(smaller_may_pass: bool = True, shipping_policy: str | None = None) -> Policy:
+    policy = None if shipping_policy is None else ShippingPolicy(shipping_policy)
+    return Policy(smaller_may_pass=smaller_may_pass, shipping_policy=policy)
+
+
 def _run(row: Any) -> Run:
     return Run(
         id=row.id,
@@ -128,6 +143,8 @@ def _run(row: Any) -> Run:
         outcomes=row.outcomes,
         seek=None if row.seek is None else _seek(**row.seek),
         moved=tuple((item, location, units) for item, location, units in row.moved),
+        policy=_policy(**row.policy),
+        closed=frozenset(row.closed),
         version=row.version,
         started_at=row.started_at,
         finished_at=row.finished_at,

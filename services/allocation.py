@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
-from domain.allocating import OrderOutcome, OrderToAllocate, allocate, deallocate
+from domain.allocating import OrderOutcome, OrderToAllocate, Terms, allocate, deallocate
+from domain.allocation import FREE_FOR_ALL, Policy
 from domain.batch import Batch, Changes
 from domain.checks import LIST_MAX, Path, Problems
 from domain.foresight import Foresight
@@ -68,6 +69,7 @@ class AllocateOrders(_RunCommand):
     mutation: ClassVar[str] = "allocateOrders"
     orders: tuple[AllocateOrder, ...]
     locations: tuple[str, ...] | None = None
+    policy: Policy = FREE_FOR_ALL
 
     def needs(self) -> Needs:
         return Needs(orders=tuple(one.order for one in self.orders), path=("input", "orders"))
@@ -82,7 +84,8 @@ class AllocateOrders(_RunCommand):
             )
             for one, order in zip(self.orders, known.orders, strict=True)
         ]
-        return RunOutcome(results=allocate(batch, wanted, _ranks(batch, self.locations)))
+        terms = Terms(policy=self.policy, locations=_ranks(batch, self.locations))
+        return RunOutcome(results=allocate(batch, wanted, terms))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +124,15 @@ async def deallocate_orders(performer: Performer, caller: Caller, command: Deall
     return await performer.perform(caller, replace(command, orders=tuple(orders)), key)
 
 
-async def allocate_batch(uow: UnitOfWork, caller: Caller, orders: Sequence[OrderId]) -> tuple[OrderOutcome, ...]:
+async def allocate_batch(
+    uow: UnitOfWork, caller: Caller, orders: Sequence[OrderId], terms: Terms | None = None
+) -> tuple[OrderOutcome, ...]:
     """Allocate orders that are known by id, in this sequence, within a transaction that the caller keeps.
 
-    The outcomes do not tell of each line.
+    The outcomes tell of each line only where `terms` ask for it.
     """
     batch = Batch(await uow.batches.load(orders=orders), actor=caller.actor, request=caller.request)
-    outcomes = allocate(batch, _whole_orders(orders), each_line=False)
+    outcomes = allocate(batch, _whole_orders(orders), terms or Terms(each_line=False))
     await settle(uow, batch)
     await uow.batches.record(batch.changes())
     return outcomes
@@ -213,7 +218,7 @@ async def _allocate_for_good(uow: UnitOfWork, *, caller: Caller, orders: Sequenc
 
 async def _foresee(uow: UnitOfWork, *, orders: Sequence[OrderId], foresight: Foresight) -> Done:
     batch = Batch(foresight.over(await uow.batches.load(orders=orders)))
-    outcomes = allocate(batch, _whole_orders(orders), each_line=False)
+    outcomes = allocate(batch, _whole_orders(orders), Terms(each_line=False))
     unsettled = batch.unsettled()
     if unsettled:
         batch.learn(foresight.over(await uow.batches.contenders(unsettled)))
@@ -221,13 +226,13 @@ async def _foresee(uow: UnitOfWork, *, orders: Sequence[OrderId], foresight: For
 
 
 async def foresee_batch(
-    uow: UnitOfWork, orders: Sequence[OrderId], moved: Mapping[LevelKey, int]
+    uow: UnitOfWork, orders: Sequence[OrderId], moved: Mapping[LevelKey, int], terms: Terms
 ) -> tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]:
     """What allocating would do after `moved` units more had been committed at the levels; and what it would move."""
     facts = await uow.batches.load(orders=orders)
     levels = [replace(level, committed=max(0, level.committed + moved.get(level.key, 0))) for level in facts.levels]
     batch = Batch(replace(facts, levels=levels))
-    outcomes = allocate(batch, _whole_orders(orders), each_line=False)
+    outcomes = allocate(batch, _whole_orders(orders), terms)
     return outcomes, {level.key: batch.levels[level.key].committed - level.committed for level in levels}
 
 

@@ -1,10 +1,12 @@
-"""Items and locations: saved by natural key, so saving twice is saving once."""
+"""Items, locations and channels: saved by natural key, so saving twice is saving once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.checks import PRIORITY_MAX, Path, Problems
-from domain.ids import ItemId, LocationId
+from domain.ids import ChannelId, ItemId, LocationId
+from domain.kinds import SourcingRule
+from domain.sourcing import BY_RANK
 from services.ports import Database, UnitOfWork
 
 
@@ -45,6 +47,69 @@ async def save_locations(database: Database, rows: Sequence[Mapping[str, Any]]) 
     return await database.run(work, repeatable=True)
 
 
+async def save_channels(database: Database, rows: Sequence[Mapping[str, Any]]) -> list[ChannelId]:
+    """Create or update channels by `code`; a key that is absent from a row keeps its value. Raises InvalidInput.
+
+    `locations`: codes, None for all; `sourcing`: rules, None for those of a new channel.
+    """
+    problems, path = Problems(), ("input", "channels")
+    problems.size(len(rows), path)
+    checked = [_channel(problems, row, (*path, str(index))) for index, row in enumerate(rows)]
+    problems.distinct((row["code"] for row in checked), path, "Each code may stand here once.")
+    problems.refuse()
+
+    async def work(uow: UnitOfWork) -> list[ChannelId]:
+        known = {channel.code for channel in await uow.catalog.channels()}
+        places = {location.code: location.id for location in await uow.catalog.locations()}
+        missing = Problems()
+        saved = []
+        for index, row in enumerate(checked):
+            if "name" not in row and row["code"] not in known:
+                missing.add((*path, str(index), "name"), "REQUIRED", "A new channel needs a name.")
+            saved.append(_with_location_ids(missing, row, places, (*path, str(index), "locations")))
+        missing.refuse()
+        return await uow.catalog.save_channels(saved)
+
+    return await database.run(work, repeatable=True)
+
+
+def _channel(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    checked: dict[str, Any] = {"code": problems.code(row["code"], (*path, "code"))}
+    if "name" in row:
+        checked["name"] = _required(problems, row["name"], (*path, "name"))
+    if "sourcing" in row:
+        rules = BY_RANK.rules if row["sourcing"] is None else row["sourcing"]
+        problems.size(len(rules), (*path, "sourcing"), len(SourcingRule))
+        problems.distinct(rules, (*path, "sourcing"), "Each rule may stand here once.")
+        checked["sourcing"] = list(rules)
+    if "split_lines" in row:
+        if row["split_lines"] is None:
+            problems.add((*path, "splitLines"), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
+        checked["split_lines"] = row["split_lines"]
+    if "locations" in row:
+        codes = row["locations"]
+        at = (*path, "locations")
+        if codes is not None:
+            problems.size(len(codes), at, least=0)
+            problems.distinct(codes, at, "Each location may stand here once.")
+            codes = [problems.code(code, (*at, str(index))) for index, code in enumerate(codes)]
+        checked["locations"] = codes
+    return checked
+
+
+def _with_location_ids(
+    problems: Problems, row: Mapping[str, Any], places: Mapping[str, LocationId], path: Path
+) -> dict[str, Any]:
+    if "locations" not in row:
+        return dict(row)
+    codes = row["locations"]
+    for index, code in enumerate(codes or ()):
+        if code not in places:
+            problems.add((*path, str(index)), "UNKNOWN", "There is no location of this code.")
+    ids = None if codes is None else sorted(places[code] for code in codes if code in places)
+    return {name: value for name, value in row.items() if name != "locations"} | {"location_ids": ids}
+
+
 def _item(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[str, Any]:
     checked: dict[str, Any] = {"sku": problems.code(row["sku"], (*path, "sku"))}
     if "name" in row:
@@ -65,6 +130,8 @@ def _location(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[st
             checked[name] = row[name]
     if checked.get("rank") is not None:
         problems.whole(checked["rank"], (*path, "rank"), -PRIORITY_MAX, PRIORITY_MAX)
+    if "region" in row:
+        checked["region"] = problems.optional_text(row["region"], (*path, "region"), 100)
     if "country_code" in row:
         checked["country_code"] = problems.country(row["country_code"], (*path, "countryCode"))
     for name, most in (("latitude", 90), ("longitude", 180)):

@@ -11,8 +11,9 @@ from domain.batch import Changes, Facts
 from domain.events import LoggedEvent
 from domain.ids import AllocationId, ChannelId, ItemId, KeyId, LevelKey, LineId, LocationId, OrderId, RunId, Sku
 from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
-from domain.orders import Address, Customer, Order, OrderLine, OrderTerms
+from domain.orders import Customer, Order, OrderLine, OrderTerms
 from domain.runs import Run, RunSeek
+from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Item, Location, StockLevel
 
 T = TypeVar("T")
@@ -51,11 +52,12 @@ class BatchTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """Where orders come from."""
+    """Where orders come from, and how they are served."""
 
     id: ChannelId
     code: str
     name: str
+    sourcing: Sourcing = BY_RANK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,6 @@ class OrderView(Order):
     placed_at: datetime
     updated_at: datetime
     customer: Customer | None
-    ship_to: Address | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +240,7 @@ class Orders(Protocol):
 
 class Catalog(Protocol):
     async def save_items(self, items: Sequence[Mapping[str, Any]]) -> list[ItemId]: ...
+    async def save_channels(self, channels: Sequence[Mapping[str, Any]]) -> list[ChannelId]: ...
     async def save_locations(self, locations: Sequence[Mapping[str, Any]]) -> list[LocationId]: ...
     async def items_by_sku(self, skus: Sequence[str]) -> dict[Sku, ItemId]: ...
     async def items(self, ids: Sequence[ItemId]) -> list[Item]: ...
@@ -269,7 +271,14 @@ class EventLog(Protocol):
 
 class Runs(Protocol):
     async def add(
-        self, *, dry_run: bool, sequence: AllocationSequence, condition: Mapping[str, Any], actor: str, request: str
+        self,
+        *,
+        dry_run: bool,
+        sequence: AllocationSequence,
+        condition: Mapping[str, Any],
+        policy: Mapping[str, Any],
+        actor: str,
+        request: str,
     ) -> RunId: ...
     async def by_ids(self, ids: Sequence[RunId]) -> list[Run]: ...
     async def lock(self, run: RunId) -> Run | None:

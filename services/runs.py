@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from domain.allocating import OrderOutcome
+from domain.allocating import OrderOutcome, Terms
+from domain.allocation import FREE_FOR_ALL, Policy
 from domain.errors import NotFound
 from domain.ids import ItemId, KeyId, LevelKey, LocationId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, RunState
@@ -35,6 +36,7 @@ class StartRun:
     filter: OrderFilter
     sequence: AllocationSequence
     dry_run: bool
+    policy: Policy = FREE_FOR_ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ async def start_allocation_run(database: Database, caller: Caller, command: Star
             dry_run=command.dry_run,
             sequence=command.sequence,
             condition=to_json(command.filter),
+            policy=to_json(command.policy),
             actor=caller.actor,
             request=caller.request,
         )
@@ -100,11 +103,12 @@ async def _serve(uow: UnitOfWork, run: Run, chunk: Sequence[RunSeek]) -> Run:
     orders = [place.order for place in chunk]
     moved: Mapping[LevelKey, int] = {(ItemId(item), LocationId(location)): units for item, location, units in run.moved}
     outcomes: Sequence[OrderOutcome]
+    terms = Terms(policy=run.policy, each_line=False, closed=set(run.closed))
     if run.dry_run:
-        outcomes, moves = await foresee_batch(uow, orders, moved)
+        outcomes, moves = await foresee_batch(uow, orders, moved, terms)
         moved = _added(moved, moves)
     else:
-        outcomes = await allocate_batch(uow, _caller(run), orders)
+        outcomes = await allocate_batch(uow, _caller(run), orders, terms)
     after = _added(run.outcomes, Counter(str(outcome.after) for outcome in outcomes if outcome.after))
     processed = run.processed + len(chunk)
     return replace(
@@ -114,6 +118,7 @@ async def _serve(uow: UnitOfWork, run: Run, chunk: Sequence[RunSeek]) -> Run:
         outcomes=dict(after),
         seek=chunk[-1],
         moved=tuple((item, location, units) for (item, location), units in moved.items()),
+        closed=frozenset(terms.closed),
     )
 
 

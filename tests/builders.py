@@ -19,6 +19,7 @@ from domain.events import Event
 from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, Sku
 from domain.kinds import AdjustmentReason, AllocationStatus, LocationKind, OrderStatus, ShippingPolicy, StockQuantity
 from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, StockLevel
 from persistence.database import PostgresDatabase
 from persistence.events import event_from
@@ -130,12 +131,19 @@ def with_status(one: Order, lines: Iterable[OrderLine]) -> Order:
 
 
 def wants(
-    order: int, *asks: tuple[ItemId, int], gives_back: Sequence[Take] = (), whole: bool = False, not_asked_for: int = 0
+    order: int,
+    *wanted: tuple[ItemId, int],
+    gives_back: Sequence[Take] = (),
+    whole: bool = False,
+    not_asked_for: int = 0,
+    sourcing: Sourcing = BY_RANK,
+    asks: tuple[Ask, ...] = (),
 ) -> OpenOrder:
     """An order that asks for (item, quantity); its lines are numbered from order * 10."""
     return OpenOrder(
         order=OrderId(order),
-        asks=tuple(Ask(LineId(order * 10 + at), item, quantity) for at, (item, quantity) in enumerate(asks)),
+        asks=asks or tuple(Ask(LineId(order * 10 + at), item, quantity) for at, (item, quantity) in enumerate(wanted)),
+        sourcing=sourcing,
         gives_back=tuple(gives_back),
         all_or_nothing=whole,
         not_asked_for=not_asked_for,
@@ -143,7 +151,7 @@ def wants(
 
 
 def stock(*levels: StockLevel, ranks: Mapping[LocationId, int] = RANKS) -> StockView:
-    return StockView(levels, ranks)
+    return StockView(levels, ranks, LOCATIONS)
 
 
 def taken(decision: Plan) -> list[tuple[int, str, str, int]]:

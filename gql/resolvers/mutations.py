@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.allocating import LineOutcome, OrderOutcome
+from domain.allocation import Policy
 from domain.ids import RunId
 from domain.stocking import StockOutcome
 from gql.context import Info
@@ -12,14 +13,15 @@ from gql.errors import refusal_of
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs, results
 from gql.schema.allocation import AllocationRun, LineAllocation, LocationQuantity, OrderAllocation
-from gql.schema.catalog import Item, Location, StockLevel
+from gql.schema.catalog import Channel, Item, Location, StockLevel
 from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
 from services import allocation, catalog, orders, runs, stock
 
+CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
 CLAIMS_MAX = 100
 ITEM_FIELDS = ("sku", "name", "barcode")
-LOCATION_FIELDS = ("code", "name", "kind", "country_code", "latitude", "longitude", "rank")
+LOCATION_FIELDS = ("code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank")
 
 
 # ---------------------------------------------------------------- catalog and stock
@@ -40,6 +42,15 @@ async def save_locations(
     ids = await catalog.save_locations(info.context.database, rows)
     info.context.forget()
     return results.SaveLocationsSuccess(locations=[await Location.load(info, location) for location in ids])
+
+
+async def save_channels(
+    info: Info, input: Annotated[inputs.SaveChannelsInput, strawberry.argument(description="What to save.")]
+) -> results.SaveChannelsResult:
+    rows = [parsed.present(channel, CHANNEL_FIELDS) for channel in input.channels]
+    ids = await catalog.save_channels(info.context.database, rows)
+    info.context.forget()
+    return results.SaveChannelsSuccess(channels=[await Channel.load(info, channel) for channel in ids])
 
 
 async def receive_stock(
@@ -191,7 +202,12 @@ def _run(input: inputs.AllocateOrdersInput) -> allocation.AllocateOrders:
             for one, lines in zip(input.orders, wanted, strict=True)
         ),
         locations=None if locations is None else tuple(locations),
+        policy=_policy(input),
     )
+
+
+def _policy(input: inputs.AllocateOrdersInput | inputs.StartAllocationRunInput) -> Policy:
+    return Policy(smaller_may_pass=input.smaller_may_pass, shipping_policy=parsed.given(input.shipping_policy))
 
 
 async def _outcomes(info: Info, outcome: allocation.RunOutcome) -> list[OrderAllocation]:
@@ -214,6 +230,7 @@ async def _outcome(info: Info, outcome: OrderOutcome) -> OrderAllocation:
         before=outcome.before,
         after=outcome.after,
         lines=[await _line(info, line) for line in outcome.lines],
+        sourcing_capped=outcome.sourcing_capped,
         refusal=None if outcome.refusal is None else await refusal_of(info, outcome.refusal),
     )
 
@@ -241,7 +258,10 @@ async def start_allocation_run(
 ) -> results.StartAllocationRunResult:
     context = info.context
     command = runs.StartRun(
-        filter=parsed.order_filter(parsed.given(input.filter)), sequence=input.sequence, dry_run=input.dry_run
+        filter=parsed.order_filter(parsed.given(input.filter)),
+        sequence=input.sequence,
+        dry_run=input.dry_run,
+        policy=_policy(input),
     )
     started = await runs.start_allocation_run(context.database, context.caller, command, input.idempotency_key)
     return results.StartAllocationRunSuccess(run=await _run_now(info, started.run))

@@ -79,3 +79,8 @@ class OrderAllocation:
     refusal: UserError | None = strawberry.field(
         description="Set where the order was refused; the other orders are not affected."
     )
+    sourcing_capped: bool = strawberry.field(
+        description="Whether FEWEST_SPLITS had more sets of locations to compare than it looks at; the best that it "
+        "looked at was used.",
+        default=False,
+    )

@@ -4,23 +4,12 @@ import strawberry
 
 import gql.schema.kinds  # noqa: F401  (makes the enums known, before a type names them)
 from domain import kinds, stock
-from domain.ids import ItemId, LocationId
+from domain.ids import ChannelId, ItemId, LocationId
+from domain.sourcing import Sourcing
 from gql.context import Info
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
 from services import ports
-
-
-@strawberry.type(description="Where orders come from: a shop, a marketplace, a till.")
-class Channel(Node):
-    """A sales channel."""
-
-    code: str = strawberry.field(description="The channel's short name, unique, given by the merchant.")
-    name: str = strawberry.field(description="What people call it.")
-
-    @classmethod
-    def of(cls, channel: ports.Channel) -> "Channel":
-        return cls(id=global_id("Channel", channel.id), code=channel.code, name=channel.name)
 
 
 @strawberry.type(description="A place that keeps stock.")
@@ -31,6 +20,7 @@ class Location(Node):
     name: str = strawberry.field(description="What people call it.")
     kind: kinds.LocationKind = strawberry.field(description="What sort of place it is.")
     country_code: str | None = strawberry.field(description="Two letters of ISO 3166.")
+    region: str | None = strawberry.field(description="State, province or county, written as addresses write it.")
     latitude: float | None = strawberry.field(description="Degrees north.")
     longitude: float | None = strawberry.field(description="Degrees east.")
     rank: int = strawberry.field(description="Lower is tried first.")
@@ -43,6 +33,7 @@ class Location(Node):
             name=location.name,
             kind=location.kind,
             country_code=location.country_code,
+            region=location.region,
             latitude=location.latitude,
             longitude=location.longitude,
             rank=location.rank,
@@ -51,6 +42,43 @@ class Location(Node):
     @classmethod
     async def load(cls, info: Info, location: LocationId) -> "Location":
         found = await info.context.loaders.locations.load(location)
+        assert found is not None
+        return cls.of(found)
+
+
+@strawberry.type(description="Where orders come from: a shop, a marketplace, a till.")
+class Channel(Node):
+    """A sales channel."""
+
+    how: strawberry.Private[Sourcing]
+    code: str = strawberry.field(description="The channel's short name, unique, given by the merchant.")
+    name: str = strawberry.field(description="What people call it.")
+    sourcing: list[kinds.SourcingRule] = strawberry.field(
+        description="Which location serves an order: the first of these rules that is not a tie decides."
+    )
+    split_lines: bool = strawberry.field(description="Whether one line may be served from several locations.")
+
+    @strawberry.field(description="The locations that serve it, in the order of their ranks; null: all.")
+    async def locations(self, info: Info) -> list[Location] | None:
+        if self.how.locations is None:
+            return None
+        found = await info.context.loaders.locations.load_many(list(self.how.locations))
+        return [Location.of(one) for one in sorted((one for one in found if one), key=lambda one: (one.rank, one.id))]
+
+    @classmethod
+    def of(cls, channel: ports.Channel) -> "Channel":
+        return cls(
+            id=global_id("Channel", channel.id),
+            how=channel.sourcing,
+            code=channel.code,
+            name=channel.name,
+            sourcing=list(channel.sourcing.rules),
+            split_lines=channel.sourcing.split_lines,
+        )
+
+    @classmethod
+    async def load(cls, info: Info, channel: ChannelId) -> "Channel":
+        found = await info.context.loaders.channels.load(channel)
         assert found is not None
         return cls.of(found)
 

@@ -18,6 +18,7 @@ from domain.kinds import (
     LocationKind,
     OrderStatus,
     ShippingPolicy,
+    SourcingRule,
     StockQuantity,
 )
 
@@ -131,6 +132,7 @@ class LocationInput:
     name: str | None = _("What people call it; required for a new location.", default=UNSET)
     kind: LocationKind | None = _("What sort of place it is; WAREHOUSE when new.", default=UNSET)
     country_code: str | None = _("Two letters of ISO 3166.", default=UNSET)
+    region: str | None = _("State, province or county, written as addresses write it.", default=UNSET)
     latitude: float | None = _("Degrees north.", default=UNSET)
     longitude: float | None = _("Degrees east.", default=UNSET)
     rank: int | None = _("Lower is tried first; 100 when new.", default=UNSET)
@@ -139,6 +141,24 @@ class LocationInput:
 @strawberry.input(description="Locations to create or update.")
 class SaveLocationsInput:
     locations: list[LocationInput] = _("1 to 1,000 locations, each code once.")
+
+
+@strawberry.input(description="A channel to create or update. An absent field keeps its value.")
+class ChannelInput:
+    code: str = _("Which channel.")
+    name: str | None = _("What people call it; required for a new channel.", default=UNSET)
+    sourcing: list[SourcingRule] | None = _(
+        "Which location serves an order: the first of these rules that is not a tie decides; LOCATION_RANK when new, "
+        "and where it is cleared.",
+        default=UNSET,
+    )
+    locations: list[str] | None = _("Codes of the locations that serve it; null: all, also later ones.", default=UNSET)
+    split_lines: bool | None = _("Whether one line may be served from several locations; true when new.", default=UNSET)
+
+
+@strawberry.input(description="Channels to create or update.")
+class SaveChannelsInput:
+    channels: list[ChannelInput] = _("1 to 1,000 channels, each code once.")
 
 
 @strawberry.input(description="Units of a SKU that arrived.")
@@ -294,6 +314,13 @@ class AllocateOrderInput:
 class AllocateOrdersInput:
     orders: list[AllocateOrderInput] = _("1 to 1,000 orders, each once.")
     locations: list[str] | None = _("Codes of the locations that may be used; all when absent.", default=UNSET)
+    smaller_may_pass: bool = _(
+        "Where an order does not get all it wants of a SKU: whether a later order may have what is left of it.",
+        default=True,
+    )
+    shipping_policy: ShippingPolicy | None = _(
+        "For every order of the run; each order's own when absent.", default=UNSET
+    )
     dry_run: bool = _("Say what would happen, and write nothing.", default=False)
     idempotency_key: str = _(KEY + " Ignored in a dry run.")
 
@@ -302,6 +329,13 @@ class AllocateOrdersInput:
 class StartAllocationRunInput:
     filter: OrderFilter | None = _("Which orders; all when absent.", default=UNSET)
     sequence: AllocationSequence = _("Who is served first.", default=AllocationSequence.PLACED_AT_ASC)
+    smaller_may_pass: bool = _(
+        "Where an order does not get all it wants of a SKU: whether a later order may have what is left of it.",
+        default=True,
+    )
+    shipping_policy: ShippingPolicy | None = _(
+        "For every order of the run; each order's own when absent.", default=UNSET
+    )
     dry_run: bool = _("Say what would happen, and write nothing but the run itself.", default=False)
     idempotency_key: str = _(KEY)
 

@@ -36,6 +36,14 @@ _publish(
     SHIP_COMPLETE="Everything that is open is set aside, or nothing.",
 )
 _publish(
+    kinds.SourcingRule,
+    LOCATION_RANK="The location of the lowest rank.",
+    NEAREST="The location that is nearest to the ship-to address: along the great circle where both have coordinates, "
+    "or else in the same country and region.",
+    FEWEST_SPLITS="Serve the order from as few locations as possible: one, or else two, or else three.",
+    MOST_STOCK="The location that has the most units of what the order wants.",
+)
+_publish(
     kinds.LocationKind,
     WAREHOUSE="A warehouse of the merchant.",
     STORE="A shop that keeps stock.",

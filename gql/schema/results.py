@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from gql.schema.allocation import AllocationRun, OrderAllocation
-from gql.schema.catalog import Item, Location, StockLevel
+from gql.schema.catalog import Channel, Item, Location, StockLevel
 from gql.schema.orders import ClaimSummary, Order
 from gql.schema.refusals import (
     IdempotencyKeyReused,
@@ -30,6 +30,11 @@ class SaveItemsSuccess:
 @strawberry.type(description="The locations were saved.")
 class SaveLocationsSuccess:
     locations: list[Location] = strawberry.field(description="The locations, in the order of the input.")
+
+
+@strawberry.type(description="The channels were saved.")
+class SaveChannelsSuccess:
+    channels: list[Channel] = strawberry.field(description="The channels, in the order of the input.")
 
 
 @strawberry.type(description="Stock was changed.")
@@ -84,6 +89,7 @@ def _result(name: str) -> object:
 
 SaveItemsResult = Annotated[SaveItemsSuccess | InvalidInput, _result("SaveItemsResult")]
 SaveLocationsResult = Annotated[SaveLocationsSuccess | InvalidInput, _result("SaveLocationsResult")]
+SaveChannelsResult = Annotated[SaveChannelsSuccess | InvalidInput, _result("SaveChannelsResult")]
 StockResult = Annotated[
     StockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock | StockLevelConflict,
     _result("StockResult"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain import ordering, stocking
-from domain.allocating import OrderToAllocate, allocate, deallocate
+from domain.allocating import OrderToAllocate, Terms, allocate, deallocate
 from domain.errors import DomainError
 from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
 from domain.ids import OrderId
@@ -120,7 +120,7 @@ class Shop(RuleBasedStateMachine):
         missing = {key: level.overallocated for key, level in self.memory.levels.items()}
         batch = self.memory.load(orders=[one.order for one in wanted])
         ranks = None if places is None else {place: RANKS[place] for place in places}
-        outcomes = allocate(batch, wanted, ranks)
+        outcomes = allocate(batch, wanted, Terms(locations=ranks))
         self.memory.record(batch)
         for outcome in outcomes:
             if outcome.refusal is None:
