@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,11 +27,14 @@ from persistence.bell import BroadcastBell
 from persistence.database import PostgresDatabase, connect
 from persistence.migrating import schema_is_current
 from services.callers import Caller
+from services.cleaning import forget_expired_keys
 from services.credentials import authenticate
 from services.desk import Desk
-from workers.loop import running
+from workers.loop import repeated, running
 from workers.relay import Relay
 from workers.runs import Runner
+
+CLEANING_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         database.on_new_events = relay.nudge
         try:
             runner = Runner(database, run_waiting=settings.run_waiting)
-            async with running(bell.run, relay.run, feed.run, runner.run):
+            cleaning = partial(repeated, "the cleaner", partial(forget_expired_keys, database), CLEANING_SECONDS)
+            async with running(bell.run, relay.run, feed.run, runner.run, cleaning):
                 yield {"running": _plug(settings, engine, database, desk, feed)}
                 await desk.close()
         finally:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from domain.ids import KeyId
-from persistence.sql import BYTE_STRINGS, INTS, JSON, TEXTS, columns, sql
+from persistence.sql import BYTE_STRINGS, INT, INTS, JSON, TEXTS, columns, sql
 from persistence.tables import api_keys
 from services.ports import IdempotencyKey
 
@@ -32,6 +32,14 @@ SAME = "k.owner_id = n.owner_id AND k.mutation = n.mutation AND k.key = n.key"
 KEY_TYPES: dict[str, TypeEngine[Any]] = {"owners": INTS, "mutations": TEXTS, "keys": TEXTS}
 STORED = sql(f"SELECT k.* FROM {NAMED} JOIN idempotency_keys k ON {SAME}", **KEY_TYPES)  # noqa: S608
 FORGET = sql(f"DELETE FROM idempotency_keys k USING {NAMED} WHERE {SAME}", **KEY_TYPES)  # noqa: S608
+FORGET_EXPIRED = sql(
+    """
+    DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM idempotency_keys WHERE created_at < now() - interval '30 days'
+        ORDER BY created_at LIMIT :most FOR UPDATE SKIP LOCKED))
+    """,
+    most=INT,
+)
 KEEP = sql(
     """
     UPDATE idempotency_keys k SET outcome = n.outcome
@@ -69,6 +77,10 @@ class PostgresIdempotencyKeys:
     async def forget(self, keys: Sequence[IdempotencyKey]) -> None:
         """Give keys back that were taken in this transaction."""
         await self._connection.execute(FORGET, columns(keys, tuple(KEY_TYPES)))
+
+    async def forget_expired(self, most: int) -> int:
+        """Remove keys that are kept no longer, the oldest first, at most so many; how many."""
+        return (await self._connection.execute(FORGET_EXPIRED, {"most": most})).rowcount
 
 
 class PostgresCredentials:

@@ -196,6 +196,9 @@ class IdempotencyKeys(Protocol):
     async def forget(self, keys: Sequence[IdempotencyKey]) -> None:
         """Give keys back that were taken in this transaction."""
 
+    async def forget_expired(self, most: int) -> int:
+        """Remove keys that are kept no longer, the oldest first, at most so many; how many."""
+
 
 class Batches(Protocol):
     async def items_of(self, orders: Sequence[OrderId]) -> dict[OrderId, list[ItemId]]:

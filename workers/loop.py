@@ -5,6 +5,8 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from services.ports import Busy
+
 log = logging.getLogger("dibs.jobs")
 
 
@@ -23,6 +25,23 @@ async def running(*jobs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def repeated(name: str, chore: Callable[[], Awaitable[bool]], seconds: float) -> None:
+    """Do a chore for ever: at once while it says that there is more to do, and otherwise every so many seconds.
+
+    It outlives its failures: what could not be done is in the log, and done the next time.
+    """
+    while True:
+        more = False
+        try:
+            more = await chore()
+        except Busy as error:
+            log.warning("%s waits for the database: %r", name, error.__cause__)
+        except Exception:
+            log.exception("%s failed; trying again", name)
+        if not more:
+            await asyncio.sleep(seconds)
 
 
 def _report(task: asyncio.Future[None]) -> None:

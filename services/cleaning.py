@@ -1,0 +1,15 @@
+"""What is not kept for ever."""
+
+from services.ports import Database, UnitOfWork
+
+KEYS_AT_ONCE_MAX = 2_000
+"""Few enough that nobody waits for the deletion."""
+
+
+async def forget_expired_keys(database: Database) -> bool:
+    """Remove idempotency keys that are older than their 30 days, some at a time; whether there may be more."""
+
+    async def work(uow: UnitOfWork) -> int:
+        return await uow.keys.forget_expired(KEYS_AT_ONCE_MAX)
+
+    return await database.run(work, repeatable=True) == KEYS_AT_ONCE_MAX
