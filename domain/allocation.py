@@ -218,7 +218,8 @@ def _is_enabled(sourcing: Sourcing, location: LocationId) -> bool:
 class Claim:
     """Units of one SKU at one location that are set aside for one line; `overallocated` of them have no stock behind.
 
-    Ids rise in the order in which claims on a SKU were committed, and within a batch in its sequence.
+    Ids rise in the order in which claims on a SKU were committed, and within a batch in its sequence. `seniority`: the
+    id whose age this claim has, where it was part of an older one; None: its own.
     """
 
     id: AllocationId
@@ -229,15 +230,22 @@ class Claim:
     quantity: int
     overallocated: int = 0
     priority: int = 0
+    seniority: int | None = None
 
     @property
     def level(self) -> LevelKey:
         return self.item, self.location
 
 
-def weakest_first(claim: Claim) -> tuple[int, int]:
+def age(claim: Claim) -> tuple[int, int]:
+    """The sort key of claims by when they were made, the oldest first; units keep their age wherever they move."""
+    return claim.id if claim.seniority is None else claim.seniority, claim.id
+
+
+def weakest_first(claim: Claim) -> tuple[int, int, int]:
     """The sort key of claims on one level: lowest priority, then latest allocation."""
-    return claim.priority, -claim.id
+    made, number = age(claim)
+    return claim.priority, -made, -number
 
 
 def flags(claims: Iterable[Claim], overallocated: int) -> dict[AllocationId, int]:

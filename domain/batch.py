@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from domain.allocation import Claim, Take, flags
+from domain.allocation import Claim, Take, age, flags
 from domain.events import AllocationStatusChanged, Event, OrderChanged, StockLevelChanged
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
@@ -45,11 +45,20 @@ class PlacedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedClaim:
-    """`quantity` units of a claim that are set aside no longer, and why."""
+    """`quantity` units of a claim that are set aside no longer, and why. `allocation`: the row that they were in."""
 
+    allocation: AllocationId
     claim: Claim
     quantity: int
     reason: AllocationEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DividedClaim:
+    """A new claim that was part of an older one; `allocation`: the row that it comes from."""
+
+    allocation: AllocationId
+    claim: Claim
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +73,7 @@ class Changes:
     lines: list[OrderLine] = field(default_factory=list)
     resized_lines: set[LineId] = field(default_factory=set)
     new_claims: list[Claim] = field(default_factory=list)
+    divided_claims: list[DividedClaim] = field(default_factory=list)
     changed_claims: list[Claim] = field(default_factory=list)
     ended_claims: list[EndedClaim] = field(default_factory=list)
     gone_claims: list[AllocationId] = field(default_factory=list)
@@ -113,6 +123,7 @@ class Batch:
         self._claims_at: defaultdict[LevelKey, list[AllocationId]] = defaultdict(list)
         self._locations_before: defaultdict[OrderId, set[LocationId]] = defaultdict(set)
         self._changes_of: defaultdict[OrderId, set[OrderChange]] = defaultdict(set)
+        self._divided: dict[AllocationId, AllocationId] = {}
         self._order_causes: dict[OrderId, AllocationCause] = {}
         self._level_causes: dict[LevelKey, AllocationCause] = {}
         self._stale_levels: set[LevelKey] = set()
@@ -160,7 +171,8 @@ class Batch:
 
     def claims_of(self, order: OrderId) -> list[Claim]:
         """The order's claims, the oldest first."""
-        return [self.claims[claim] for claim in self._claims_of[order] if claim in self.claims]
+        claims = (self.claims.get(claim) for claim in self._claims_of[order])
+        return [claim for claim in claims if claim is not None and claim.order == order]
 
     def has_moved(self, order: OrderId) -> bool:
         """Whether this batch has changed the order already: its next version is under way."""
@@ -267,7 +279,63 @@ class Batch:
         )
         level = self.levels[claim.level]
         self.change_level(replace(level, committed=level.committed - quantity, flagged=level.flagged - unbacked), cause)
-        self._made.ended_claims.append(EndedClaim(claim=claim, quantity=quantity, reason=reason))
+        ended = EndedClaim(allocation=self._row_of(claim), claim=claim, quantity=quantity, reason=reason)
+        self._made.ended_claims.append(ended)
+
+    def hand_over(
+        self, claim: Claim, to_line: LineId, quantity: int, cause: AllocationCause = AllocationCause.EDITED
+    ) -> None:
+        """Give `quantity` units of a claim to another line, of the same order or another: they stay set aside.
+
+        A claim that goes whole stays the row that it is; otherwise it is divided, and both parts are as old as it was.
+        The units without stock behind them go first, as the new part is the weaker of the two. `cause`: why flags move
+        where the two orders differ in priority.
+        """
+        to = self.lines[to_line]
+        assert to.item == claim.item, "units of another SKU"
+        assert 0 < quantity <= claim.quantity, "more units than the claim has"
+        unbacked = min(claim.overallocated, quantity)
+        moved = replace(
+            claim,
+            order=to.order,
+            line=to_line,
+            quantity=quantity,
+            overallocated=unbacked,
+            priority=self.orders[to.order].priority,
+        )
+        if quantity < claim.quantity:
+            moved = self._divide(claim, moved)
+            self._add_claim(moved)
+        else:
+            self.claims[claim.id] = moved
+            self._claims_of[to.order].append(claim.id)
+        self._claims_of[to.order].sort(key=lambda one: age(self.claims[one]) if one in self.claims else (0, 0))
+        line = self.lines[claim.line]
+        self.lines[claim.line] = replace(
+            line, allocated=line.allocated - quantity, overallocated=line.overallocated - unbacked
+        )
+        to = self.lines[to_line]
+        self.lines[to_line] = replace(
+            to, allocated=to.allocated + quantity, overallocated=to.overallocated + unbacked, looked_at=True
+        )
+        self._stale_levels.add(claim.level)
+        self._level_causes.setdefault(claim.level, cause)
+
+    def _divide(self, claim: Claim, part: Claim) -> Claim:
+        """The part under an id of its own; the claim keeps the rest."""
+        self.claims[claim.id] = replace(
+            claim, quantity=claim.quantity - part.quantity, overallocated=claim.overallocated - part.overallocated
+        )
+        part = replace(part, id=AllocationId(NEW_CLAIM + len(self._made.new_claims)), seniority=age(claim)[0])
+        self._made.new_claims.append(part)
+        row = self._row_of(claim)
+        if row in self._claims_before:
+            self._divided[part.id] = row
+        return part
+
+    def _row_of(self, claim: Claim) -> AllocationId:
+        """The row in which the units were before this batch."""
+        return self._divided.get(claim.id, claim.id)
 
     def _add_claim(self, claim: Claim) -> None:
         self.claims[claim.id] = claim
@@ -318,13 +386,13 @@ class Batch:
         """What the transaction writes. Call it once, after the contenders of `unsettled` were learnt."""
         self.settle()
         made = self._made
-        made.new_claims = [self.claims[claim.id] for claim in made.new_claims if claim.id in self.claims]
+        self._number_new_claims()
         made.changed_claims = [
             self.claims[claim.id]
             for claim in self._claims_before.values()
             if claim.id in self.claims and self._differs(claim)
         ]
-        made.ended_claims = [ended for ended in made.ended_claims if ended.claim.id in self._claims_before]
+        made.ended_claims = [ended for ended in made.ended_claims if ended.allocation in self._claims_before]
         made.gone_claims = [claim for claim in self._claims_before if claim not in self.claims]
         made.placed_lines = [replace(placed, line=self.lines[placed.line.id]) for placed in made.placed_lines]
         for line in self._lines_before.values():
@@ -339,7 +407,24 @@ class Batch:
 
     def _differs(self, before: Claim) -> bool:
         now = self.claims[before.id]
-        return now is not before and (now.quantity, now.overallocated) != (before.quantity, before.overallocated)
+        return now is not before and (now.line, now.quantity, now.overallocated) != (
+            before.line,
+            before.quantity,
+            before.overallocated,
+        )
+
+    def _number_new_claims(self) -> None:
+        """New claims get their ids in the sequence of their age: so a part of a new claim comes right after it."""
+        made = self._made
+        new = sorted((self.claims[claim.id] for claim in made.new_claims if claim.id in self.claims), key=age)
+        made.new_claims = [
+            claim if claim.seniority is None else replace(claim, seniority=None)
+            for claim in new
+            if claim.id not in self._divided
+        ]
+        made.divided_claims = [
+            DividedClaim(allocation=self._divided[claim.id], claim=claim) for claim in new if claim.id in self._divided
+        ]
 
     def _version_orders(self) -> None:
         made = self._made

@@ -64,9 +64,9 @@ SKUS = sql("SELECT id, sku FROM items WHERE id = ANY(:items)", items=INTS)
 
 CLAIMS = sql(
     """
-    SELECT a.id, l.order_id, a.line_id, a.item_id, a.location_id, a.quantity, a.overallocated, o.priority
+    SELECT a.id, l.order_id, a.line_id, a.item_id, a.location_id, a.quantity, a.overallocated, o.priority, a.seniority
     FROM allocations a JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
-    WHERE a.line_id = ANY(:lines) ORDER BY a.id
+    WHERE a.line_id = ANY(:lines) ORDER BY coalesce(a.seniority, a.id), a.id
     """,
     lines=BIGINTS,
 )
@@ -76,7 +76,8 @@ WEAKEST = sql(
     SELECT DISTINCT order_id
     FROM (
         SELECT l.order_id, a.overallocated, n.units,
-               sum(a.quantity) OVER (PARTITION BY a.item_id, a.location_id ORDER BY o.priority, a.id DESC)
+               sum(a.quantity) OVER (PARTITION BY a.item_id, a.location_id
+                                     ORDER BY o.priority, coalesce(a.seniority, a.id) DESC, a.id DESC)
                    - a.quantity AS weaker
         FROM unnest(:items, :locations, :units) AS n(item_id, location_id, units)
         JOIN allocations a ON a.item_id = n.item_id AND a.location_id = n.location_id
@@ -183,6 +184,8 @@ class PostgresBatches:
         await self._arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
         await self._arrays(INSERT_MOVEMENTS, attributes(changes.movements, MOVEMENT_COLUMNS))
         await self._arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
+        # Before the rows that they come from may go.
+        await self._guarded(DIVIDE_CLAIMS, attributes(changes.divided_claims, DIVIDED_CLAIM_COLUMNS))
         await self._guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
         await self._guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
         await self._arrays(INSERT_CLAIMS, attributes(changes.new_claims, CLAIM_COLUMNS))
@@ -291,6 +294,7 @@ def _claim(
     quantity: int,
     overallocated: int,
     priority: int,
+    seniority: int | None,
 ) -> Claim:
     return Claim(
         id=claim,
@@ -301,6 +305,7 @@ def _claim(
         quantity=quantity,
         overallocated=overallocated,
         priority=priority,
+        seniority=seniority,
     )
 
 
@@ -480,26 +485,50 @@ INSERT_MOVEMENTS = sql(
     requests=TEXTS,
 )
 
-END_COLUMNS = {"ids": "claim.id", "quantities": "quantity", "reasons": "reason"}
+END_COLUMNS = {"ids": "allocation", "lines": "claim.line", "quantities": "quantity", "reasons": "reason"}
 END_CLAIMS = sql(
     """
     INSERT INTO ended_allocations (allocation_id, line_id, item_id, location_id, quantity, reason, allocated_at)
-    SELECT a.id, a.line_id, a.item_id, a.location_id, n.quantity, n.reason, a.allocated_at
-    FROM unnest(:ids, :quantities, :reasons) WITH ORDINALITY AS n(id, quantity, reason, at)
+    SELECT a.id, n.line_id, a.item_id, a.location_id, n.quantity, n.reason, a.allocated_at
+    FROM unnest(:ids, :lines, :quantities, :reasons) WITH ORDINALITY AS n(id, line_id, quantity, reason, at)
     JOIN allocations a ON a.id = n.id ORDER BY n.at
     """,
     ids=BIGINTS,
+    lines=BIGINTS,
     quantities=INTS,
     reasons=TEXTS,
 )
+DIVIDED_CLAIM_COLUMNS = {
+    "allocations": "allocation",
+    "seniorities": "claim.seniority",
+    "lines": "claim.line",
+    "quantities": "claim.quantity",
+    "overallocated": "claim.overallocated",
+}
+DIVIDE_CLAIMS = sql(
+    """
+    INSERT INTO allocations (line_id, item_id, location_id, quantity, overallocated, seniority, allocated_at)
+    SELECT n.line_id, a.item_id, a.location_id, n.quantity, n.overallocated, n.seniority, a.allocated_at
+    FROM unnest(:allocations, :seniorities, :lines, :quantities, :overallocated)
+        WITH ORDINALITY AS n(id, seniority, line_id, quantity, overallocated, at)
+    JOIN allocations a ON a.id = n.id ORDER BY n.at
+    """,
+    allocations=BIGINTS,
+    seniorities=BIGINTS,
+    lines=BIGINTS,
+    quantities=INTS,
+    overallocated=INTS,
+)
 DELETE_CLAIMS = sql("DELETE FROM allocations WHERE id = ANY(:ids)", ids=BIGINTS)
-CLAIM_UPDATE_COLUMNS = {"ids": "id", "quantities": "quantity", "overallocated": "overallocated"}
+CLAIM_UPDATE_COLUMNS = {"ids": "id", "lines": "line", "quantities": "quantity", "overallocated": "overallocated"}
 UPDATE_CLAIMS = sql(
     """
-    UPDATE allocations a SET quantity = n.quantity, overallocated = n.overallocated
-    FROM unnest(:ids, :quantities, :overallocated) AS n(id, quantity, overallocated) WHERE a.id = n.id
+    UPDATE allocations a SET line_id = n.line_id, quantity = n.quantity, overallocated = n.overallocated
+    FROM unnest(:ids, :lines, :quantities, :overallocated) AS n(id, line_id, quantity, overallocated)
+    WHERE a.id = n.id
     """,
     ids=BIGINTS,
+    lines=BIGINTS,
     quantities=INTS,
     overallocated=INTS,
 )

@@ -220,15 +220,46 @@ order_lines = Table(
     postgresql_with={"fillfactor": 80},
 )
 
+stock_reservations = Table(
+    "stock_reservations",
+    metadata,
+    _id(),
+    _text("state"),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _time("created_at"),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("order_id", BigInteger, ForeignKey("orders.id")),
+    CheckConstraint("(state = 'ACTIVE') = (ended_at IS NULL)", name="a_reservation_ends_once"),
+    CheckConstraint(
+        "(state = 'TAKEN_OVER') = (order_id IS NOT NULL)", name="a_reservation_that_was_taken_over_has_an_order"
+    ),
+    Index("stock_reservations_active_idx", "expires_at", postgresql_where=text("state = 'ACTIVE'")),
+    comment="Units that are set aside for a cart, without an order, until they are released, taken over or expire.",
+)
+
+reserved_lines = Table(
+    "reserved_lines",
+    metadata,
+    _id(),
+    Column("reservation_id", BigInteger, ForeignKey("stock_reservations.id"), nullable=False),
+    Column("item_id", Integer, ForeignKey("items.id"), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    UniqueConstraint("reservation_id", "item_id"),
+    CheckConstraint("quantity > 0", name="a_reserved_line_has_a_quantity"),
+)
+
 allocations = Table(
     "allocations",
     metadata,
     _id(),
-    Column("line_id", BigInteger, ForeignKey("order_lines.id"), nullable=False),
+    Column("line_id", BigInteger, ForeignKey("order_lines.id")),
+    Column("reserved_line_id", BigInteger, ForeignKey("reserved_lines.id")),
     Column("item_id", Integer, nullable=False),
     Column("location_id", Integer, nullable=False),
     Column("quantity", Integer, nullable=False),
     _units("overallocated"),
+    # The id of the older allocation that this one was part of, and whose age it has.
+    Column("seniority", BigInteger),
     Column("allocated_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
     ForeignKeyConstraint(
         ["item_id", "location_id"],
@@ -237,7 +268,12 @@ allocations = Table(
     ),
     CheckConstraint("quantity > 0", name="an_allocation_has_a_quantity"),
     CheckConstraint("overallocated BETWEEN 0 AND quantity", name="an_allocation_is_overallocated_at_most_in_full"),
+    CheckConstraint("seniority < id", name="what_an_allocation_was_part_of_is_older"),
+    CheckConstraint("(line_id IS NULL) <> (reserved_line_id IS NULL)", name="an_allocation_has_one_holder"),
     Index(None, "line_id"),
+    Index(
+        "allocations_reserved_line_id_idx", "reserved_line_id", postgresql_where=text("reserved_line_id IS NOT NULL")
+    ),
     Index(None, "item_id", "location_id"),
     comment="Units that are set aside now. What ended is in ended_allocations.",
 )
@@ -247,7 +283,8 @@ ended_allocations = Table(
     metadata,
     _id(),
     Column("allocation_id", BigInteger, nullable=False),
-    Column("line_id", BigInteger, ForeignKey("order_lines.id"), nullable=False),
+    Column("line_id", BigInteger, ForeignKey("order_lines.id")),
+    Column("reserved_line_id", BigInteger, ForeignKey("reserved_lines.id")),
     Column("item_id", Integer, nullable=False),
     Column("location_id", Integer, nullable=False),
     Column("quantity", Integer, nullable=False),
@@ -255,6 +292,7 @@ ended_allocations = Table(
     Column("allocated_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
     CheckConstraint("quantity > 0", name="an_ended_allocation_has_a_quantity"),
+    CheckConstraint("(line_id IS NULL) <> (reserved_line_id IS NULL)", name="an_ended_allocation_had_one_holder"),
     Index(None, "line_id"),
 )
 

@@ -85,7 +85,8 @@ WEAKEST = """
         JOIN allocations a ON a.item_id = s.item_id AND a.location_id = s.location_id
         JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
         WHERE s.flagged > 0
-        WINDOW weaker AS (PARTITION BY a.item_id, a.location_id ORDER BY o.priority, a.id DESC)
+        WINDOW weaker AS (PARTITION BY a.item_id, a.location_id
+                          ORDER BY o.priority, coalesce(a.seniority, a.id) DESC, a.id DESC)
     ) AS ranked
     WHERE overallocated <> expected
     """
@@ -216,13 +217,13 @@ ENDED = f"""
     LEFT JOIN stock_levels s ON s.item_id = e.item_id AND s.location_id = e.location_id
     LEFT JOIN allocations a ON a.id = e.allocation_id
     WHERE e.item_id <> l.item_id OR s.id IS NULL OR e.quantity <= 0 OR e.reason NOT IN {_one_of(AllocationEnd)}
-        OR (a.line_id, a.location_id, a.allocated_at) <> (e.line_id, e.location_id, e.allocated_at)
+        OR (a.item_id, a.location_id, a.allocated_at) <> (e.item_id, e.location_id, e.allocated_at)
     """  # noqa: S608
 
 ENDED_PARTS_AGREE = """
     SELECT allocation_id, count(*) AS parts FROM ended_allocations
-    GROUP BY 1 HAVING (min(line_id), min(location_id), min(allocated_at))
-        <> (max(line_id), max(location_id), max(allocated_at))
+    GROUP BY 1 HAVING (min(item_id), min(location_id), min(allocated_at))
+        <> (max(item_id), max(location_id), max(allocated_at))
     """
 
 # ---------------------------------------------------------------- events and keys
@@ -363,7 +364,7 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant(id="I10-ended", statement="What ended was an allocation of its line at a known level.", sql=ENDED),
     Invariant(
         id="I10-parts",
-        statement="The parts of an allocation that ended are of one line and place.",
+        statement="The parts of an allocation that ended are of one SKU and place, and of one age.",
         sql=ENDED_PARTS_AGREE,
     ),
     Invariant(id="I15-known", statement="Every status and policy is one of the known.", sql=KNOWN_STATUSES),

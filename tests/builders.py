@@ -85,6 +85,7 @@ def claim(
     line: int = 1,
     overallocated: int = 0,
     priority: int = 0,
+    seniority: int | None = None,
 ) -> Claim:
     return Claim(
         id=AllocationId(number),
@@ -95,6 +96,7 @@ def claim(
         quantity=quantity,
         overallocated=overallocated,
         priority=priority,
+        seniority=seniority,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from domain.allocation import Claim, weakest_first
+from domain.allocation import Claim, age, weakest_first
 from domain.batch import Batch, Changes, EndedClaim, Facts
 from domain.events import Event
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
@@ -62,7 +62,7 @@ class Memory:
         return Facts(
             orders=[self.orders[order] for order in sorted(wanted)],
             lines=[line for line in self.lines.values() if line.order in wanted],
-            claims=[self.claims[number] for number in sorted(self.claims) if self.claims[number].order in wanted],
+            claims=[claim for claim in sorted(self.claims.values(), key=age) if claim.order in wanted],
         )
 
     def _contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
@@ -92,14 +92,17 @@ class Memory:
             self.levels[level.key] = level
         self.movements.extend(changes.movements)
         self.ended.extend(changes.ended_claims)
+        for divided in changes.divided_claims:
+            assert divided.allocation in self.claims
+            self._add(divided.claim)
         for gone in changes.gone_claims:
             del self.claims[gone]
         for claim in changes.changed_claims:
             assert claim.id in self.claims
             self.claims[claim.id] = claim
         for claim in changes.new_claims:
-            self._last_claim += 1
-            self.claims[AllocationId(self._last_claim)] = replace(claim, id=AllocationId(self._last_claim))
+            assert claim.seniority is None
+            self._add(claim)
         for line in changes.lines:
             assert line.id in self.lines
             self.lines[line.id] = line
@@ -109,3 +112,7 @@ class Memory:
         for claim in self.claims.values():  # a claim's priority is its order's
             self.claims[claim.id] = replace(claim, priority=self.orders[claim.order].priority)
         self.events.extend(changes.events)
+
+    def _add(self, claim: Claim) -> None:
+        self._last_claim += 1
+        self.claims[AllocationId(self._last_claim)] = replace(claim, id=AllocationId(self._last_claim))

@@ -50,15 +50,15 @@ def allocate(wishes: Sequence[Wish], places: Sequence[str], free: dict[tuple[str
     return answers
 
 
-def unbacked(claims: Sequence[tuple[int, int, int]], units: int) -> dict[int, int]:
-    """Claims as (id, priority, units): which of them lose how many of the units that are missing, one by one."""
+def unbacked(claims: Sequence[tuple[int, int, int, int]], units: int) -> dict[int, int]:
+    """Claims as (id, id of their age, priority, units): which of them lose how many of the units that are missing."""
     lost: dict[int, int] = {}
-    held = {number: quantity for number, _, quantity in claims}
+    held = {number: quantity for number, _, _, quantity in claims}
     for _ in range(units):
-        losers = [(priority, -number) for number, priority, _ in claims if held[number]]
+        losers = [(priority, -made, -number) for number, made, priority, _ in claims if held[number]]
         if not losers:
             break
-        loser = -min(losers)[1]
+        loser = -min(losers)[2]
         held[loser] -= 1
         lost[loser] = lost.get(loser, 0) + 1
     return lost

@@ -169,6 +169,145 @@ def test_events_name_the_locations_where_the_order_held_or_holds_a_claim():
     assert [one.allocation_status for one in changes.orders] == [ALLOCATED]
 
 
+# ---------------------------------------------------------------- handing over
+
+
+def a_claim_and_a_line_that_wants_it(*, on_hand=3, flagged=0, wanted=3, priority=0):
+    """Order 1 holds three chairs in Leeds (claim 5); order 2 wants some."""
+    return batch(
+        [level(CHAIR, LEEDS, on_hand=on_hand, committed=3)],
+        [order(1), order(2, priority=priority)],
+        [
+            line(CHAIR, 3, number=1, order=1, allocated=3, overallocated=flagged, looked_at=True),
+            line(CHAIR, wanted, number=2, order=2),
+        ],
+        [claim(5, 3, overallocated=flagged)],
+    )
+
+
+def test_a_claim_that_is_handed_over_whole_stays_the_row_that_it_is():
+    working_copy = a_claim_and_a_line_that_wants_it()
+
+    working_copy.hand_over(working_copy.claims[AllocationId(5)], LineId(2), 3)
+    changes = working_copy.changes()
+
+    assert [(one.id, one.order, one.line, one.quantity) for one in changes.changed_claims] == [(5, 2, 2, 3)]
+    assert (changes.new_claims, changes.divided_claims, changes.ended_claims, changes.gone_claims) == ([], [], [], [])
+    assert changes.changed_levels == []
+    assert [(one.id, one.allocated, one.looked_at) for one in changes.lines] == [(1, 0, True), (2, 3, True)]
+    assert {one.id: one.allocation_status for one in changes.orders} == {1: COULD_NOT, 2: ALLOCATED}
+    assert working_copy.claims_of(OrderId(1)) == []
+    assert [one.id for one in working_copy.claims_of(OrderId(2))] == [5]
+
+
+def test_a_claim_that_is_divided_is_two_claims_of_one_age():
+    working_copy = a_claim_and_a_line_that_wants_it(wanted=2)
+
+    working_copy.hand_over(working_copy.claims[AllocationId(5)], LineId(2), 2)
+    changes = working_copy.changes()
+
+    assert [(one.id, one.line, one.quantity) for one in changes.changed_claims] == [(5, 1, 1)]
+    assert [(one.allocation, one.claim.line, one.claim.quantity) for one in changes.divided_claims] == [(5, 2, 2)]
+    assert [one.claim.seniority for one in changes.divided_claims] == [5]
+    assert changes.changed_levels == []
+    assert {one.id: one.allocation_status for one in changes.orders} == {1: PARTIALLY, 2: ALLOCATED}
+
+
+def test_a_part_of_a_part_is_as_old_as_the_whole_was():
+    working_copy = a_claim_and_a_line_that_wants_it()
+
+    working_copy.hand_over(working_copy.claims[AllocationId(5)], LineId(2), 2)
+    (part,) = working_copy.claims_of(OrderId(2))
+    working_copy.hand_over(part, LineId(1), 1)
+    changes = working_copy.changes()
+
+    assert [(one.allocation, one.claim.seniority, one.claim.line) for one in changes.divided_claims] == [
+        (5, 5, 2),
+        (5, 5, 1),
+    ]
+
+
+def test_a_part_that_ends_in_the_same_commit_ends_as_units_of_the_row_that_it_comes_from():
+    working_copy = a_claim_and_a_line_that_wants_it()
+
+    working_copy.hand_over(working_copy.claims[AllocationId(5)], LineId(2), 2)
+    (part,) = working_copy.claims_of(OrderId(2))
+    working_copy.give_back(part, 2, AllocationEnd.DEALLOCATED, AllocationCause.DEALLOCATED)
+    changes = working_copy.changes()
+
+    assert [(one.allocation, one.claim.line, one.quantity) for one in changes.ended_claims] == [(5, 2, 2)]
+    assert changes.divided_claims == []
+
+
+def test_a_part_of_a_claim_of_the_same_commit_is_written_right_after_it():
+    working_copy = batch([level(on_hand=5)], [order(1), order(2)], [line(CHAIR, 4), line(CHAIR, 2, number=2, order=2)])
+    working_copy.take([Take(LineId(1), CHAIR, LEEDS, 3), Take(LineId(1), CHAIR, LEEDS, 1)])
+    (first, _) = working_copy.claims_of(OrderId(1))
+
+    working_copy.hand_over(first, LineId(2), 1)
+    changes = working_copy.changes()
+
+    assert [(one.line, one.quantity, one.seniority) for one in changes.new_claims] == [
+        (1, 2, None),
+        (2, 1, None),
+        (1, 1, None),
+    ]
+    assert changes.divided_claims == []
+
+
+def test_units_without_stock_behind_them_are_still_counted_once_after_they_were_handed_over():
+    working_copy = a_claim_and_a_line_that_wants_it(on_hand=2, flagged=1)
+
+    working_copy.hand_over(working_copy.claims[AllocationId(5)], LineId(2), 2)
+    changes = working_copy.changes()
+
+    assert [one.overallocated for one in changes.changed_claims] == [0]
+    assert [one.claim.overallocated for one in changes.divided_claims] == [1]
+    assert {one.id: one.overallocated for one in changes.lines} == {1: 0, 2: 1}
+    assert changes.changed_levels == []
+
+
+def test_a_claim_takes_the_priority_of_the_order_that_it_goes_to():
+    working_copy = a_claim_and_a_line_that_wants_it(on_hand=2, flagged=1, priority=7)
+
+    working_copy.hand_over(working_copy.claims[AllocationId(5)], LineId(2), 2)
+    changes = working_copy.changes()
+
+    assert [one.overallocated for one in changes.changed_claims] == [1]
+    assert [one.claim.overallocated for one in changes.divided_claims] == [0]
+    assert {one.id: one.allocation_status for one in changes.orders} == {1: OVERALLOCATED, 2: PARTIALLY}
+
+
+def test_what_was_handed_over_is_no_weaker_than_before():
+    working_copy = batch(
+        [level(CHAIR, LEEDS, on_hand=2, committed=2)],
+        [order(1), order(2), order(3)],
+        [
+            line(CHAIR, 1, number=1, order=1, allocated=1),
+            line(CHAIR, 1, number=2, order=2, allocated=1),
+            line(CHAIR, 1, number=3, order=3),
+        ],
+        [claim(9, order=1, line=1, seniority=3), claim(5, order=2, line=2)],
+    )
+
+    working_copy.hand_over(working_copy.claims[AllocationId(9)], LineId(3), 1)
+    working_copy.change_level(working_copy.levels[CHAIR, LEEDS].with_quantity("on_hand", 1), ADJUSTED)
+    changes = working_copy.changes()
+
+    assert [(one.id, one.overallocated) for one in changes.changed_claims] == [(9, 0), (5, 1)]
+
+
+def test_events_of_both_orders_name_where_the_claim_was_handed_over():
+    working_copy = a_claim_and_a_line_that_wants_it()
+
+    working_copy.hand_over(working_copy.claims[AllocationId(5)], LineId(2), 3)
+    changes = working_copy.changes()
+
+    told = {event.order_id: event.locations for event in changes.events if isinstance(event, OrderChanged)}
+    assert told == {1: ("LEEDS",), 2: ("LEEDS",)}
+    assert [type(event) for event in changes.events if isinstance(event, StockLevelChanged)] == []
+
+
 # ---------------------------------------------------------------- operations on a batch
 
 

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain import ordering, stocking
 from domain.allocating import OrderToAllocate, Terms, allocate, deallocate
+from domain.allocation import age
 from domain.errors import DomainError
 from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
 from domain.ids import OrderId
@@ -173,6 +174,26 @@ class Shop(RuleBasedStateMachine):
         wanted = Edit(terms=OrderTerms(priority=priority))
         self.decide(self.pick(some)[0], lambda batch, order: ordering.edit(batch, order, wanted, [], ITEMS))
 
+    @precondition(lambda self: self.memory.claims)
+    @rule(moves=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), UNITS), min_size=1, max_size=3))
+    def hand_over(self, moves):
+        """Units of claims go to other lines, in one commit, also claims that were divided in it."""
+        orders = [order.id for order in self.memory.orders.values() if order.status is OrderStatus.FINALIZED]
+        batch = self.memory.load(orders=orders)
+        committed = {key: level.committed for key, level in batch.levels.items()}
+        for which, target, units in moves:
+            claims = list(batch.claims.values())
+            claim = claims[which % len(claims)]
+            lines = [one for one in batch.lines.values() if one.item == claim.item and one.open > one.allocated]
+            if lines:
+                line = lines[target % len(lines)]
+                for order in (claim.order, line.order):
+                    batch.explain(order, AllocationCause.EDITED)
+                batch.hand_over(claim, line.id, min(units, claim.quantity, line.open - line.allocated))
+                self.memory.settle(batch)
+        self.memory.record(batch)
+        assert {key: self.memory.levels[key].committed for key in committed} == committed
+
     def decide(self, order, operation, items=()):
         batch = self.memory.load(orders=[order], items=items)
         try:
@@ -192,7 +213,8 @@ class Shop(RuleBasedStateMachine):
         for key, level in self.memory.levels.items():
             assert level.committed == sum(claim.quantity for claim in claims[key])
             assert level.flagged == level.overallocated == max(0, level.committed - level.supply)
-            expected = unbacked([(one.id, one.priority, one.quantity) for one in claims[key]], level.overallocated)
+            ranked = [(one.id, age(one)[0], one.priority, one.quantity) for one in claims[key]]
+            expected = unbacked(ranked, level.overallocated)
             assert {one.id: one.overallocated for one in claims[key] if one.overallocated} == expected
 
     @invariant()

@@ -114,7 +114,7 @@ def claims(draw):
 
 @given(claims(), st.integers(0, 30))
 def test_flags_fall_unit_by_unit_on_the_weakest_claim(claims, missing):
-    expected = reference.unbacked([(one.id, one.priority, one.quantity) for one in claims], missing)
+    expected = reference.unbacked([(one.id, one.id, one.priority, one.quantity) for one in claims], missing)
 
     assert flags(claims, missing) == expected
     assert flags(claims[::-1], missing) == expected

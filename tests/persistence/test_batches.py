@@ -1,5 +1,7 @@
 """The promise behind the locks: what is written over rows that changed since they were read is refused, all of it."""
 
+from types import SimpleNamespace
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -8,6 +10,7 @@ import persistence.batches
 from domain.batch import Batch
 from domain.kinds import AllocationCause, AllocationStatus
 from persistence.batches import GuardFailed
+from persistence.verify import verify
 from services.ports import BatchTooLarge
 from services.recording import settle
 from tests.builders import (
@@ -18,10 +21,14 @@ from tests.builders import (
     edited,
     everything,
     level_now,
+    lines_now,
     placed,
     status_now,
+    statuses_now,
     voided,
 )
+
+ALLOCATED = AllocationStatus.ALLOCATED
 
 
 @pytest.fixture
@@ -143,3 +150,85 @@ async def test_a_batch_takes_two_thousand_skus_and_locks_nothing_where_there_are
     assert held >= 2_000
     with pytest.raises(BatchTooLarge):
         await database.run(lambda uow: load(uow, range(1, 2002)))
+
+
+# ---------------------------------------------------------------- handing over
+
+
+async def rows_of_allocations(engine):
+    async with engine.connect() as connection:
+        columns = "id, line_id, quantity, overallocated, seniority, allocated_at"
+        rows = await connection.execute(text(f"SELECT {columns} FROM allocations ORDER BY id"))  # noqa: S608
+        return [SimpleNamespace(**row) for row in rows.mappings()]
+
+
+def but(row, **changed):
+    return SimpleNamespace(**(vars(row) | changed))
+
+
+async def handed_over(database, giver, taker, quantity):
+    async def work(uow):
+        batch = Batch(await uow.batches.load(orders=[giver, taker]))
+        (claim,) = batch.claims_of(giver)
+        (line,) = batch.lines_of(taker)
+        batch.hand_over(claim, line.id, quantity)
+        await settle(uow, batch)
+        await uow.batches.record(batch.changes())
+
+    await database.run(work)
+
+
+async def test_a_claim_that_is_handed_over_whole_keeps_its_row_and_its_time(database, caller, engine):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    giver, taker = [await placed(database, caller, {"CHAIR": 2}) for _ in range(2)]
+    await allocated(database, caller, giver)
+    (before,) = await rows_of_allocations(engine)
+
+    await handed_over(database, giver, taker, 2)
+
+    (after,) = await rows_of_allocations(engine)
+    assert after.line_id != before.line_id
+    assert but(after, line_id=before.line_id) == before
+    assert await statuses_now(database, giver, taker) == [AllocationStatus.COULD_NOT_ALLOCATE, ALLOCATED]
+    assert await verify(engine) == []
+
+
+async def test_a_claim_that_is_divided_becomes_two_of_one_age_and_time(database, caller, engine):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 4})
+    giver, other, taker = [await placed(database, caller, {"CHAIR": quantity}) for quantity in (3, 1, 2)]
+    await allocated(database, caller, giver, other)
+    old, between = await rows_of_allocations(engine)
+
+    await handed_over(database, giver, taker, 2)
+
+    rest, _, part = await rows_of_allocations(engine)
+    assert rest == but(old, quantity=1)
+    assert (part.quantity, part.seniority, part.allocated_at) == (2, old.id, old.allocated_at)
+    assert part.id > between.id
+
+    await counted(database, caller, {"CHAIR": 3})
+    assert [row.overallocated for row in await rows_of_allocations(engine)] == [0, 1, 0]
+    await counted(database, caller, {"CHAIR": 1})
+    assert [row.overallocated for row in await rows_of_allocations(engine)] == [0, 1, 2]
+    assert await verify(engine) == []
+
+
+async def test_what_was_handed_over_ends_as_units_of_the_line_that_had_it_last(database, caller, engine):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    giver, taker = [await placed(database, caller, {"CHAIR": 3}) for _ in range(2)]
+    await allocated(database, caller, giver)
+    (line,) = await lines_now(database, giver)
+    await edited(database, caller, giver, quantities={line.id: 2})
+
+    await handed_over(database, giver, taker, 2)
+    await deallocated(database, caller, taker)
+
+    async with engine.connect() as connection:
+        ended = await connection.execute(
+            text("SELECT line_id, allocation_id, reason FROM ended_allocations ORDER BY 3")
+        )
+        (first, *_), (last, *_) = rows = ended.all()
+    assert [row.reason for row in rows] == ["DEALLOCATED", "EDITED"]
+    assert len({row.allocation_id for row in rows}) == 1
+    assert (first, last) == ((await lines_now(database, taker))[0].id, line.id)
+    assert await verify(engine) == []

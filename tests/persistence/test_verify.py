@@ -113,6 +113,14 @@ LAST_TABLE_EVENT = """
 FIRST_ORDER_EVENT = "(SELECT min(id) FROM events WHERE type = 'OrderChanged')"
 FIRST_STATUS_EVENT = "(SELECT min(id) FROM events WHERE type = 'AllocationStatusChanged')"
 BREAKAGES = {
+    "a claim is older than it was": (
+        (
+            *without("allocations", "what_an_allocation_was_part_of_is_older"),
+            """UPDATE allocations SET seniority = 0
+               WHERE item_id = 1 AND id = (SELECT max(id) FROM allocations WHERE item_id = 1)""",
+        ),
+        {"I1-weakest"},
+    ),
     "a level commits what no claim holds": (
         (f"UPDATE stock_levels SET committed = committed + 1 WHERE {TABLES_IN_LEEDS}",),
         {"I1-committed", "I5-shown"},
@@ -327,12 +335,13 @@ BREAKAGES = {
         ("UPDATE ended_allocations SET reason = 'EATEN'",),
         {"I10-ended"},
     ),
-    "parts of one allocation ended on two lines": (
+    "parts of one allocation ended at two places": (
         (
             """INSERT INTO ended_allocations (allocation_id, line_id, item_id, location_id, quantity, reason,
                                               allocated_at)
-                SELECT e.allocation_id, (SELECT max(id) FROM order_lines WHERE item_id = 2 AND id <> e.line_id), 2,
-                       e.location_id, 1, 'EDITED', e.allocated_at FROM ended_allocations e LIMIT 1""",
+                SELECT e.allocation_id, e.line_id, 2, 3 - e.location_id, 1, 'EDITED', e.allocated_at
+                FROM ended_allocations e WHERE NOT EXISTS (SELECT FROM allocations a WHERE a.id = e.allocation_id)
+                LIMIT 1""",
         ),
         {"I10-parts"},
     ),
