@@ -30,11 +30,14 @@ from services.callers import Caller
 from services.cleaning import forget_expired_keys
 from services.credentials import authenticate
 from services.desk import Desk
+from services.reservations import expire_reservations
 from workers.loop import repeated, running
 from workers.relay import Relay
 from workers.runs import Runner
 
 CLEANING_SECONDS = 600.0
+SWEEPING_SECONDS = 1.0
+"""Nothing depends on its coming in time: a cart whose time is over is nobody's, swept or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         try:
             runner = Runner(database, run_waiting=settings.run_waiting)
             cleaning = partial(repeated, "the cleaner", partial(forget_expired_keys, database), CLEANING_SECONDS)
-            async with running(bell.run, relay.run, feed.run, runner.run, cleaning):
+            sweeping = partial(repeated, "the sweeper", partial(expire_reservations, database), SWEEPING_SECONDS)
+            async with running(bell.run, relay.run, feed.run, runner.run, cleaning, sweeping):
                 yield {"running": _plug(settings, engine, database, desk, feed)}
                 await desk.close()
         finally:

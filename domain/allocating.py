@@ -136,7 +136,7 @@ def _open_order(
     """What the order looks for: its open units that are not set aside, or all of them where it is overallocated."""
     starts_over = status is AllocationStatus.OVERALLOCATED
     claims = batch.claims_of(order.id)
-    sourcing = batch.sourcing_of(order)
+    sourcing = batch.sourcing_of(order.channel)
     held = _held_at(claims) if claims and not starts_over and not sourcing.split_lines else {}
     asks: list[Ask] = []
     not_asked_for = 0

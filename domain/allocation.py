@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId
+from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId, ReservedLineId
 from domain.kinds import ShippingPolicy
 from domain.orders import Address
 from domain.sourcing import BY_RANK, Sourcing, arrange
@@ -215,16 +215,14 @@ def _is_enabled(sourcing: Sourcing, location: LocationId) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """Units of one SKU at one location that are set aside for one line; `overallocated` of them have no stock behind.
+class Held:
+    """Units of one SKU at one location that are set aside; `overallocated` of them have no stock behind.
 
     Ids rise in the order in which claims on a SKU were committed, and within a batch in its sequence. `seniority`: the
     id whose age this claim has, where it was part of an older one; None: its own.
     """
 
     id: AllocationId
-    order: OrderId
-    line: LineId
     item: ItemId
     location: LocationId
     quantity: int
@@ -237,18 +235,42 @@ class Claim:
         return self.item, self.location
 
 
-def age(claim: Claim) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Held):
+    """Units that are set aside for a line of an order; their priority is the order's."""
+
+    order: OrderId
+    line: LineId
+
+    @property
+    def reserved_line(self) -> None:
+        """No cart holds them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CartClaim(Held):
+    """Units that are set aside for a line of a stock reservation; a cart has priority 0."""
+
+    reservation: ReservationId
+    reserved_line: ReservedLineId
+
+    @property
+    def line(self) -> None:
+        """No order holds them."""
+
+
+def age(claim: Held) -> tuple[int, int]:
     """The sort key of claims by when they were made, the oldest first; units keep their age wherever they move."""
     return claim.id if claim.seniority is None else claim.seniority, claim.id
 
 
-def weakest_first(claim: Claim) -> tuple[int, int, int]:
+def weakest_first(claim: Held) -> tuple[int, int, int]:
     """The sort key of claims on one level: lowest priority, then latest allocation."""
     made, number = age(claim)
     return claim.priority, -made, -number
 
 
-def flags(claims: Iterable[Claim], overallocated: int) -> dict[AllocationId, int]:
+def flags(claims: Iterable[Held], overallocated: int) -> dict[AllocationId, int]:
     """Units of each claim that have no stock behind them: the weakest claims carry the shortage, and only they.
 
     The answer depends on the claims and the shortage alone: a flag that is lifted is lifted from the strongest first.

@@ -9,18 +9,30 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from domain.allocation import Claim, Take, age, flags
+from domain.allocation import CartClaim, Claim, Held, Take, age, flags
 from domain.events import AllocationStatusChanged, Event, OrderChanged, StockLevelChanged
-from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
+from domain.ids import (
+    AllocationId,
+    ItemId,
+    LevelKey,
+    LineId,
+    LocationId,
+    OrderId,
+    ReservationId,
+    ReservedLineId,
+    Sku,
+)
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
 from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.reservations import NewReservation, Reservation
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, Movement, StockLevel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What was read under the locks: the orders with all their lines and claims, and the levels of every locked SKU.
+    """What was read under the locks: the orders with all their lines and claims, the stock reservations with their
+    claims, and the levels of every locked SKU.
 
     `sourcing` by the channel's code, where it is not by rank.
     """
@@ -31,7 +43,8 @@ class Facts:
     levels: Sequence[StockLevel] = ()
     orders: Sequence[Order] = ()
     lines: Sequence[OrderLine] = ()
-    claims: Sequence[Claim] = ()
+    reservations: Sequence[Reservation] = ()
+    claims: Sequence[Held] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +61,7 @@ class EndedClaim:
     """`quantity` units of a claim that are set aside no longer, and why. `allocation`: the row that they were in."""
 
     allocation: AllocationId
-    claim: Claim
+    claim: Held
     quantity: int
     reason: AllocationEnd
 
@@ -58,7 +71,7 @@ class DividedClaim:
     """A new claim that was part of an older one; `allocation`: the row that it comes from."""
 
     allocation: AllocationId
-    claim: Claim
+    claim: Held
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,9 +85,11 @@ class Changes:
     placed_lines: list[PlacedLine] = field(default_factory=list)
     lines: list[OrderLine] = field(default_factory=list)
     resized_lines: set[LineId] = field(default_factory=set)
-    new_claims: list[Claim] = field(default_factory=list)
+    new_reservations: list[NewReservation] = field(default_factory=list)
+    ended_reservations: list[Reservation] = field(default_factory=list)
+    new_claims: list[Held] = field(default_factory=list)
     divided_claims: list[DividedClaim] = field(default_factory=list)
-    changed_claims: list[Claim] = field(default_factory=list)
+    changed_claims: list[Held] = field(default_factory=list)
     ended_claims: list[EndedClaim] = field(default_factory=list)
     gone_claims: list[AllocationId] = field(default_factory=list)
     new_levels: list[StockLevel] = field(default_factory=list)
@@ -89,6 +104,7 @@ REPLENISHING = {
     AllocationCause.STOCK_ADJUSTED,
     AllocationCause.CANCELED,
     AllocationCause.EDITED,
+    AllocationCause.STOCK_RESERVATION,
 }
 """What sets off a run of the orders that wait for the stock. Deallocating does not: a person has more to do."""
 
@@ -113,16 +129,19 @@ class Batch:
             self._levels_of[key[0]].append(key)
         self.orders: dict[OrderId, Order] = {}
         self.lines: dict[LineId, OrderLine] = {}
-        self.claims: dict[AllocationId, Claim] = {}
+        self.reservations: dict[ReservationId, Reservation] = {}
+        self.claims: dict[AllocationId, Held] = {}
         self._levels_before = dict(self.levels)
         self._orders_before: dict[OrderId, Order] = {}
         self._lines_before: dict[LineId, OrderLine] = {}
-        self._claims_before: dict[AllocationId, Claim] = {}
+        self._claims_before: dict[AllocationId, Held] = {}
         self._lines_of: defaultdict[OrderId, list[LineId]] = defaultdict(list)
         self._claims_of: defaultdict[OrderId, list[AllocationId]] = defaultdict(list)
+        self._claims_of_carts: defaultdict[ReservationId, list[AllocationId]] = defaultdict(list)
         self._claims_at: defaultdict[LevelKey, list[AllocationId]] = defaultdict(list)
         self._locations_before: defaultdict[OrderId, set[LocationId]] = defaultdict(set)
         self._changes_of: defaultdict[OrderId, set[OrderChange]] = defaultdict(set)
+        self._unsorted: set[OrderId] = set()
         self._divided: dict[AllocationId, AllocationId] = {}
         self._order_causes: dict[OrderId, AllocationCause] = {}
         self._level_causes: dict[LevelKey, AllocationCause] = {}
@@ -132,7 +151,7 @@ class Batch:
         self.learn(facts)
 
     def learn(self, facts: Facts) -> None:
-        """Add orders with their lines and claims; what is known already stays as it is."""
+        """Add orders with their lines and claims, and reservations; what is known already stays as it is."""
         for order in facts.orders:
             if order.id not in self._orders_before:
                 self.orders[order.id] = self._orders_before[order.id] = order
@@ -140,10 +159,13 @@ class Batch:
             if line.id not in self._lines_before:
                 self.lines[line.id] = self._lines_before[line.id] = line
                 self._lines_of[line.order].append(line.id)
+        for reservation in facts.reservations:
+            self.reservations.setdefault(reservation.id, reservation)
         for claim in facts.claims:
             if claim.id not in self._claims_before:
                 self._claims_before[claim.id] = claim
-                self._locations_before[claim.order].add(claim.location)
+                if isinstance(claim, Claim):
+                    self._locations_before[claim.order].add(claim.location)
                 self._add_claim(claim)
 
     # ------------------------------------------------------------------ reading
@@ -163,16 +185,24 @@ class Batch:
         """The levels of these SKUs, as they are now."""
         return [self.levels[key] for item in items for key in self._levels_of.get(item, ())]
 
-    def sourcing_of(self, order: Order) -> Sourcing:
-        return self.sourcing.get(order.channel, BY_RANK)
+    def sourcing_of(self, channel: str | None) -> Sourcing:
+        return BY_RANK if channel is None else self.sourcing.get(channel, BY_RANK)
 
     def lines_of(self, order: OrderId) -> list[OrderLine]:
         return [self.lines[line] for line in self._lines_of[order]]
 
     def claims_of(self, order: OrderId) -> list[Claim]:
         """The order's claims, the oldest first."""
-        claims = (self.claims.get(claim) for claim in self._claims_of[order])
-        return [claim for claim in claims if claim is not None and claim.order == order]
+        found = (self.claims.get(claim) for claim in self._claims_of[order])
+        claims = [claim for claim in found if isinstance(claim, Claim) and claim.order == order]
+        if order in self._unsorted:
+            claims.sort(key=age)
+        return claims
+
+    def claims_of_reservation(self, reservation: ReservationId) -> list[CartClaim]:
+        """What a cart holds, the oldest first."""
+        claims = (self.claims.get(claim) for claim in self._claims_of_carts[reservation])
+        return [claim for claim in claims if isinstance(claim, CartClaim)]
 
     def has_moved(self, order: OrderId) -> bool:
         """Whether this batch has changed the order already: its next version is under way."""
@@ -261,11 +291,40 @@ class Batch:
         for line_id, units in per_line.items():
             line = self.lines[line_id]
             self.lines[line_id] = _served(line, units)
+        self._commit(per_level)
+
+    def reserve(self, new: NewReservation, takes: Iterable[Take]) -> None:
+        """Add a reservation that was not there before; the lines of the takes are those of the reservation."""
+        self.reservations[new.reservation.id] = new.reservation
+        self._made.new_reservations.append(new)
+        per_level: defaultdict[LevelKey, int] = defaultdict(int)
+        for line, item, location, units in takes:
+            per_level[item, location] += units
+            claim = CartClaim(
+                id=AllocationId(NEW_CLAIM + len(self._made.new_claims)),
+                reservation=new.reservation.id,
+                reserved_line=ReservedLineId(line),
+                item=item,
+                location=location,
+                quantity=units,
+            )
+            self._made.new_claims.append(claim)
+            self._add_claim(claim)
+        self._commit(per_level)
+
+    def end_reservation(self, reservation: Reservation) -> None:
+        """The reservation has ended as its state says. Nothing may be set aside for it any more."""
+        assert not self.claims_of_reservation(reservation.id), "units of a cart that has ended"
+        self.reservations[reservation.id] = reservation
+        self._made.ended_reservations.append(reservation)
+
+    def _commit(self, per_level: Mapping[LevelKey, int]) -> None:
+        """So many units more are set aside at the levels."""
         for key, units in per_level.items():
             level = self.levels[key]
             self.levels[key] = _moved(level, level.committed + units, level.version)
 
-    def give_back(self, claim: Claim, quantity: int, reason: AllocationEnd, cause: AllocationCause) -> None:
+    def give_back(self, claim: Held, quantity: int, reason: AllocationEnd, cause: AllocationCause) -> None:
         """End `quantity` units of a claim, those without stock behind them first."""
         unbacked = min(claim.overallocated, quantity)
         remaining = replace(claim, quantity=claim.quantity - quantity, overallocated=claim.overallocated - unbacked)
@@ -273,19 +332,16 @@ class Batch:
             self.claims[claim.id] = remaining
         else:
             del self.claims[claim.id]
-        line = self.lines[claim.line]
-        self.lines[claim.line] = replace(
-            line, allocated=line.allocated - quantity, overallocated=line.overallocated - unbacked
-        )
+        self._take_from_line(claim, quantity, unbacked)
         level = self.levels[claim.level]
         self.change_level(replace(level, committed=level.committed - quantity, flagged=level.flagged - unbacked), cause)
         ended = EndedClaim(allocation=self._row_of(claim), claim=claim, quantity=quantity, reason=reason)
         self._made.ended_claims.append(ended)
 
     def hand_over(
-        self, claim: Claim, to_line: LineId, quantity: int, cause: AllocationCause = AllocationCause.EDITED
+        self, claim: Held, to_line: LineId, quantity: int, cause: AllocationCause = AllocationCause.EDITED
     ) -> None:
-        """Give `quantity` units of a claim to another line, of the same order or another: they stay set aside.
+        """Give `quantity` units of a claim, an order's or a cart's, to a line of an order: they stay set aside.
 
         A claim that goes whole stays the row that it is; otherwise it is divided, and both parts are as old as it was.
         The units without stock behind them go first, as the new part is the weaker of the two. `cause`: why flags move
@@ -295,13 +351,16 @@ class Batch:
         assert to.item == claim.item, "units of another SKU"
         assert 0 < quantity <= claim.quantity, "more units than the claim has"
         unbacked = min(claim.overallocated, quantity)
-        moved = replace(
-            claim,
+        moved = Claim(
+            id=claim.id,
             order=to.order,
             line=to_line,
+            item=claim.item,
+            location=claim.location,
             quantity=quantity,
             overallocated=unbacked,
             priority=self.orders[to.order].priority,
+            seniority=claim.seniority,
         )
         if quantity < claim.quantity:
             moved = self._divide(claim, moved)
@@ -309,11 +368,8 @@ class Batch:
         else:
             self.claims[claim.id] = moved
             self._claims_of[to.order].append(claim.id)
-        self._claims_of[to.order].sort(key=lambda one: age(self.claims[one]) if one in self.claims else (0, 0))
-        line = self.lines[claim.line]
-        self.lines[claim.line] = replace(
-            line, allocated=line.allocated - quantity, overallocated=line.overallocated - unbacked
-        )
+        self._unsorted.add(to.order)
+        self._take_from_line(claim, quantity, unbacked)
         to = self.lines[to_line]
         self.lines[to_line] = replace(
             to, allocated=to.allocated + quantity, overallocated=to.overallocated + unbacked, looked_at=True
@@ -321,7 +377,15 @@ class Batch:
         self._stale_levels.add(claim.level)
         self._level_causes.setdefault(claim.level, cause)
 
-    def _divide(self, claim: Claim, part: Claim) -> Claim:
+    def _take_from_line(self, claim: Held, quantity: int, unbacked: int) -> None:
+        """The claim's line has so many units less, where it is a line of an order."""
+        if isinstance(claim, Claim):
+            line = self.lines[claim.line]
+            self.lines[claim.line] = replace(
+                line, allocated=line.allocated - quantity, overallocated=line.overallocated - unbacked
+            )
+
+    def _divide(self, claim: Held, part: Claim) -> Claim:
         """The part under an id of its own; the claim keeps the rest."""
         self.claims[claim.id] = replace(
             claim, quantity=claim.quantity - part.quantity, overallocated=claim.overallocated - part.overallocated
@@ -333,13 +397,16 @@ class Batch:
             self._divided[part.id] = row
         return part
 
-    def _row_of(self, claim: Claim) -> AllocationId:
+    def _row_of(self, claim: Held) -> AllocationId:
         """The row in which the units were before this batch."""
         return self._divided.get(claim.id, claim.id)
 
-    def _add_claim(self, claim: Claim) -> None:
+    def _add_claim(self, claim: Held) -> None:
         self.claims[claim.id] = claim
-        self._claims_of[claim.order].append(claim.id)
+        if isinstance(claim, Claim):
+            self._claims_of[claim.order].append(claim.id)
+        elif isinstance(claim, CartClaim):
+            self._claims_of_carts[claim.reservation].append(claim.id)
         self._claims_at[claim.level].append(claim.id)
 
     # ------------------------------------------------------------------ settling
@@ -372,10 +439,11 @@ class Batch:
             self.levels[key] = replace(level, flagged=level.overallocated)
         self._stale_levels.clear()
 
-    def _flag(self, claim: Claim, overallocated: int) -> None:
+    def _flag(self, claim: Held, overallocated: int) -> None:
         change = overallocated - claim.overallocated
         if change:
             self.claims[claim.id] = replace(claim, overallocated=overallocated)
+        if change and isinstance(claim, Claim):
             line = self.lines[claim.line]
             self.lines[claim.line] = replace(line, overallocated=line.overallocated + change)
             self._order_causes.setdefault(claim.order, self._level_causes.get(claim.level, AllocationCause.OTHER))
@@ -405,13 +473,10 @@ class Batch:
         self._version_levels()
         return made
 
-    def _differs(self, before: Claim) -> bool:
+    def _differs(self, before: Held) -> bool:
+        """A claim's priority is its order's, and is not written with it."""
         now = self.claims[before.id]
-        return now is not before and (now.line, now.quantity, now.overallocated) != (
-            before.line,
-            before.quantity,
-            before.overallocated,
-        )
+        return now is not before and replace(now, priority=before.priority) != before
 
     def _number_new_claims(self) -> None:
         """New claims get their ids in the sequence of their age: so a part of a new claim comes right after it."""

@@ -8,6 +8,7 @@
     ├── OrderNotInState          4
     ├── OrderVersionConflict     4
     ├── QuantityAlreadyShipped   4
+    ├── ReservationEnded         4
     ├── StockLevelConflict       4
     └── InsufficientStock        5  not enough stock
 
@@ -19,8 +20,8 @@ of these.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.ids import LevelKey, LineId, LocationId, OrderId, Sku
-from domain.kinds import OrderStatus
+from domain.ids import LevelKey, LineId, LocationId, OrderId, ReservationId, Sku
+from domain.kinds import OrderStatus, ReservationState
 
 
 class DomainError(Exception):
@@ -110,6 +111,15 @@ class QuantityAlreadyShipped(DomainError):
 
 
 @dataclass(eq=False)
+class ReservationEnded(DomainError):
+    """The stock reservation was released, has expired or became another order: reserve again."""
+
+    precedence = 4
+    reservation: ReservationId
+    state: ReservationState
+
+
+@dataclass(eq=False)
 class StockLevelConflict(DomainError):
     """On hand is not what was expected: count again, then decide."""
 
@@ -144,6 +154,7 @@ REFUSALS: tuple[type[DomainError], ...] = (
     OrderNotInState,
     OrderVersionConflict,
     QuantityAlreadyShipped,
+    ReservationEnded,
     StockLevelConflict,
     InsufficientStock,
 )

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+from domain.allocation import Claim
 from domain.batch import Changes, Facts
 from domain.ids import AllocationId, LevelKey, LineId, OrderId
 from domain.kinds import AllocationStatus
@@ -42,7 +43,8 @@ class Foresight:
         ]
         overallocated: Counter[LineId] = Counter()
         for claim in claims:
-            overallocated[claim.line] += claim.overallocated
+            if isinstance(claim, Claim):
+                overallocated[claim.line] += claim.overallocated
         return replace(
             facts,
             orders=[

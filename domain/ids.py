@@ -8,6 +8,8 @@ LocationId = NewType("LocationId", int)
 OrderId = NewType("OrderId", int)
 LineId = NewType("LineId", int)
 AllocationId = NewType("AllocationId", int)
+ReservationId = NewType("ReservationId", int)
+ReservedLineId = NewType("ReservedLineId", int)
 RunId = NewType("RunId", int)
 KeyId = NewType("KeyId", int)
 

@@ -90,6 +90,7 @@ class AllocationCause(StrEnum):
     SHIPPED = "SHIPPED"
     CANCELED = "CANCELED"
     DROPSHIPPED = "DROPSHIPPED"
+    STOCK_RESERVATION = "STOCK_RESERVATION"
     OTHER = "OTHER"
 
 
@@ -121,6 +122,15 @@ class AllocationSequence(StrEnum):
     PRIORITY_DESC = "PRIORITY_DESC"
 
 
+class ReservationState(StrEnum):
+    """Whether a cart's units are still set aside, and if not, what became of them."""
+
+    ACTIVE = "ACTIVE"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+    TAKEN_OVER = "TAKEN_OVER"
+
+
 class AllocationEnd(StrEnum):
     """Why units that were set aside no longer are: shipped means consumed, everything else means given back."""
 
@@ -129,3 +139,5 @@ class AllocationEnd(StrEnum):
     EDITED = "EDITED"
     CANCELED = "CANCELED"
     DROPSHIPPED = "DROPSHIPPED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"

@@ -29,6 +29,7 @@ class Query:
     channels = strawberry.field(read.channels, description="All channels, by code.")
     stock_levels = strawberry.field(read.stock_levels, description="Stock levels that match, page by page.")
     allocation_run = strawberry.field(read.allocation_run, description="One background run.")
+    stock_reservation = strawberry.field(read.stock_reservation, description="One cart's stock reservation.")
     events = strawberry.field(
         read.events,
         description="The event log from its beginning or after a cursor: the same events, in the same order, as "
@@ -58,7 +59,7 @@ class Mutation:
     place_order = strawberry.mutation(
         write.place_order,
         description="Place an order. A channel that is not known yet is created, unless the caller's key is limited "
-        "to channels.",
+        "to channels. A cart's stock reservation becomes the order's in the same moment.",
     )
     edit_order = strawberry.mutation(write.edit_order, description="Change an order's lines and terms.")
     finalize_order = strawberry.mutation(
@@ -66,6 +67,14 @@ class Mutation:
     )
     void_order = strawberry.mutation(
         write.void_order, description="Cancel an order, and give back everything that was set aside for it."
+    )
+    reserve_stock = strawberry.mutation(
+        write.reserve_stock,
+        description="Set units aside for a cart, all of them or none, until it is released, becomes an order or its "
+        "time is over by the database's clock.",
+    )
+    release_reservation = strawberry.mutation(
+        write.release_reservation, description="Give back what is set aside for a cart."
     )
     allocate_orders = strawberry.mutation(
         write.allocate_orders,

@@ -18,6 +18,7 @@ from gql.schema import refusals as types
 from gql.schema.catalog import Location, StockLevel
 from gql.schema.ids import global_id
 from gql.schema.orders import Order, OrderLine
+from gql.schema.reservations import StockReservation
 from services.ports import Busy, OutcomeUnknown
 
 log = logging.getLogger("dibs.gql")
@@ -89,6 +90,11 @@ async def _already_shipped(info: Info, refusal: refusals.QuantityAlreadyShipped)
     return types.QuantityAlreadyShipped(message=refusal.message, lines=lines)
 
 
+async def _reservation_ended(info: Info, refusal: refusals.ReservationEnded) -> types.ReservationEnded:
+    reservation = await StockReservation.load(info, refusal.reservation)
+    return types.ReservationEnded(message=refusal.message, reservation=reservation)
+
+
 async def _level_conflict(info: Info, refusal: refusals.StockLevelConflict) -> types.StockLevelConflict:
     levels = await info.context.loaders.levels_at.load_many(refusal.levels)
     return types.StockLevelConflict(
@@ -118,6 +124,7 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.OrderNotInState: (types.OrderNotInState, _not_in_state),
     refusals.OrderVersionConflict: (types.OrderVersionConflict, _version_conflict),
     refusals.QuantityAlreadyShipped: (types.QuantityAlreadyShipped, _already_shipped),
+    refusals.ReservationEnded: (types.ReservationEnded, _reservation_ended),
     refusals.StockLevelConflict: (types.StockLevelConflict, _level_conflict),
     refusals.InsufficientStock: (types.InsufficientStock, _insufficient_stock),
 }

@@ -6,9 +6,19 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from domain.ids import ChannelId, ItemId, LevelKey, LineId, LocationId, OrderId
+from domain.ids import ChannelId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId
 from domain.stock import Item, Location
-from services.ports import AllocationView, Channel, Database, LevelView, LineView, OrderView, UnitOfWork
+from services.ports import (
+    AllocationView,
+    Channel,
+    Database,
+    LevelView,
+    LineView,
+    OrderView,
+    ReservationView,
+    ReservedLineView,
+    UnitOfWork,
+)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -26,6 +36,12 @@ class Loaders:
         )
         self.allocations_of: DataLoader[LineId, list[AllocationView]] = self._many(
             lambda uow, ids: uow.orders.allocations_of(ids), lambda allocation: allocation.line
+        )
+        self.reservations: DataLoader[ReservationId, ReservationView | None] = self._each(
+            lambda uow, ids: uow.reservations.by_ids(ids), _id
+        )
+        self.reserved_lines_of: DataLoader[ReservationId, list[ReservedLineView]] = self._many(
+            lambda uow, ids: uow.reservations.lines_of(ids), lambda line: line.reservation
         )
         self.items: DataLoader[ItemId, Item | None] = self._each(lambda uow, ids: uow.catalog.items(ids), _id)
         self.locations: DataLoader[LocationId, Location | None] = self._each(

@@ -8,11 +8,22 @@ from typing import Any, NamedTuple
 from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.allocation import Claim
+from domain.allocation import CartClaim, Claim
 from domain.batch import Changes, Facts, PlacedLine
-from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
-from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
+from domain.ids import (
+    AllocationId,
+    ItemId,
+    LevelKey,
+    LineId,
+    LocationId,
+    OrderId,
+    ReservationId,
+    ReservedLineId,
+    Sku,
+)
+from domain.kinds import AllocationStatus, OrderStatus, ReservationState, ShippingPolicy
 from domain.orders import Address, NewOrder, Order, OrderLine, OrderTerms
+from domain.reservations import NewReservation, Reservation
 from domain.stock import StockLevel
 from persistence.catalog import IS_SOURCED, read_places
 from persistence.events import append
@@ -28,6 +39,9 @@ class GuardFailed(AssertionError):
 # ---------------------------------------------------------------- reading
 
 ITEMS_OF = sql("SELECT DISTINCT item_id FROM order_lines WHERE order_id = ANY(:orders)", orders=BIGINTS)
+RESERVED_ITEMS = sql(
+    "SELECT DISTINCT item_id FROM reserved_lines WHERE reservation_id = ANY(:reservations)", reservations=BIGINTS
+)
 
 ITEMS_OF_EACH = sql(
     "SELECT order_id, array_agg(DISTINCT item_id) AS items FROM order_lines WHERE order_id = ANY(:orders) GROUP BY 1",
@@ -71,17 +85,37 @@ CLAIMS = sql(
     lines=BIGINTS,
 )
 
+# The clock is looked at after the locks are held: whatever happened before is over by then.
+RESERVATIONS = sql(
+    """
+    SELECT id, state, expires_at <= clock_timestamp() AS is_due, order_id
+    FROM stock_reservations WHERE id = ANY(:reservations)
+    """,
+    reservations=BIGINTS,
+)
+
+CART_CLAIMS = """
+    SELECT a.id, r.reservation_id, a.reserved_line_id, a.item_id, a.location_id, a.quantity, a.overallocated,
+           a.seniority
+    FROM allocations a JOIN reserved_lines r ON r.id = a.reserved_line_id
+    """
+CLAIMS_OF_RESERVATIONS = sql(
+    CART_CLAIMS + "WHERE r.reservation_id = ANY(:reservations) ORDER BY a.id", reservations=BIGINTS
+)
+CART_CLAIMS_BY_ID = sql(CART_CLAIMS + "WHERE a.id = ANY(:claims) ORDER BY a.id", claims=BIGINTS)
+
+# An order is named once; a cart's claim stands for itself.
 WEAKEST = sql(
     """
-    SELECT DISTINCT order_id
+    SELECT DISTINCT order_id, CASE WHEN order_id IS NULL THEN id END AS cart_claim
     FROM (
-        SELECT l.order_id, a.overallocated, n.units,
+        SELECT l.order_id, a.id, a.overallocated, n.units,
                sum(a.quantity) OVER (PARTITION BY a.item_id, a.location_id
-                                     ORDER BY o.priority, coalesce(a.seniority, a.id) DESC, a.id DESC)
+                                     ORDER BY coalesce(o.priority, 0), coalesce(a.seniority, a.id) DESC, a.id DESC)
                    - a.quantity AS weaker
         FROM unnest(:items, :locations, :units) AS n(item_id, location_id, units)
         JOIN allocations a ON a.item_id = n.item_id AND a.location_id = n.location_id
-        JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
+        LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
     ) AS ranked
     WHERE weaker < units OR overallocated > 0
     """,
@@ -96,6 +130,17 @@ RESERVE = sql(
            ARRAY(SELECT nextval(pg_get_serial_sequence('order_lines', 'id')) FROM generate_series(1, :lines))
     """,
     orders=INT,
+    lines=INT,
+)
+
+
+RESERVE_CARTS = sql(
+    """
+    SELECT ARRAY(SELECT nextval(pg_get_serial_sequence('stock_reservations', 'id'))
+                 FROM generate_series(1, :reservations)),
+           ARRAY(SELECT nextval(pg_get_serial_sequence('reserved_lines', 'id')) FROM generate_series(1, :lines))
+    """,
+    reservations=INT,
     lines=INT,
 )
 
@@ -119,11 +164,20 @@ class PostgresBatches:
         rows = await self._connection.execute(ITEMS_OF_EACH, {"orders": orders})
         return {row.order_id: row.items for row in rows}
 
-    async def load(self, *, orders: Sequence[OrderId] = (), items: Iterable[ItemId] = ()) -> Facts:
-        """Lock the SKUs of the orders and the items, then read: see `services.ports.Batches`."""
+    async def load(
+        self,
+        *,
+        orders: Sequence[OrderId] = (),
+        items: Iterable[ItemId] = (),
+        reservations: Sequence[ReservationId] = (),
+    ) -> Facts:
+        """Lock the SKUs of the orders, the reservations and the items, then read: see `services.ports.Batches`."""
         locked = set(items)
         if orders:
             locked.update((await self._connection.execute(ITEMS_OF, {"orders": orders})).scalars())
+        if reservations:
+            found = await self._connection.execute(RESERVED_ITEMS, {"reservations": reservations})
+            locked.update(found.scalars())
         if len(locked) > SKUS_MAX:
             raise BatchTooLarge(len(locked), SKUS_MAX)
         await lock_skus(self._connection, locked)
@@ -133,21 +187,42 @@ class PostgresBatches:
             raise LocksWereTooFew
         locations, sourcing = await read_places(self._connection)
         facts = await self._whole(rows, skus)
+        if reservations:
+            facts = await self._with_reservations(facts, reservations)
         return replace(facts, locations=locations, sourcing=sourcing, skus=skus, levels=levels)
 
     async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
-        """Lock and read the orders that hold the weakest claims of each level, up to so many units."""
+        """Lock and read who holds the weakest claims of each level, up to so many units: orders whole, carts' claims.
+
+        A cart's claim is locked with its SKU, and nothing else of the cart depends on its flag.
+        """
         needed = columns([(*key, units) for key, units in levels.items()], ("items", "locations", "units"))
-        weakest = (await self._connection.execute(WEAKEST, needed)).scalars().all()
-        rows = await self._rows_of(LOCK_ORDERS, sorted(weakest))
+        weakest = (await self._connection.execute(WEAKEST, needed)).all()
+        rows = await self._rows_of(LOCK_ORDERS, sorted(order for order, _ in weakest if order))
         items = {line.item_id for line in rows.lines}
         skus = await self._connection.execute(SKUS, {"items": list(items)})
-        return await self._whole(rows, {row.id: row.sku for row in skus})
+        whole = await self._whole(rows, {row.id: row.sku for row in skus})
+        carts = [claim for _, claim in weakest if claim]
+        if not carts:
+            return whole
+        found = await self._connection.execute(CART_CLAIMS_BY_ID, {"claims": carts})
+        return replace(whole, claims=[*whole.claims, *(_cart_claim(*row) for row in found)])
 
     async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]:
         """Ids for rows that are not written yet."""
         row = (await self._connection.execute(RESERVE, {"orders": orders, "lines": lines})).one()
         return row[0], row[1]
+
+    async def reserve_cart_ids(self, reservations: int, lines: int) -> tuple[list[ReservationId], list[ReservedLineId]]:
+        """Ids for stock reservations that are not written yet."""
+        row = (await self._connection.execute(RESERVE_CARTS, {"reservations": reservations, "lines": lines})).one()
+        return row[0], row[1]
+
+    async def _with_reservations(self, facts: Facts, reservations: Sequence[ReservationId]) -> Facts:
+        named = {"reservations": reservations}
+        carts = [_reservation(row) for row in await self._connection.execute(RESERVATIONS, named)]
+        claims = [_cart_claim(*row) for row in await self._connection.execute(CLAIMS_OF_RESERVATIONS, named)]
+        return replace(facts, reservations=carts, claims=[*facts.claims, *claims])
 
     async def _levels(self, items: Iterable[ItemId]) -> tuple[dict[ItemId, Sku], list[StockLevel]]:
         rows = (await self._connection.execute(LEVELS, {"items": list(items)})).all()
@@ -180,12 +255,16 @@ class PostgresBatches:
         await self._arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
         await self._rows(INSERT_ORDERS, [_placed(*one) for one in changes.placed])
         await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
+        await self._arrays(INSERT_RESERVATIONS, columns(map(_new_cart, changes.new_reservations), CART_COLUMNS))
+        reserved = [line for new in changes.new_reservations for line in new.lines]
+        await self._arrays(INSERT_RESERVED_LINES, attributes(reserved, RESERVED_LINE_COLUMNS))
         await self._guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
         await self._arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
         await self._arrays(INSERT_MOVEMENTS, attributes(changes.movements, MOVEMENT_COLUMNS))
         await self._arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
         # Before the rows that they come from may go.
         await self._guarded(DIVIDE_CLAIMS, attributes(changes.divided_claims, DIVIDED_CLAIM_COLUMNS))
+        await self._guarded(END_RESERVATIONS, attributes(changes.ended_reservations, ENDED_CART_COLUMNS))
         await self._guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
         await self._guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
         await self._arrays(INSERT_CLAIMS, attributes(changes.new_claims, CLAIM_COLUMNS))
@@ -307,6 +386,32 @@ def _claim(
         priority=priority,
         seniority=seniority,
     )
+
+
+def _cart_claim(
+    claim: AllocationId,
+    reservation: ReservationId,
+    line: ReservedLineId,
+    item: ItemId,
+    location: LocationId,
+    quantity: int,
+    overallocated: int,
+    seniority: int | None,
+) -> CartClaim:
+    return CartClaim(
+        id=claim,
+        reservation=reservation,
+        reserved_line=line,
+        item=item,
+        location=location,
+        quantity=quantity,
+        overallocated=overallocated,
+        seniority=seniority,
+    )
+
+
+def _reservation(row: Any) -> Reservation:
+    return Reservation(id=row.id, state=ReservationState(row.state), is_due=row.is_due, order=row.order_id)
 
 
 # ---------------------------------------------------------------- writing
@@ -485,16 +590,58 @@ INSERT_MOVEMENTS = sql(
     requests=TEXTS,
 )
 
-END_COLUMNS = {"ids": "allocation", "lines": "claim.line", "quantities": "quantity", "reasons": "reason"}
+CART_COLUMNS = ("ids", "states", "seconds")
+INSERT_RESERVATIONS = sql(
+    """
+    INSERT INTO stock_reservations (id, state, expires_at)
+    SELECT n.id, n.state, clock_timestamp() + make_interval(secs => n.seconds)
+    FROM unnest(:ids, :states, :seconds) AS n(id, state, seconds)
+    """,
+    ids=BIGINTS,
+    states=TEXTS,
+    seconds=INTS,
+)
+RESERVED_LINE_COLUMNS = {"ids": "id", "reservations": "reservation", "items": "item", "quantities": "quantity"}
+INSERT_RESERVED_LINES = sql(
+    """
+    INSERT INTO reserved_lines (id, reservation_id, item_id, quantity)
+    SELECT * FROM unnest(:ids, :reservations, :items, :quantities)
+    """,
+    ids=BIGINTS,
+    reservations=BIGINTS,
+    items=INTS,
+    quantities=INTS,
+)
+ENDED_CART_COLUMNS = {"ids": "id", "states": "state", "orders": "order"}
+END_RESERVATIONS = sql(
+    """
+    UPDATE stock_reservations r SET state = n.state, order_id = n.order_id, ended_at = clock_timestamp()
+    FROM unnest(:ids, :states, :orders) AS n(id, state, order_id) WHERE r.id = n.id AND r.state = 'ACTIVE'
+    """,
+    ids=BIGINTS,
+    states=TEXTS,
+    orders=BIGINTS,
+)
+
+END_COLUMNS = {
+    "ids": "allocation",
+    "lines": "claim.line",
+    "reserved_lines": "claim.reserved_line",
+    "quantities": "quantity",
+    "reasons": "reason",
+}
 END_CLAIMS = sql(
     """
-    INSERT INTO ended_allocations (allocation_id, line_id, item_id, location_id, quantity, reason, allocated_at)
-    SELECT a.id, n.line_id, a.item_id, a.location_id, n.quantity, n.reason, a.allocated_at
-    FROM unnest(:ids, :lines, :quantities, :reasons) WITH ORDINALITY AS n(id, line_id, quantity, reason, at)
+    INSERT INTO ended_allocations (allocation_id, line_id, reserved_line_id, item_id, location_id, quantity, reason,
+                                   allocated_at)
+    SELECT a.id, n.line_id, n.reserved_line_id, a.item_id, a.location_id, n.quantity, n.reason, a.allocated_at
+    FROM unnest(:ids, :lines, :reserved_lines, :quantities, :reasons)
+        WITH ORDINALITY AS n(id, line_id, reserved_line_id, quantity, reason, at)
     JOIN allocations a ON a.id = n.id ORDER BY n.at
     """,
     ids=BIGINTS,
     lines=BIGINTS,
+    reserved_lines=BIGINTS,
     quantities=INTS,
     reasons=TEXTS,
 )
@@ -520,20 +667,30 @@ DIVIDE_CLAIMS = sql(
     overallocated=INTS,
 )
 DELETE_CLAIMS = sql("DELETE FROM allocations WHERE id = ANY(:ids)", ids=BIGINTS)
-CLAIM_UPDATE_COLUMNS = {"ids": "id", "lines": "line", "quantities": "quantity", "overallocated": "overallocated"}
+CLAIM_UPDATE_COLUMNS = {
+    "ids": "id",
+    "lines": "line",
+    "reserved_lines": "reserved_line",
+    "quantities": "quantity",
+    "overallocated": "overallocated",
+}
 UPDATE_CLAIMS = sql(
     """
-    UPDATE allocations a SET line_id = n.line_id, quantity = n.quantity, overallocated = n.overallocated
-    FROM unnest(:ids, :lines, :quantities, :overallocated) AS n(id, line_id, quantity, overallocated)
+    UPDATE allocations a SET line_id = n.line_id, reserved_line_id = n.reserved_line_id, quantity = n.quantity,
+        overallocated = n.overallocated
+    FROM unnest(:ids, :lines, :reserved_lines, :quantities, :overallocated)
+        AS n(id, line_id, reserved_line_id, quantity, overallocated)
     WHERE a.id = n.id
     """,
     ids=BIGINTS,
     lines=BIGINTS,
+    reserved_lines=BIGINTS,
     quantities=INTS,
     overallocated=INTS,
 )
 CLAIM_COLUMNS = {
     "lines": "line",
+    "reserved_lines": "reserved_line",
     "items": "item",
     "locations": "location",
     "quantities": "quantity",
@@ -541,13 +698,14 @@ CLAIM_COLUMNS = {
 }
 INSERT_CLAIMS = sql(
     """
-    INSERT INTO allocations (line_id, item_id, location_id, quantity, overallocated)
-    SELECT n.line_id, n.item_id, n.location_id, n.quantity, n.overallocated
-    FROM unnest(:lines, :items, :locations, :quantities, :overallocated)
-        WITH ORDINALITY AS n(line_id, item_id, location_id, quantity, overallocated, at)
+    INSERT INTO allocations (line_id, reserved_line_id, item_id, location_id, quantity, overallocated)
+    SELECT n.line_id, n.reserved_line_id, n.item_id, n.location_id, n.quantity, n.overallocated
+    FROM unnest(:lines, :reserved_lines, :items, :locations, :quantities, :overallocated)
+        WITH ORDINALITY AS n(line_id, reserved_line_id, item_id, location_id, quantity, overallocated, at)
     ORDER BY n.at
     """,
     lines=BIGINTS,
+    reserved_lines=BIGINTS,
     items=INTS,
     locations=INTS,
     quantities=INTS,
@@ -620,3 +778,7 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
         price and price.amount,
         price and price.currency_code,
     )
+
+
+def _new_cart(new: NewReservation) -> tuple[Any, ...]:
+    return new.reservation.id, new.reservation.state, new.expires_in_seconds

@@ -9,6 +9,7 @@ from persistence.catalog import PostgresCatalog
 from persistence.events import PostgresEventLog
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
 from persistence.orders import PostgresOrders
+from persistence.reservations import PostgresReservations
 from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
 
@@ -35,6 +36,10 @@ class PostgresUnitOfWork:
     @cached_property
     def runs(self) -> PostgresRuns:
         return PostgresRuns(self._connection)
+
+    @cached_property
+    def reservations(self) -> PostgresReservations:
+        return PostgresReservations(self._connection)
 
     @cached_property
     def orders(self) -> PostgresOrders:

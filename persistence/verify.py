@@ -2,12 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.kinds import AllocationEnd, AllocationStatus, OrderStatus, RunState, ShippingPolicy, StockQuantity
+from domain.kinds import (
+    AllocationEnd,
+    AllocationStatus,
+    OrderStatus,
+    ReservationState,
+    RunState,
+    ShippingPolicy,
+    StockQuantity,
+)
 from domain.runs import ENDED as ENDED_RUNS
 from domain.stock import FIELD
 
@@ -52,7 +61,7 @@ async def _rows(connection: AsyncConnection, invariant: Invariant, most: int) ->
     return tuple(dict(row) for row in (await connection.execute(limited, {"most": most})).mappings())
 
 
-def _one_of(kind: Iterable[AllocationEnd | AllocationStatus | OrderStatus | RunState | ShippingPolicy]) -> str:
+def _one_of(kind: Iterable[StrEnum]) -> str:
     return "(" + ", ".join(f"'{name}'" for name in kind) + ")"
 
 
@@ -83,10 +92,10 @@ WEAKEST = """
         SELECT a.*, greatest(0, least(a.quantity, s.flagged - (sum(a.quantity) OVER weaker - a.quantity))) AS expected
         FROM stock_levels s
         JOIN allocations a ON a.item_id = s.item_id AND a.location_id = s.location_id
-        JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
+        LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
         WHERE s.flagged > 0
         WINDOW weaker AS (PARTITION BY a.item_id, a.location_id
-                          ORDER BY o.priority, coalesce(a.seniority, a.id) DESC, a.id DESC)
+                          ORDER BY coalesce(o.priority, 0), coalesce(a.seniority, a.id) DESC, a.id DESC)
     ) AS ranked
     WHERE overallocated <> expected
     """
@@ -167,9 +176,12 @@ LINE_LIMITS = """
     """
 
 CLAIMS_ARE_OF_THEIR_LINE = """
-    SELECT a.id AS allocation_id, a.line_id, a.item_id, l.item_id AS item_of_the_line, a.quantity, a.overallocated
-    FROM allocations a JOIN order_lines l ON l.id = a.line_id
-    WHERE a.item_id <> l.item_id OR a.quantity <= 0 OR a.overallocated NOT BETWEEN 0 AND a.quantity
+    SELECT a.id AS allocation_id, a.line_id, a.reserved_line_id, a.item_id, a.quantity, a.overallocated,
+           coalesce(l.item_id, r.item_id) AS item_of_the_line
+    FROM allocations a
+    LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN reserved_lines r ON r.id = a.reserved_line_id
+    WHERE (l.id IS NULL) = (r.id IS NULL) OR a.item_id <> coalesce(l.item_id, r.item_id)
+        OR a.quantity <= 0 OR a.overallocated NOT BETWEEN 0 AND a.quantity
     """
 
 CLAIMS_ARE_OF_FINALIZED_ORDERS = """
@@ -211,12 +223,15 @@ KNOWN_STATUSES = f"""
     """  # noqa: S608
 
 ENDED = f"""
-    SELECT e.id AS ended_allocation_id, e.allocation_id, e.line_id, e.item_id, e.location_id, e.quantity, e.reason
+    SELECT e.id AS ended_allocation_id, e.allocation_id, e.line_id, e.reserved_line_id, e.item_id, e.location_id,
+           e.quantity, e.reason
     FROM ended_allocations e
-    JOIN order_lines l ON l.id = e.line_id
+    LEFT JOIN order_lines l ON l.id = e.line_id LEFT JOIN reserved_lines r ON r.id = e.reserved_line_id
     LEFT JOIN stock_levels s ON s.item_id = e.item_id AND s.location_id = e.location_id
     LEFT JOIN allocations a ON a.id = e.allocation_id
-    WHERE e.item_id <> l.item_id OR s.id IS NULL OR e.quantity <= 0 OR e.reason NOT IN {_one_of(AllocationEnd)}
+    WHERE (l.id IS NULL) = (r.id IS NULL) OR e.item_id <> coalesce(l.item_id, r.item_id)
+        OR s.id IS NULL OR e.quantity <= 0 OR e.reason NOT IN {_one_of(AllocationEnd)}
+        OR (e.reason IN {_one_of((AllocationEnd.RELEASED, AllocationEnd.EXPIRED))}) <> (r.id IS NOT NULL)
         OR (a.item_id, a.location_id, a.allocated_at) <> (e.item_id, e.location_id, e.allocated_at)
     """  # noqa: S608
 
@@ -224,6 +239,37 @@ ENDED_PARTS_AGREE = """
     SELECT allocation_id, count(*) AS parts FROM ended_allocations
     GROUP BY 1 HAVING (min(item_id), min(location_id), min(allocated_at))
         <> (max(item_id), max(location_id), max(allocated_at))
+    """
+
+# ---------------------------------------------------------------- stock reservations
+
+# An active one holds all of its units; one that has ended holds none of them, and they ended as it did. What an order
+# took over is an allocation of the order, and may not come back as the cart's.
+RESERVATIONS = f"""
+    SELECT r.id AS reservation_id, r.state, r.order_id, l.id AS reserved_line_id, l.quantity, l.held, l.ended, l.reasons
+    FROM stock_reservations r
+    LEFT JOIN (
+        SELECT l.id, l.reservation_id, l.quantity, coalesce(a.units, 0) AS held, coalesce(e.units, 0) AS ended,
+               e.reasons
+        FROM reserved_lines l
+        LEFT JOIN (
+            SELECT reserved_line_id, sum(quantity) AS units FROM allocations GROUP BY 1
+        ) AS a ON a.reserved_line_id = l.id
+        LEFT JOIN (
+            SELECT reserved_line_id, sum(quantity) AS units, array_agg(DISTINCT reason) AS reasons
+            FROM ended_allocations GROUP BY 1
+        ) AS e ON e.reserved_line_id = l.id
+    ) AS l ON l.reservation_id = r.id
+    WHERE r.state NOT IN {_one_of(ReservationState)} OR l.id IS NULL OR CASE r.state
+        WHEN 'ACTIVE' THEN l.held <> l.quantity OR l.ended > 0
+        WHEN 'TAKEN_OVER' THEN l.held > 0 OR l.ended > l.quantity OR l.reasons <> ARRAY['RELEASED']
+        ELSE l.held > 0 OR l.ended <> l.quantity OR l.reasons <> ARRAY[r.state] END
+    """  # noqa: S608
+
+RESERVATIONS_END_ONCE = """
+    SELECT id AS reservation_id, state, ended_at, order_id FROM stock_reservations
+    WHERE (state = 'ACTIVE') <> (ended_at IS NULL) OR (state = 'TAKEN_OVER') <> (order_id IS NOT NULL)
+        OR ended_at < created_at
     """
 
 # ---------------------------------------------------------------- events and keys
@@ -334,7 +380,7 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     Invariant(id="I2-counters", statement="A line's counters are the sums of its allocations.", sql=LINE_COUNTERS),
     Invariant(id="I2-limits", statement="A line is not served beyond its quantity.", sql=LINE_LIMITS),
-    Invariant(id="I2-item", statement="An allocation is of its line's SKU.", sql=CLAIMS_ARE_OF_THEIR_LINE),
+    Invariant(id="I2-item", statement="An allocation has one holder, and is of its SKU.", sql=CLAIMS_ARE_OF_THEIR_LINE),
     Invariant(id="I3-ledger", statement="Every stock quantity is the sum of its ledger.", sql=LEDGER),
     Invariant(
         id="I3-explained", statement="Every row of the ledger has cause, actor and request.", sql=UNEXPLAINED_MOVEMENTS
@@ -366,6 +412,16 @@ INVARIANTS: Sequence[Invariant] = (
         id="I10-parts",
         statement="The parts of an allocation that ended are of one SKU and place, and of one age.",
         sql=ENDED_PARTS_AGREE,
+    ),
+    Invariant(
+        id="I11-units",
+        statement="An active reservation holds its units; the units of one that has ended ended once, as it did.",
+        sql=RESERVATIONS,
+    ),
+    Invariant(
+        id="I11-once",
+        statement="A reservation has ended at one time and in one way, or not at all.",
+        sql=RESERVATIONS_END_ONCE,
     ),
     Invariant(id="I15-known", statement="Every status and policy is one of the known.", sql=KNOWN_STATUSES),
     Invariant(

@@ -11,7 +11,7 @@ from domain.allocation import FREE_FOR_ALL, Policy
 from domain.batch import Batch, Changes
 from domain.checks import LIST_MAX, Path, Problems
 from domain.foresight import Foresight
-from domain.ids import ItemId, LevelKey, LineId, LocationId, OrderId
+from domain.ids import ItemId, LevelKey, LineId, OrderId
 from domain.kinds import AllocationStatus
 from domain.orders import ALLOCATABLE
 from services.callers import Caller
@@ -27,7 +27,7 @@ from services.ports import (
     UnitOfWork,
 )
 from services.recording import settle
-from services.references import checked_reference
+from services.references import checked_reference, location_ranks
 
 ORDERS_MAX = 1_000
 
@@ -84,7 +84,7 @@ class AllocateOrders(_RunCommand):
             )
             for one, order in zip(self.orders, known.orders, strict=True)
         ]
-        terms = Terms(policy=self.policy, locations=_ranks(batch, self.locations))
+        terms = Terms(policy=self.policy, locations=location_ranks(batch, self.locations))
         return RunOutcome(results=allocate(batch, wanted, terms))
 
 
@@ -272,18 +272,6 @@ def _check_lines(problems: Problems, order: AllocateOrder, path: Path) -> None:
     for index, line in enumerate(order.lines):
         if line.quantity is not None:
             problems.whole(line.quantity, (*path, str(index), "quantity"), 1, 2**31 - 1)
-
-
-def _ranks(batch: Batch, codes: tuple[str, ...] | None) -> dict[LocationId, int] | None:
-    if codes is None:
-        return None
-    known = {location.code: location for location in batch.locations.values()}
-    problems = Problems()
-    for index, code in enumerate(codes):
-        if code not in known:
-            problems.add(("input", "locations", str(index)), "UNKNOWN", "There is no location of this code.")
-    problems.refuse()
-    return {known[code].id: known[code].rank for code in codes}
 
 
 def _each_once(ids: Sequence[OrderId | None], path: Path) -> None:

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from domain import checks, ordering
+from domain import checks, ordering, reserving
 from domain.batch import Batch, Changes
 from domain.checks import Problems
 from domain.errors import NotFound, OrderAlreadyPlaced
 from domain.ids import LineId, OrderId
 from domain.ordering import Edit
-from domain.orders import NewLine, NewOrder, OrderTerms
+from domain.orders import ALLOCATABLE, NewLine, NewOrder, OrderTerms
 from services.callers import Caller
 from services.order_input import changed_terms, check_new_order, checked_line, checked_terms, merged_terms, wire_name
 from services.performing import Asked, Known, Needs, Performer, execute
-from services.ports import OrderReference, UnitOfWork
+from services.ports import OrderReference, ReservationReference, UnitOfWork
 from services.references import checked_reference
 
 
@@ -49,26 +49,35 @@ class Place(_OrderCommand):
 
     mutation: ClassVar[str] = "placeOrder"
     order: NewOrder
+    reservation: ReservationReference | None = None
 
     def needs(self) -> Needs:
         new = self.order
         return Needs(
             numbers=(OrderReference(channel=new.channel, number=new.number),),
             skus=tuple(line.sku for line in new.lines),
+            reservations=() if self.reservation is None else (self.reservation.id,),
             new_orders=1,
             new_lines=len(new.lines),
         )
 
     def decide(self, batch: Batch, known: Known) -> OrderDone:
         new = self.order
-        unknown = dict.fromkeys(line.sku for line in new.lines if line.sku not in known.items)
+        cart = self.reservation
+        unknown: list[str] = list(dict.fromkeys(line.sku for line in new.lines if line.sku not in known.items))
+        if cart and cart.id not in batch.reservations:
+            unknown.append(str(cart))
         if unknown:
             raise NotFound(references=tuple(unknown))
         before = known.numbers[0] or batch.order_of_number(new.channel, new.number)
         if before is not None:
             raise OrderAlreadyPlaced(order=before)
+        if cart:
+            reserving.require_active(batch, cart.id)
         (order,) = known.order_ids
         ordering.place(batch, order, known.line_ids, known.items, new)
+        if cart:
+            reserving.take_over(batch, cart.id, order)
         return OrderDone(order=order)
 
 
@@ -161,9 +170,20 @@ def _require_room(batch: Batch, order: OrderId, added: int) -> None:
 # ---------------------------------------------------------------- what a caller may ask for
 
 
-async def place_order(performer: Performer, caller: Caller, new: NewOrder, key: str) -> OrderDone:
-    """Place one order. Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderAlreadyPlaced."""
-    return await performer.perform(caller, Place(order=check_new_order(new, ("input",))), key)
+async def place_order(
+    performer: Performer, caller: Caller, new: NewOrder, key: str, *, reservation: ReservationReference | None = None
+) -> OrderDone:
+    """Place one order, which takes the reservation over if there is one.
+
+    Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderAlreadyPlaced, ReservationEnded.
+    """
+    command = Place(order=check_new_order(new, ("input",)), reservation=reservation)
+    if reservation is not None and new.status not in ALLOCATABLE:
+        problems = Problems()
+        told = "A draft holds no stock: place it without a reservation, or not as a draft."
+        problems.add(("input", "reservation"), "NOT_ALLOWED", told)
+        problems.refuse()
+    return await performer.perform(caller, command, key)
 
 
 async def place_orders(

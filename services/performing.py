@@ -16,7 +16,7 @@ import orjson
 from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
-from domain.ids import ItemId, LineId, OrderId, Sku
+from domain.ids import ItemId, LineId, OrderId, ReservationId, ReservedLineId, Sku
 from domain.orders import OrderTerms
 from services.callers import Caller
 from services.outcomes import from_json, to_json
@@ -31,17 +31,21 @@ T_co = TypeVar("T_co", covariant=True)
 class Needs:
     """What a command needs to know before it can decide.
 
-    `orders` are locked and loaded whole; `numbers` are only looked up; `skus` are looked up, and locked with their
-    levels where `locks_skus`; ids are reserved for new rows. `alone`: it shares its transaction with no other command.
+    `orders` and `reservations` are locked and loaded whole; `numbers` are only looked up; `skus` are looked up, and
+    locked with their levels where `locks_skus`; ids are reserved for new rows. `alone`: it shares its transaction with
+    no other command.
     `path`: what is too long in the input where too many SKUs come together.
     """
 
     orders: tuple[OrderReference, ...] = ()
+    reservations: tuple[ReservationId, ...] = ()
     numbers: tuple[OrderReference, ...] = ()
     skus: tuple[Sku, ...] = ()
     locks_skus: bool = False
     new_orders: int = 0
     new_lines: int = 0
+    new_reservations: int = 0
+    new_reserved_lines: int = 0
     terms: bool = False
     alone: bool = False
     path: tuple[str, ...] = ("input",)
@@ -56,6 +60,8 @@ class Known:
     items: Mapping[Sku, ItemId] = field(default_factory=dict)
     order_ids: tuple[OrderId, ...] = ()
     line_ids: tuple[LineId, ...] = ()
+    reservation_ids: tuple[ReservationId, ...] = ()
+    reserved_line_ids: tuple[ReservedLineId, ...] = ()
     terms: Mapping[OrderId, OrderTerms] = field(default_factory=dict)
 
 
@@ -198,6 +204,7 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
     orders = list(dict.fromkeys(order for found, _ in resolved for order in found if order is not None))
     batch = Batch(await _load(uow, orders, locked, needs))
     order_ids, line_ids = await _reserve(uow, needs)
+    cart_ids, cart_line_ids = await _reserve_carts(uow, needs)
     terms = await _terms(uow, needs, resolved)
     knowns = [
         Known(
@@ -206,6 +213,8 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
             items=items,
             order_ids=tuple(next(order_ids) for _ in range(one.new_orders)),
             line_ids=tuple(next(line_ids) for _ in range(one.new_lines)),
+            reservation_ids=tuple(next(cart_ids) for _ in range(one.new_reservations)),
+            reserved_line_ids=tuple(next(cart_line_ids) for _ in range(one.new_reserved_lines)),
             terms=terms,
         )
         for one, (found, numbers) in zip(needs, resolved, strict=True)
@@ -215,8 +224,9 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
 
 async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[ItemId], needs: Sequence[Needs]) -> Facts:
     """Raises BatchTooLarge, or InvalidInput where a single command is too large."""
+    reservations = list(dict.fromkeys(reservation for one in needs for reservation in one.reservations))
     try:
-        return await uow.batches.load(orders=orders, items=items)
+        return await uow.batches.load(orders=orders, items=items, reservations=reservations)
     except BatchTooLarge as error:
         if len(needs) > 1:
             raise
@@ -232,6 +242,16 @@ async def _reserve(uow: UnitOfWork, needs: Iterable[Needs]) -> tuple[Iterator[Or
         return iter(()), iter(())
     order_ids, line_ids = await uow.batches.reserve_ids(orders, lines)
     return iter(order_ids), iter(line_ids)
+
+
+async def _reserve_carts(
+    uow: UnitOfWork, needs: Iterable[Needs]
+) -> tuple[Iterator[ReservationId], Iterator[ReservedLineId]]:
+    reservations = sum(one.new_reservations for one in needs)
+    if not reservations:
+        return iter(()), iter(())
+    ids, line_ids = await uow.batches.reserve_cart_ids(reservations, sum(one.new_reserved_lines for one in needs))
+    return iter(ids), iter(line_ids)
 
 
 async def _terms(

@@ -9,9 +9,23 @@ from typing import Any, Protocol, TypeVar
 
 from domain.batch import Changes, Facts
 from domain.events import LoggedEvent
-from domain.ids import AllocationId, ChannelId, ItemId, KeyId, LevelKey, LineId, LocationId, OrderId, RunId, Sku
+from domain.ids import (
+    AllocationId,
+    ChannelId,
+    ItemId,
+    KeyId,
+    LevelKey,
+    LineId,
+    LocationId,
+    OrderId,
+    ReservationId,
+    ReservedLineId,
+    RunId,
+    Sku,
+)
 from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
 from domain.orders import Customer, Order, OrderLine, OrderTerms
+from domain.reservations import Reservation, ReservedLine
 from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Item, Location, StockLevel
@@ -102,6 +116,22 @@ class LevelView(StockLevel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationView(Reservation):
+    """A stock reservation as it is shown."""
+
+    expires_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservedLineView(ReservedLine):
+    """A line of a stock reservation as it is shown; `held`: where how many of its units are set aside now."""
+
+    sku: Sku
+    held: tuple[tuple[LocationId, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReference:
     """One way to name an order: by id, or by channel and number. `given`: the name as the caller wrote it."""
 
@@ -112,6 +142,17 @@ class OrderReference:
 
     def __str__(self) -> str:
         return self.given or (f"Order:{self.id}" if self.id is not None else f"{self.channel}/{self.number}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationReference:
+    """A stock reservation by its id. `given`: the name as the caller wrote it."""
+
+    id: ReservationId
+    given: str = ""
+
+    def __str__(self) -> str:
+        return self.given or f"StockReservation:{self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,16 +245,29 @@ class Batches(Protocol):
     async def items_of(self, orders: Sequence[OrderId]) -> dict[OrderId, list[ItemId]]:
         """The SKUs of each order, each once. Nothing is locked: they may have changed when `load` comes to them."""
 
-    async def load(self, *, orders: Sequence[OrderId] = (), items: Iterable[ItemId] = ()) -> Facts:
-        """Lock the SKUs of the orders and the items, then read: the orders whole, the levels of every locked SKU.
+    async def load(
+        self,
+        *,
+        orders: Sequence[OrderId] = (),
+        items: Iterable[ItemId] = (),
+        reservations: Sequence[ReservationId] = (),
+    ) -> Facts:
+        """Lock the SKUs of the orders, the reservations and the items, then read: the orders and the reservations
+        whole, the levels of every locked SKU.
 
         Raises BatchTooLarge.
         """
 
     async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
-        """Lock and read the orders that hold the weakest claims of each level, up to so many units."""
+        """Lock and read who holds the weakest claims of each level, up to so many units.
+
+        Orders are read whole; of carts, their claims there.
+        """
 
     async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]: ...
+    async def reserve_cart_ids(
+        self, reservations: int, lines: int
+    ) -> tuple[list[ReservationId], list[ReservedLineId]]: ...
 
     async def record(self, changes: Changes) -> None:
         """Write everything, in a number of statements that does not grow with the batch."""
@@ -302,6 +356,15 @@ class Runs(Protocol):
         """Their waiting orders have been run; one that became available again since then stays."""
 
 
+class Reservations(Protocol):
+    async def by_ids(self, ids: Sequence[ReservationId]) -> list[ReservationView]: ...
+    async def lines_of(self, reservations: Sequence[ReservationId]) -> list[ReservedLineView]: ...
+    async def due(self, most: int, lines: int) -> list[ReservationId]:
+        """Reservations whose time is over by the database's clock and whose units have not been given back; the oldest
+        first, as many as have no more than so many lines together.
+        """
+
+
 class Credentials(Protocol):
     async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None: ...
     async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
@@ -335,6 +398,8 @@ class UnitOfWork(Protocol):
     def events(self) -> EventLog: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def reservations(self) -> Reservations: ...
     @property
     def credentials(self) -> Credentials: ...
 

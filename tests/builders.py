@@ -9,16 +9,25 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.allocating import OrderOutcome
-from domain.allocation import Ask, Claim, OpenOrder, Plan, StockView, Take
+from domain.allocation import Ask, CartClaim, Claim, Held, OpenOrder, Plan, StockView, Take
 from domain.batch import Batch, Facts
 from domain.events import Event
-from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, Sku
-from domain.kinds import AdjustmentReason, AllocationStatus, LocationKind, OrderStatus, ShippingPolicy, StockQuantity
+from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, ReservationId, ReservedLineId, Sku
+from domain.kinds import (
+    AdjustmentReason,
+    AllocationStatus,
+    LocationKind,
+    OrderStatus,
+    ReservationState,
+    ShippingPolicy,
+    StockQuantity,
+)
 from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.reservations import Reservation
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, StockLevel
 from persistence.database import PostgresDatabase
@@ -29,7 +38,17 @@ from services.callers import Caller
 from services.catalog import save_items, save_locations
 from services.desk import Desk
 from services.orders import EditOrder, LineQuantity, edit_order, finalize_order, place_order, void_order
-from services.ports import AllocationView, LevelView, LineView, OrderReference, OrderView
+from services.ports import (
+    AllocationView,
+    LevelView,
+    LineView,
+    OrderReference,
+    OrderView,
+    ReservationReference,
+    ReservationView,
+    ReservedLineView,
+)
+from services.reservations import ReservedUnits, ReserveStock, release_reservation, reserve_stock
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
 
 # ---------------------------------------------------------------- facts
@@ -100,11 +119,37 @@ def claim(
     )
 
 
+def cart(number: int = 1, *, state: ReservationState = ReservationState.ACTIVE, is_due: bool = False) -> Reservation:
+    return Reservation(id=ReservationId(number), state=state, is_due=is_due)
+
+
+def cart_claim(
+    number: int = 1,
+    quantity: int = 1,
+    *,
+    item: ItemId = CHAIR,
+    location: LocationId = LEEDS,
+    cart: int = 1,
+    line: int = 1,
+    overallocated: int = 0,
+) -> CartClaim:
+    return CartClaim(
+        id=AllocationId(number),
+        reservation=ReservationId(cart),
+        reserved_line=ReservedLineId(line),
+        item=item,
+        location=location,
+        quantity=quantity,
+        overallocated=overallocated,
+    )
+
+
 def batch(
     levels: Iterable[StockLevel] = (),
     orders: Iterable[Order] = (),
     lines: Iterable[OrderLine] = (),
-    claims: Iterable[Claim] = (),
+    claims: Iterable[Held] = (),
+    reservations: Iterable[Reservation] = (),
 ) -> Batch:
     """A working copy; the orders' allocation statuses are those of their lines."""
     lines = list(lines)
@@ -116,6 +161,7 @@ def batch(
             orders=[with_status(one, lines) for one in orders],
             lines=lines,
             claims=list(claims),
+            reservations=list(reservations),
         )
     )
 
@@ -199,8 +245,9 @@ async def placed(
     status: OrderStatus = OrderStatus.FINALIZED,
     policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE,
     priority: int = 0,
+    reservation: ReservationId | None = None,
 ) -> OrderId:
-    """An order of {sku: quantity}, or of (sku, quantity) where a SKU repeats."""
+    """An order of {sku: quantity}, or of (sku, quantity) where a SKU repeats. `reservation`: the cart it was."""
     pairs = lines.items() if isinstance(lines, Mapping) else lines
     new = NewOrder(
         channel=channel,
@@ -209,7 +256,37 @@ async def placed(
         status=status,
         terms=OrderTerms(shipping_policy=policy, priority=priority),
     )
-    return (await place_order(Desk(database), caller, new, key or a_key())).order
+    by = None if reservation is None else cart_by_id(reservation)
+    return (await place_order(Desk(database), caller, new, key or a_key(), reservation=by)).order
+
+
+async def reserved(
+    database: PostgresDatabase,
+    caller: Caller,
+    units: Mapping[str, int],
+    *,
+    seconds: int = 900,
+    locations: tuple[str, ...] | None = None,
+    channel: str | None = None,
+    key: str | None = None,
+) -> ReservationId:
+    """A cart that holds these units."""
+    lines = tuple(ReservedUnits(sku=Sku(sku), quantity=quantity) for sku, quantity in units.items())
+    command = ReserveStock(lines=lines, locations=locations, channel=channel, expires_in_seconds=seconds)
+    return (await reserve_stock(Desk(database), caller, command, key or a_key())).reservation
+
+
+async def released(
+    database: PostgresDatabase, caller: Caller, reservation: ReservationId, *, key: str | None = None
+) -> None:
+    await release_reservation(Desk(database), caller, cart_by_id(reservation), key or a_key())
+
+
+async def run_out(database: PostgresDatabase, *reservations: ReservationId) -> None:
+    """The time of these carts is over by the database's clock."""
+    over = "UPDATE stock_reservations SET expires_at = clock_timestamp() WHERE id = ANY(:ids)"
+    async with database.engine.begin() as connection:
+        await connection.execute(text(over), {"ids": list(reservations)})
 
 
 async def allocated(
@@ -276,7 +353,23 @@ def by_id(order: OrderId) -> OrderReference:
     return OrderReference(id=order)
 
 
+def cart_by_id(reservation: ReservationId) -> ReservationReference:
+    return ReservationReference(id=reservation)
+
+
 # ---------------------------------------------------------------- what is there now
+
+
+async def cart_now(
+    database: PostgresDatabase, reservation: ReservationId
+) -> tuple[ReservationView, list[ReservedLineView]]:
+    (view,) = await database.read(lambda uow: uow.reservations.by_ids([reservation]))
+    return view, await database.read(lambda uow: uow.reservations.lines_of([reservation]))
+
+
+async def cart_states(database: PostgresDatabase, *reservations: ReservationId) -> list[ReservationState]:
+    views = {view.id: view for view in await database.read(lambda uow: uow.reservations.by_ids(reservations))}
+    return [views[reservation].state_now for reservation in reservations]
 
 
 async def order_now(database: PostgresDatabase, order: OrderId) -> OrderView:

@@ -7,17 +7,17 @@ from strawberry import UNSET
 
 from domain import orders
 from domain.checks import Path, Problems, is_storable
-from domain.ids import LineId, OrderId, Sku
+from domain.ids import LineId, OrderId, ReservationId, Sku
 from domain.kinds import OrderStatus
 from gql.errors import bad_input
 from gql.schema import inputs
 from gql.schema.ids import row_id
 from services import ports
-from services.ports import OrderReference
+from services.ports import OrderReference, ReservationReference
 
 T = TypeVar("T")
-NOBODY = OrderId(-1)
-"""No order has this id."""
+NOBODY = -1
+"""Nothing has this id."""
 
 
 def given(value: T | None) -> T | None:
@@ -33,8 +33,18 @@ def present(value: object, names: Iterable[str]) -> dict[str, Any]:
 def order_reference(by: inputs.OrderBy) -> OrderReference:
     if by.number:
         return OrderReference(channel=by.number.channel, number=by.number.number)
-    given = (by.id or '""').replace("\x00", "\ufffd")  # it may be kept with the outcome, where NUL has no place
+    given = _keepable(by.id or '""')
     return OrderReference(id=OrderId(row_id("Order", given) or NOBODY), given=given)
+
+
+def reservation_reference(id: str) -> ReservationReference:
+    given = _keepable(id or '""')
+    return ReservationReference(id=ReservationId(row_id("StockReservation", given) or NOBODY), given=given)
+
+
+def _keepable(text: str) -> str:
+    """It may be kept with the outcome, where NUL has no place."""
+    return text.replace("\x00", "\ufffd")
 
 
 def line_ids(values: Iterable[tuple[Path, str]]) -> list[LineId]:

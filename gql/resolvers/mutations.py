@@ -6,17 +6,18 @@ import strawberry
 
 from domain.allocating import LineOutcome, OrderOutcome
 from domain.allocation import Policy
-from domain.ids import RunId
+from domain.ids import RunId, Sku
 from domain.stocking import StockOutcome
 from gql.context import Info
 from gql.errors import refusal_of
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs, results
-from gql.schema.allocation import AllocationRun, LineAllocation, LocationQuantity, OrderAllocation
-from gql.schema.catalog import Channel, Item, Location, StockLevel
+from gql.schema.allocation import AllocationRun, LineAllocation, OrderAllocation
+from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockLevel
 from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
-from services import allocation, catalog, orders, runs, stock
+from gql.schema.reservations import StockReservation
+from services import allocation, catalog, orders, reservations, runs, stock
 
 CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
 CLAIMS_MAX = 100
@@ -105,8 +106,14 @@ async def _stock(info: Info, outcome: StockOutcome) -> results.StockSuccess:
 async def place_order(
     info: Info, input: Annotated[inputs.PlaceOrderInput, strawberry.argument(description="The order.")]
 ) -> results.PlaceOrderResult:
-    context = info.context
-    done = await orders.place_order(context.performer, context.caller, parsed.new_order(input), input.idempotency_key)
+    context, reservation = info.context, parsed.given(input.reservation)
+    done = await orders.place_order(
+        context.performer,
+        context.caller,
+        parsed.new_order(input),
+        input.idempotency_key,
+        reservation=None if reservation is None else parsed.reservation_reference(reservation),
+    )
     return results.PlaceOrderSuccess(order=await _order(info, done))
 
 
@@ -155,6 +162,37 @@ async def void_order(
 async def _order(info: Info, done: orders.OrderDone) -> Order:
     info.context.forget()
     return await Order.load(info, done.order)
+
+
+# ---------------------------------------------------------------- stock reservations
+
+
+async def reserve_stock(
+    info: Info, input: Annotated[inputs.ReserveStockInput, strawberry.argument(description="What a cart wants.")]
+) -> results.ReserveStockResult:
+    locations = parsed.given(input.locations)
+    command = reservations.ReserveStock(
+        lines=tuple(reservations.ReservedUnits(sku=Sku(line.sku), quantity=line.quantity) for line in input.lines),
+        locations=None if locations is None else tuple(locations),
+        channel=parsed.given(input.channel),
+        expires_in_seconds=input.expires_in_seconds,
+    )
+    context = info.context
+    done = await reservations.reserve_stock(context.performer, context.caller, command, input.idempotency_key)
+    return results.ReserveStockSuccess(reservation=await _reservation(info, done))
+
+
+async def release_reservation(
+    info: Info, input: Annotated[inputs.ReleaseReservationInput, strawberry.argument(description="Which one.")]
+) -> results.ReleaseReservationResult:
+    context, reference = info.context, parsed.reservation_reference(input.reservation)
+    done = await reservations.release_reservation(context.performer, context.caller, reference, input.idempotency_key)
+    return results.ReleaseReservationSuccess(reservation=await _reservation(info, done))
+
+
+async def _reservation(info: Info, done: reservations.ReservationDone) -> StockReservation:
+    info.context.forget()
+    return await StockReservation.load(info, done.reservation)
 
 
 # ---------------------------------------------------------------- allocation

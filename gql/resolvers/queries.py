@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.ids import ChannelId, ItemId, LocationId, OrderId, RunId
+from domain.ids import ChannelId, ItemId, LocationId, OrderId, ReservationId, RunId
 from domain.kinds import AllocationStatus, OrderStatus
 from gql.context import Info
 from gql.pagination import page_info, page_size, seek
@@ -35,6 +35,7 @@ from gql.schema.orders import (
     OrderEdge,
     OrderStatusCount,
 )
+from gql.schema.reservations import StockReservation
 from services.ports import OrderSort
 
 First = Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")]
@@ -84,6 +85,10 @@ async def _run_node(info: Info, row: int) -> Node | None:
     return AllocationRun.of(found[0]) if found else None
 
 
+async def _reservation_node(info: Info, row: int) -> Node | None:
+    return await StockReservation.find(info, ReservationId(row))
+
+
 NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Order": _order_node,
     "Item": _item_node,
@@ -91,6 +96,7 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Channel": _channel_node,
     "StockLevel": _level_node,
     "AllocationRun": _run_node,
+    "StockReservation": _reservation_node,
 }
 
 
@@ -147,6 +153,11 @@ async def allocation_run(info: Info, id: Id) -> AllocationRun | None:
     row = row_id("AllocationRun", id)
     found = await _run_node(info, row) if row is not None else None
     return found if isinstance(found, AllocationRun) else None
+
+
+async def stock_reservation(info: Info, id: Id) -> StockReservation | None:
+    row = row_id("StockReservation", id)
+    return None if row is None else await StockReservation.find(info, ReservationId(row))
 
 
 # ---------------------------------------------------------------- lists

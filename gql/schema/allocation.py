@@ -5,19 +5,11 @@ from datetime import datetime
 import strawberry
 
 from domain import events, kinds, runs
-from gql.schema.catalog import Location
+from gql.schema.catalog import LocationQuantity
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node
 from gql.schema.orders import AllocationStatusCount, Order, OrderLine
 from gql.schema.refusals import UserError
-
-
-@strawberry.type(description="Units at a location.")
-class LocationQuantity:
-    """Units at a location."""
-
-    location: Location = strawberry.field(description="Where.")
-    quantity: int = strawberry.field(description="How many units.")
 
 
 @strawberry.type(

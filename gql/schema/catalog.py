@@ -83,6 +83,14 @@ class Channel(Node):
         return cls.of(found)
 
 
+@strawberry.type(description="Units at a location.")
+class LocationQuantity:
+    """Units at a location."""
+
+    location: Location = strawberry.field(description="Where.")
+    quantity: int = strawberry.field(description="How many units.")
+
+
 @strawberry.type(description="Something that is sold, known by its SKU.")
 class Item(Node):
     """Something that is sold."""

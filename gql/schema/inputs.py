@@ -249,6 +249,11 @@ class PlaceOrderInput:
     customer: CustomerInput | None = _("Who buys.", default=UNSET)
     ship_to: AddressInput | None = _("Where the goods go.", default=UNSET)
     lines: list[OrderLineInput] = _("1 to 2,000 lines; a SKU may stand on several.")
+    reservation: strawberry.ID | None = _(
+        "The cart's stock reservation: what it holds becomes the order's as far as the order wants it, and the rest is "
+        "given back.",
+        default=UNSET,
+    )
     idempotency_key: str = _(KEY)
 
 
@@ -290,6 +295,32 @@ class FinalizeOrderInput:
 class VoidOrderInput:
     order: OrderBy = _("Which order.")
     reason: str = _("Why, for people.")
+    idempotency_key: str = _(KEY)
+
+
+# ---------------------------------------------------------------- stock reservations
+
+
+@strawberry.input(description="Units of a SKU that a cart wants.")
+class ReserveLineInput:
+    sku: str = _("What is wanted.")
+    quantity: int = _("How many units, 1 to 1,000,000; a SKU that is repeated counts as its sum.")
+
+
+@strawberry.input(description="Units to set aside for a cart, all of them or none.")
+class ReserveStockInput:
+    lines: list[ReserveLineInput] = _("1 to 1,000 lines.")
+    locations: list[str] | None = _("Codes of the locations that may be used; all when absent.", default=UNSET)
+    channel: str | None = _(
+        "Serve the cart as orders from this channel are served, by code; by rank when absent.", default=UNSET
+    )
+    expires_in_seconds: int = _("How long the units are kept, 1 to 86,400 seconds.", default=900)
+    idempotency_key: str = _(KEY)
+
+
+@strawberry.input(description="A stock reservation to give back.")
+class ReleaseReservationInput:
+    reservation: strawberry.ID = _("Which reservation.")
     idempotency_key: str = _(KEY)
 
 

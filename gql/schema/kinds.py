@@ -76,6 +76,7 @@ _publish(
     SHIPPED="Goods were shipped.",
     CANCELED="An order was canceled.",
     DROPSHIPPED="Goods were dropshipped.",
+    STOCK_RESERVATION="A cart's stock reservation became the order, or ended.",
     OTHER="Anything else.",
 )
 _publish(
@@ -89,6 +90,13 @@ _publish(
 )
 
 
+_publish(
+    kinds.ReservationState,
+    ACTIVE="The units are set aside.",
+    RELEASED="Somebody gave the units back.",
+    EXPIRED="Its time is over.",
+    TAKEN_OVER="It became an order.",
+)
 _publish(
     kinds.RunState,
     QUEUED="Nobody works on it yet.",

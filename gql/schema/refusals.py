@@ -5,6 +5,7 @@ import strawberry
 from domain import kinds
 from gql.schema.catalog import Location, StockLevel
 from gql.schema.orders import Order, OrderLine
+from gql.schema.reservations import StockReservation
 
 
 @strawberry.interface(description="Every refusal a mutation can answer with; its __typename is the code.")
@@ -69,6 +70,13 @@ class OrderAlreadyPlaced(UserError):
     """A number that is taken."""
 
     order: Order = strawberry.field(description="The order that has the number.")
+
+
+@strawberry.type(description="The stock reservation was released, has expired or became another order.")
+class ReservationEnded(UserError):
+    """A reservation that is over."""
+
+    reservation: StockReservation = strawberry.field(description="The reservation as it is now.")
 
 
 @strawberry.type(description="On hand is not what the caller expected it to be.")

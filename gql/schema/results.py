@@ -16,10 +16,13 @@ from gql.schema.refusals import (
     OrderNotInState,
     OrderVersionConflict,
     QuantityAlreadyShipped,
+    ReservationEnded,
     StockLevelConflict,
 )
+from gql.schema.reservations import StockReservation
 
 ORDER = "The order as it is now."
+RESERVATION = "The reservation as it is now."
 
 
 @strawberry.type(description="The items were saved.")
@@ -63,6 +66,16 @@ class VoidOrderSuccess:
     order: Order = strawberry.field(description=ORDER)
 
 
+@strawberry.type(description="The units are set aside.")
+class ReserveStockSuccess:
+    reservation: StockReservation = strawberry.field(description=RESERVATION)
+
+
+@strawberry.type(description="The units were given back.")
+class ReleaseReservationSuccess:
+    reservation: StockReservation = strawberry.field(description=RESERVATION)
+
+
 @strawberry.type(description="The run is over.")
 class AllocateOrdersSuccess:
     results: list[OrderAllocation] = strawberry.field(description="One per order, in the sequence given.")
@@ -95,7 +108,7 @@ StockResult = Annotated[
     _result("StockResult"),
 ]
 PlaceOrderResult = Annotated[
-    PlaceOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderAlreadyPlaced,
+    PlaceOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderAlreadyPlaced | ReservationEnded,
     _result("PlaceOrderResult"),
 ]
 EditOrderResult = Annotated[
@@ -114,6 +127,14 @@ FinalizeOrderResult = Annotated[
 ]
 VoidOrderResult = Annotated[
     VoidOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState, _result("VoidOrderResult")
+]
+ReserveStockResult = Annotated[
+    ReserveStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock,
+    _result("ReserveStockResult"),
+]
+ReleaseReservationResult = Annotated[
+    ReleaseReservationSuccess | InvalidInput | IdempotencyKeyReused | NotFound | ReservationEnded,
+    _result("ReleaseReservationResult"),
 ]
 AllocateOrdersResult = Annotated[
     AllocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("AllocateOrdersResult")

@@ -29,7 +29,7 @@ from graphql.utilities import DangerousChangeType, ast_from_value
 from domain import errors as refusals
 from gql.api import create_schema
 from gql.errors import CODES, CONVERTERS, formatted
-from services import allocation, catalog, orders, runs, stock
+from services import allocation, catalog, orders, reservations, runs, stock
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -51,7 +51,9 @@ REFUSALS_OF = {
     "saveChannels": ("InvalidInput",),
     "receiveStock": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
     "adjustStock": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "StockLevelConflict", "InsufficientStock"),
-    "placeOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderAlreadyPlaced"),
+    "placeOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderAlreadyPlaced", "ReservationEnded"),
+    "reserveStock": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "InsufficientStock"),
+    "releaseReservation": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "ReservationEnded"),
     "editOrder": (
         "InvalidInput",
         "IdempotencyKeyReused",
@@ -342,7 +344,9 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
     """The services say what they raise; the names of the table may add what is raised further in."""
     name = re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), mutation)
     (service,) = [
-        getattr(module, name) for module in (allocation, catalog, orders, runs, stock) if hasattr(module, name)
+        getattr(module, name)
+        for module in (allocation, catalog, orders, reservations, runs, stock)
+        if hasattr(module, name)
     ]
     sentence = service.__doc__.partition("Raises")[2]
     raised = {word for word in re.findall(r"\w+", sentence) if hasattr(refusals, word)}

@@ -8,7 +8,9 @@ from services.orders import place_order
 from tests.builders import a_catalog
 from tests.services.test_idempotency import order_of_one
 
-OLDER = text("UPDATE idempotency_keys SET created_at = created_at - make_interval(mins => :minutes) WHERE key = ANY(:keys)")
+OLDER = text(
+    "UPDATE idempotency_keys SET created_at = created_at - make_interval(mins => :minutes) WHERE key = ANY(:keys)"
+)
 KEYS = text("SELECT array_agg(key ORDER BY key) FROM idempotency_keys")
 
 
