@@ -10,13 +10,14 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from domain.errors import DomainError
-from domain.ids import KeyId, LineId, OrderId
+from domain.errors import DomainError, InsufficientStock, ReservationEnded
+from domain.ids import KeyId, LineId, OrderId, ReservationId
 from domain.kinds import AdjustmentReason, StockQuantity
 from persistence.database import PostgresDatabase, connect
 from services.callers import Caller
 from services.desk import Desk
 from services.ports import OrderFilter
+from services.reservations import expire_reservations
 from services.stock import AdjustedLine, AdjustStock, adjust_stock
 from tests.builders import (
     a_key,
@@ -26,6 +27,10 @@ from tests.builders import (
     lines_now,
     placed,
     received,
+    released,
+    reserved,
+    run_out,
+    status_now,
     voided,
 )
 
@@ -68,6 +73,86 @@ def _act(act: Callable[..., Awaitable[Any]], url: str, share: Any) -> Any:
 
 
 # ---------------------------------------------------------------- the races
+
+
+async def reserve(database: PostgresDatabase, caller: Caller, tasks: int) -> int:
+    """Reserve a chair twice in each of several tasks; how many were had."""
+
+    async def task() -> int:
+        got = 0
+        for _ in range(2):
+            try:
+                await reserved(database, caller, {"CHAIR": 1})
+                got += 1
+            except InsufficientStock:
+                pass
+        return got
+
+    return sum(await asyncio.gather(*(task() for _ in range(tasks))))
+
+
+async def reserve_and_release(database: PostgresDatabase, caller: Caller, share: tuple[int, int]) -> Counter[str]:
+    """Reserve up to two chairs and let go of them, again and again, in several tasks; every third is kept."""
+    tasks, rounds = share
+    done: Counter[str] = Counter()
+
+    async def task(number: int) -> None:
+        for turn in range(rounds):
+            try:
+                cart = await reserved(database, caller, {"CHAIR": 1 + turn % 2})
+            except InsufficientStock:
+                done["short"] += 1
+                continue
+            await released(database, caller, cart)
+            done["released"] += 1
+
+    await asyncio.gather(*map(task, range(tasks)))
+    return done
+
+
+async def check_out(database: PostgresDatabase, caller: Caller, share: tuple[str, Sequence[int]]) -> Counter[str]:
+    """Place orders that take carts over, or hammer the same SKU: allocate orders that wait for it again and again."""
+    deed, ids = share
+    done: Counter[str] = Counter()
+
+    async def customer(cart: int) -> None:
+        order = await placed(database, caller, {"CHAIR": 1}, number=f"cart {cart}", reservation=ReservationId(cart))
+        done[f"customer {await status_now(database, order)}"] += 1
+
+    async def hammerer(order: int) -> None:
+        for _ in range(5):
+            (outcome,) = await allocated(database, caller, OrderId(order))
+            done[f"hammerer {outcome.after}"] += 1
+
+    await asyncio.gather(*map(customer if deed == "check out" else hammerer, ids))
+    return done
+
+
+async def end(database: PostgresDatabase, caller: Caller, share: tuple[str, Sequence[int]]) -> list[tuple[int, str]]:
+    """End carts in one of the three ways, all at once; which ones ended by this."""
+    deed, ids = share
+
+    some = asyncio.Semaphore(10)
+
+    async def one(cart: int) -> tuple[int, str] | None:
+        async with some:
+            return await one_of_some(cart)
+
+    async def one_of_some(cart: int) -> tuple[int, str] | None:
+        try:
+            if deed == "take over":
+                await placed(database, caller, {"CHAIR": 1}, number=a_key(), reservation=ReservationId(cart))
+            else:
+                await released(database, caller, ReservationId(cart))
+        except ReservationEnded:
+            return None
+        return cart, deed
+
+    if deed == "sweep":
+        for _ in range(30):
+            await expire_reservations(database)
+        return []
+    return [ended for ended in await asyncio.gather(*map(one, ids)) if ended]
 
 
 async def buy(database: PostgresDatabase, caller: Caller, orders: Sequence[tuple[OrderId, ...]]) -> list[str]:
@@ -157,8 +242,23 @@ async def do_adjust(database: PostgresDatabase, caller: Caller, chance: random.R
     await adjust_stock(Desk(database), caller, command, a_key())
 
 
+async def do_reserve(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
+    """Reserve a cart, and see it end in one of the three ways, or not at all."""
+    units = {sku: chance.randint(1, 2) for sku in chance.sample(skus, 2)}
+    cart = await reserved(database, caller, units)
+    fate = chance.randint(0, 4)
+    if fate <= 1:
+        lines = [(sku, chance.randint(1, 3)) for sku in chance.sample([*units, *skus], 2)]
+        await placed(database, caller, lines, number=a_key(), priority=chance.randint(0, 1), reservation=cart)
+    elif fate == 2:
+        await released(database, caller, cart)
+    elif fate == 3:
+        await run_out(database, cart)
+        await expire_reservations(database)
+
+
 OFTEN = (do_place, do_allocate, do_adjust)
-DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_void, do_receive)
+DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_void, do_receive, do_reserve)
 
 
 async def some_orders(database: PostgresDatabase, chance: random.Random) -> list[OrderId]:

@@ -12,23 +12,37 @@ from sqlalchemy import event, text
 
 import persistence.batches
 from domain.ids import ItemId
-from domain.kinds import AllocationStatus
+from domain.kinds import AllocationStatus, ReservationState
 from persistence.locks import lock_skus
 from persistence.verify import verify
 from tests.builders import (
     a_catalog,
     allocated,
+    cart_states,
     counted,
     edited,
     level_now,
     lines_now,
     placed,
     quantities_now,
+    reserved,
+    run_out,
     status_now,
     statuses_now,
 )
 from tests.conftest import Server
-from tests.persistence.racing import PROCESSES, buy, pay_out, processes, together, trade
+from tests.persistence.racing import (
+    PROCESSES,
+    buy,
+    check_out,
+    end,
+    pay_out,
+    processes,
+    reserve,
+    reserve_and_release,
+    together,
+    trade,
+)
 
 UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
 TASKS = 25
@@ -142,7 +156,8 @@ async def test_everything_at_once_for_a_while_breaks_no_invariant_and_deadlocks_
     done = sum(together(pool, trade, database_url, *[(seed, 4.0, skus) for seed in range(PROCESSES)]), Counter())
 
     assert await verify(engine) == []
-    assert min(done[name] for name in ("do_place", "do_allocate", "do_deallocate", "do_edit", "do_adjust")) > 5
+    deeds = ("do_place", "do_allocate", "do_deallocate", "do_edit", "do_adjust", "do_reserve")
+    assert min(done[name] for name in deeds) > 0
     await engine.dispose()
     assert await deadlocks(engine) == deadlocks_before
 
@@ -192,3 +207,68 @@ def test_the_server_of_the_tests_is_durable(server: Server):
             await connection.close()
 
     assert asyncio.run(settings()) == ["on", "on"]
+
+
+# ---------------------------------------------------------------- stock reservations
+
+
+async def test_of_two_hundred_carts_in_four_processes_exactly_as_many_as_there_are_units_get_one(
+    database, caller, database_url, pool
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 4, ("CHAIR", "YORK"): 3})
+
+    got = together(pool, reserve, database_url, *[TASKS] * PROCESSES)
+
+    assert sum(got) == 7
+    assert await quantities_now(database, "CHAIR", "LEEDS") == (4, 4, 0, 0)
+    assert await quantities_now(database, "CHAIR", "YORK") == (3, 3, 0, 0)
+
+
+async def test_no_unit_is_lost_where_many_reserve_and_release_the_same_five(database, caller, database_url, pool):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
+
+    done = sum(together(pool, reserve_and_release, database_url, *[(8, 10)] * PROCESSES), Counter())
+
+    assert done["released"] + done["short"] == PROCESSES * 8 * 10
+    assert done["released"] > 0
+    assert await quantities_now(database, "CHAIR") == (5, 0, 5, 0)
+    assert await reserved(database, caller, {"CHAIR": 5})
+
+
+async def test_nobody_takes_the_units_of_a_cart_while_it_becomes_an_order(database, caller, database_url, pool):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 20})
+    carts = [await reserved(database, caller, {"CHAIR": 1}) for _ in range(20)]
+    waiting = [await placed(database, caller, {"CHAIR": 1}, priority=9) for _ in range(10)]
+
+    done = sum(
+        together(
+            pool,
+            check_out,
+            database_url,
+            ("check out", carts[:10]),
+            ("hammer", waiting),
+            ("check out", carts[10:]),
+            ("hammer", waiting),
+        ),
+        Counter(),
+    )
+
+    assert done == {"customer ALLOCATED": 20, "hammerer COULD_NOT_ALLOCATE": 100}
+
+
+async def test_i11_of_those_who_end_a_cart_at_once_exactly_one_does(database, caller, database_url, pool):
+    """Of every third cart the time is over: neither a customer nor who releases it may win then."""
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 90})
+    carts = [await reserved(database, caller, {"CHAIR": 2}) for _ in range(45)]
+    over = carts[::3]
+    await run_out(database, *over)
+
+    shares = [("take over", carts), ("release", carts), ("take over", carts[::-1]), ("sweep", carts)]
+    ended = [one for answer in together(pool, end, database_url, *shares) for one in answer]
+
+    assert sorted(cart for cart, _ in ended) == sorted(set(carts) - set(over))
+    states = dict(zip(carts, await cart_states(database, *carts), strict=True))
+    ways = {"take over": ReservationState.TAKEN_OVER, "release": ReservationState.RELEASED}
+    assert states == dict.fromkeys(over, ReservationState.EXPIRED) | {cart: ways[deed] for cart, deed in ended}
+    taken = sum(deed == "take over" for _, deed in ended)
+    assert await quantities_now(database, "CHAIR") == (90, taken, 90 - taken, 0)

@@ -9,22 +9,27 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.ids import KeyId
-from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
+from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, ReservationState
 from persistence.database import PostgresDatabase, connect
 from persistence.verify import INVARIANTS, verify
 from services.callers import Caller
 from services.ports import OrderFilter
+from services.reservations import expire_reservations
 from services.runs import StartRun, advance_a_run, start_allocation_run
 from tests.builders import (
     a_catalog,
     a_key,
     allocated,
+    cart_states,
     counted,
     deallocated,
     edited,
     lines_now,
     placed,
     received,
+    released,
+    reserved,
+    run_out,
     statuses_now,
     voided,
 )
@@ -57,6 +62,7 @@ async def make_a_world(url: str) -> None:
     await edited(database, caller, partial, quantities={line.id: 8})
     await edited(database, caller, partial, quantities={line.id: 12})
     await counted(database, caller, {"CHAIR": 3})
+    await some_carts(database, caller)
     await start_allocation_run(database, caller, A_DRY_RUN, a_key())
     while await database.run(advance_a_run):
         pass
@@ -74,6 +80,17 @@ async def make_a_world(url: str) -> None:
     ]
     assert await verify(engine) == []
     await engine.dispose()
+
+
+async def some_carts(database: PostgresDatabase, caller: Caller) -> None:
+    """One in every state; that which became an order wanted more than the order. No order is left short of lamps."""
+    await a_catalog(database, caller, {("LAMP", "LEEDS"): 9})
+    active, released_one, expired, taken = [await reserved(database, caller, {"LAMP": 2}) for _ in range(4)]
+    await released(database, caller, released_one)
+    await placed(database, caller, {"LAMP": 1}, reservation=taken)
+    await run_out(database, expired)
+    assert await expire_reservations(database)
+    assert await cart_states(database, active, released_one, expired, taken) == list(ReservationState)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +129,7 @@ LAST_TABLE_EVENT = """
     """
 FIRST_ORDER_EVENT = "(SELECT min(id) FROM events WHERE type = 'OrderChanged')"
 FIRST_STATUS_EVENT = "(SELECT min(id) FROM events WHERE type = 'AllocationStatusChanged')"
+ACTIVE_CART = "(SELECT id FROM stock_reservations WHERE state = 'ACTIVE')"
 BREAKAGES = {
     "a claim is older than it was": (
         (
@@ -323,6 +341,59 @@ BREAKAGES = {
         ("UPDATE idempotency_keys SET outcome = 'null' WHERE mutation = 'voidOrder'",),
         {"I7"},
     ),
+    "a cart holds less than was promised to it": (
+        (f"UPDATE reserved_lines SET quantity = 3 WHERE reservation_id = {ACTIVE_CART}",),
+        {"I11-units"},
+    ),
+    "a cart that has ended still holds units": (
+        (
+            f"""UPDATE stock_reservations SET state = 'RELEASED', ended_at = clock_timestamp()
+                WHERE id = {ACTIVE_CART}""",
+        ),
+        {"I11-units"},
+    ),
+    "a cart is as if it had never ended": (
+        ("UPDATE stock_reservations SET state = 'ACTIVE', ended_at = NULL WHERE state = 'RELEASED'",),
+        {"I11-units"},
+    ),
+    "a cart expired after it became an order": (
+        (
+            """UPDATE ended_allocations SET reason = 'EXPIRED'
+               WHERE reserved_line_id IN (SELECT l.id FROM reserved_lines l JOIN stock_reservations r
+                                          ON r.id = l.reservation_id WHERE r.state = 'TAKEN_OVER')""",
+        ),
+        {"I11-units"},
+    ),
+    "a cart without anything in it": (
+        ("INSERT INTO stock_reservations (state, expires_at) VALUES ('ACTIVE', now())",),
+        {"I11-units"},
+    ),
+    "a cart in a state that nobody knows": (
+        ("UPDATE stock_reservations SET state = 'LOST' WHERE state = 'EXPIRED'",),
+        {"I11-units"},
+    ),
+    "a cart became an order and was released": (
+        (
+            *without("stock_reservations", "a_reservation_that_was_taken_over_has_an_order"),
+            "UPDATE stock_reservations SET order_id = (SELECT min(id) FROM orders) WHERE state = 'RELEASED'",
+        ),
+        {"I11-once"},
+    ),
+    "a cart's units ended as an order's": (
+        ("UPDATE ended_allocations SET reason = 'DEALLOCATED' WHERE reason = 'RELEASED'",),
+        {"I10-ended", "I11-units"},
+    ),
+    "an order's units ended as a cart's": (
+        ("UPDATE ended_allocations SET reason = 'RELEASED' WHERE line_id IS NOT NULL",),
+        {"I10-ended"},
+    ),
+    "an allocation that nobody holds": (
+        (
+            *without("allocations", "an_allocation_has_one_holder"),
+            "UPDATE allocations SET reserved_line_id = NULL WHERE reserved_line_id IS NOT NULL",
+        ),
+        {"I2-item", "I11-units"},
+    ),
     "what ended was of another item": (
         ("UPDATE ended_allocations SET item_id = 1",),
         {"I10-ended"},
@@ -332,7 +403,7 @@ BREAKAGES = {
         {"I10-ended"},
     ),
     "what ended has no known reason": (
-        ("UPDATE ended_allocations SET reason = 'EATEN'",),
+        ("UPDATE ended_allocations SET reason = 'EATEN' WHERE line_id IS NOT NULL",),
         {"I10-ended"},
     ),
     "parts of one allocation ended at two places": (
