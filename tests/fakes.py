@@ -3,11 +3,23 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from domain.allocation import Claim, age, weakest_first
+from domain.allocation import CartClaim, Claim, Held, age, weakest_first
 from domain.batch import Batch, Changes, EndedClaim, Facts
 from domain.events import Event
-from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, Sku
+from domain.ids import (
+    AllocationId,
+    ItemId,
+    LevelKey,
+    LineId,
+    LocationId,
+    OrderId,
+    ReservationId,
+    ReservedLineId,
+    Sku,
+)
+from domain.kinds import ReservationState
 from domain.orders import Order, OrderLine
+from domain.reservations import Reservation, ReservedLine
 from domain.stock import Location, Movement, StockLevel
 
 
@@ -19,20 +31,46 @@ class Memory:
         self.levels: dict[LevelKey, StockLevel] = {}
         self.orders: dict[OrderId, Order] = {}
         self.lines: dict[LineId, OrderLine] = {}
-        self.claims: dict[AllocationId, Claim] = {}
+        self.claims: dict[AllocationId, Held] = {}
+        self.reservations: dict[ReservationId, Reservation] = {}
+        self.reserved_lines: dict[ReservedLineId, ReservedLine] = {}
         self.ended: list[EndedClaim] = []
         self.movements: list[Movement] = []
         self.events: list[Event] = []
-        self._last_order, self._last_line, self._last_claim = 0, 0, 0
+        self._last_order, self._last_line, self._last_claim, self._last_cart, self._last_cart_line = 0, 0, 0, 0, 0
 
     # ------------------------------------------------------------ reading
 
-    def load(self, *, orders: Iterable[OrderId] = (), items: Iterable[ItemId] = ()) -> Batch:
-        """A working copy of the orders, and of every level of their SKUs and of the items."""
-        whole = self._whole(orders)
-        locked = {line.item for line in whole.lines} | set(items)
-        levels = [level for level in self.levels.values() if level.item in locked]
-        return Batch(replace(whole, skus=self.skus, locations=self.locations, levels=levels))
+    def load(
+        self,
+        *,
+        orders: Iterable[OrderId] = (),
+        items: Iterable[ItemId] = (),
+        reservations: Iterable[ReservationId] = (),
+    ) -> Batch:
+        """A working copy of the orders and reservations, and of every level of their SKUs and of the items."""
+        whole, carts = self._whole(orders), set(reservations)
+        reserved = {line.item for line in self.reserved_lines.values() if line.reservation in carts}
+        locked = {line.item for line in whole.lines} | set(items) | reserved
+        held = [one for one in self.claims.values() if isinstance(one, CartClaim) and one.reservation in carts]
+        return Batch(
+            replace(
+                whole,
+                skus=self.skus,
+                locations=self.locations,
+                levels=[level for level in self.levels.values() if level.item in locked],
+                reservations=[self.reservations[cart] for cart in carts],
+                claims=[*whole.claims, *held],
+            )
+        )
+
+    def reserve_cart_ids(self, lines: int) -> tuple[ReservationId, list[ReservedLineId]]:
+        first, self._last_cart = self._last_cart_line + 1, self._last_cart + 1
+        self._last_cart_line += lines
+        return (
+            ReservationId(self._last_cart),
+            [ReservedLineId(number) for number in range(first, self._last_cart_line + 1)],
+        )
 
     def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]:
         first_order, first_line = self._last_order + 1, self._last_line + 1
@@ -62,18 +100,27 @@ class Memory:
         return Facts(
             orders=[self.orders[order] for order in sorted(wanted)],
             lines=[line for line in self.lines.values() if line.order in wanted],
-            claims=[claim for claim in sorted(self.claims.values(), key=age) if claim.order in wanted],
+            claims=[
+                claim
+                for claim in sorted(self.claims.values(), key=age)
+                if isinstance(claim, Claim) and claim.order in wanted
+            ],
         )
 
     def _contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
         wanted: set[OrderId] = set()
+        carts: list[Held] = []
         for key, units in levels.items():
             weaker = 0
             for claim in sorted((one for one in self.claims.values() if one.level == key), key=weakest_first):
                 if weaker < units or claim.overallocated:
-                    wanted.add(claim.order)
+                    if isinstance(claim, Claim):
+                        wanted.add(claim.order)
+                    else:
+                        carts.append(claim)
                 weaker += claim.quantity
-        return self._whole(wanted)
+        whole = self._whole(wanted)
+        return replace(whole, claims=[*whole.claims, *carts])
 
     # ------------------------------------------------------------ writing
 
@@ -90,6 +137,13 @@ class Memory:
         for level in changes.changed_levels:
             assert self.levels[level.key].version == level.version - 1
             self.levels[level.key] = level
+        for new in changes.new_reservations:
+            assert new.reservation.id not in self.reservations
+            self.reservations[new.reservation.id] = new.reservation
+            self.reserved_lines.update((line.id, line) for line in new.lines)
+        for ended in changes.ended_reservations:
+            assert self.reservations[ended.id].state is ReservationState.ACTIVE
+            self.reservations[ended.id] = ended
         self.movements.extend(changes.movements)
         self.ended.extend(changes.ended_claims)
         for divided in changes.divided_claims:
@@ -110,9 +164,10 @@ class Memory:
             assert self.orders[order.id].version == order.version - 1
             self.orders[order.id] = order
         for claim in self.claims.values():  # a claim's priority is its order's
-            self.claims[claim.id] = replace(claim, priority=self.orders[claim.order].priority)
+            priority = self.orders[claim.order].priority if isinstance(claim, Claim) else 0
+            self.claims[claim.id] = replace(claim, priority=priority)
         self.events.extend(changes.events)
 
-    def _add(self, claim: Claim) -> None:
+    def _add(self, claim: Held) -> None:
         self._last_claim += 1
         self.claims[AllocationId(self._last_claim)] = replace(claim, id=AllocationId(self._last_claim))

@@ -1,15 +1,16 @@
 """Any sequence of operations, in memory: after every one of them, what must always be true is true."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import ordering, stocking
+from domain import ordering, reserving, stocking
 from domain.allocating import OrderToAllocate, Terms, allocate, deallocate
-from domain.allocation import age
-from domain.errors import DomainError
+from domain.allocation import CartClaim, Claim, age
+from domain.errors import DomainError, InsufficientStock, ReservationEnded
 from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
 from domain.ids import OrderId
 from domain.kinds import (
@@ -18,6 +19,7 @@ from domain.kinds import (
     AllocationStatus,
     MovementCause,
     OrderStatus,
+    ReservationState,
     ShippingPolicy,
     StockQuantity,
 )
@@ -137,7 +139,7 @@ class Shop(RuleBasedStateMachine):
         outcomes = deallocate(batch, [(str(order), order) for order in orders])
         self.memory.record(batch)
         given_back = {outcome.order for outcome in outcomes if outcome.refusal is None}
-        assert not [claim for claim in self.memory.claims.values() if claim.order in given_back]
+        assert not any(map(self.claims_of, given_back))
 
     @precondition(lambda self: self.memory.orders)
     @rule(some=SOME)
@@ -174,7 +176,71 @@ class Shop(RuleBasedStateMachine):
         wanted = Edit(terms=OrderTerms(priority=priority))
         self.decide(self.pick(some)[0], lambda batch, order: ordering.edit(batch, order, wanted, [], ITEMS))
 
-    @precondition(lambda self: self.memory.claims)
+    @rule(wanted=st.dictionaries(AN_ITEM, UNITS, min_size=1), places=st.none() | st.sets(A_PLACE))
+    def reserve(self, wanted, places):
+        batch = self.memory.load(items=wanted)
+        cart, lines = self.memory.reserve_cart_ids(len(wanted))
+        ranks = RANKS if places is None else {place: RANKS[place] for place in places}
+        try:
+            reserving.reserve(batch, cart, lines, wanted, 900, ranks)
+        except InsufficientStock:
+            return
+        self.memory.record(batch)
+
+    @precondition(lambda self: self.memory.reservations)
+    @rule(which=st.integers(0, 50), ending=st.sampled_from(("release", "expire")), is_due=st.booleans())
+    def end_a_cart(self, which, ending, is_due):
+        cart = self.pick_cart(which, is_due=is_due)
+        self.decide_on(cart, lambda batch: getattr(reserving, ending)(batch, cart if ending == "release" else [cart]))
+
+    @precondition(lambda self: self.memory.reservations)
+    @rule(which=st.integers(0, 50), lines=NEW_LINES, priority=PRIORITY, is_due=st.sampled_from((False, False, True)))
+    def check_out(self, which, lines, priority, is_due):
+        cart = self.pick_cart(which, is_due=is_due)
+        (order,), ids = self.memory.reserve_ids(1, len(lines))
+        new = NewOrder(
+            channel="SHOP",
+            number=str(order),
+            lines=tuple(NewLine(sku=SKUS[item], quantity=units) for item, units in lines),
+            terms=OrderTerms(priority=priority),
+        )
+        reserved = Counter()
+        for line in self.memory.reserved_lines.values():
+            if line.reservation == cart:
+                reserved[line.item] += line.quantity
+        wanted = Counter()
+        for item, units in lines:
+            wanted[item] += units
+
+        def place(batch):
+            reserving.require_active(batch, cart)
+            ordering.place(batch, order, ids, ITEMS, new)
+            reserving.take_over(batch, cart, order)
+
+        if self.decide_on(cart, place):
+            held = Counter()
+            for claim in self.memory.claims.values():
+                if isinstance(claim, Claim) and claim.order == order:
+                    held[claim.item] += claim.quantity
+            assert held == reserved & wanted
+
+    def pick_cart(self, which, *, is_due):
+        carts = sorted(self.memory.reservations)
+        cart = self.memory.reservations[carts[which % len(carts)]]
+        self.memory.reservations[cart.id] = replace(cart, is_due=cart.is_due or is_due)
+        return cart.id
+
+    def decide_on(self, cart, operation):
+        batch = self.memory.load(reservations=[cart])
+        try:
+            operation(batch)
+        except ReservationEnded:
+            assert self.memory.reservations[cart].state_now is not ReservationState.ACTIVE
+            return False
+        self.memory.record(batch)
+        return True
+
+    @precondition(lambda self: any(isinstance(claim, Claim) for claim in self.memory.claims.values()))
     @rule(moves=st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), UNITS), min_size=1, max_size=3))
     def hand_over(self, moves):
         """Units of claims go to other lines, in one commit, also claims that were divided in it."""
@@ -182,7 +248,7 @@ class Shop(RuleBasedStateMachine):
         batch = self.memory.load(orders=orders)
         committed = {key: level.committed for key, level in batch.levels.items()}
         for which, target, units in moves:
-            claims = list(batch.claims.values())
+            claims = [one for one in batch.claims.values() if isinstance(one, Claim)]
             claim = claims[which % len(claims)]
             lines = [one for one in batch.lines.values() if one.item == claim.item and one.open > one.allocated]
             if lines:
@@ -221,10 +287,11 @@ class Shop(RuleBasedStateMachine):
     def i2_lines_count_their_claims_and_are_served_within_their_quantity(self):
         allocated, overallocated = Counter(), Counter()
         for claim in self.memory.claims.values():
-            allocated[claim.line] += claim.quantity
-            overallocated[claim.line] += claim.overallocated
-            assert claim.item == self.memory.lines[claim.line].item
             assert claim.quantity > 0
+            if isinstance(claim, Claim):
+                allocated[claim.line] += claim.quantity
+                overallocated[claim.line] += claim.overallocated
+                assert claim.item == self.memory.lines[claim.line].item
         for line in self.memory.lines.values():
             assert (line.allocated, line.overallocated) == (allocated[line.id], overallocated[line.id])
             assert 0 <= line.allocated <= line.open
@@ -292,13 +359,35 @@ class Shop(RuleBasedStateMachine):
     def i10_what_was_ever_set_aside_is_set_aside_or_has_ended(self):
         for order in self.memory.orders.values():
             if order.status is not OrderStatus.FINALIZED:
-                assert not [claim for claim in self.memory.claims.values() if claim.order == order.id]
+                assert not self.claims_of(order.id)
         assert all(ended.quantity > 0 for ended in self.memory.ended)
         assert {ended.reason for ended in self.memory.ended} <= {
             AllocationEnd.DEALLOCATED,
             AllocationEnd.EDITED,
             AllocationEnd.CANCELED,
+            AllocationEnd.RELEASED,
+            AllocationEnd.EXPIRED,
         }
+
+    @invariant()
+    def i11_an_active_cart_holds_its_units_and_one_that_has_ended_holds_none(self):
+        held, given_back = Counter(), Counter()
+        for claim in self.memory.claims.values():
+            if isinstance(claim, CartClaim):
+                held[claim.reserved_line] += claim.quantity
+        for ended in self.memory.ended:
+            if isinstance(ended.claim, CartClaim):
+                given_back[ended.claim.reserved_line] += ended.quantity
+        for line in self.memory.reserved_lines.values():
+            state = self.memory.reservations[line.reservation].state
+            assert held[line.id] == (line.quantity if state is ReservationState.ACTIVE else 0)
+            if state is ReservationState.ACTIVE:
+                assert not given_back[line.id]
+            elif state is not ReservationState.TAKEN_OVER:
+                assert given_back[line.id] == line.quantity
+
+    def claims_of(self, order):
+        return [one for one in self.memory.claims.values() if isinstance(one, Claim) and one.order == order]
 
 
 TestShop = Shop.TestCase
