@@ -13,14 +13,42 @@ from pathlib import Path
 from typing import TypeAlias
 
 from domain.allocating import OrderToAllocate, allocate, deallocate
-from domain.allocation import Claim
+from domain.allocation import CartClaim, Claim, flags
 from domain.batch import Batch, Facts
 from domain.errors import DomainError
 from domain.events import AllocationStatusChanged
-from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, Sku
-from domain.kinds import AllocationCause, AllocationStatus, MovementCause, OrderStatus, ShippingPolicy
+from domain.ids import (
+    AllocationId,
+    ItemId,
+    LineId,
+    LocationId,
+    OrderId,
+    ReservationId,
+    ReservedLineId,
+    Sku,
+)
+from domain.kinds import (
+    AllocationCause,
+    AllocationStatus,
+    MovementCause,
+    OrderStatus,
+    ReservationState,
+    ShippingPolicy,
+)
 from domain.ordering import Edit, edit, finalize, void
-from domain.orders import ALLOCATABLE, EDITABLE, TRANSITIONS, Order, OrderLine, OrderTerms, states_that_allow
+from domain.orders import (
+    ALLOCATABLE,
+    EDITABLE,
+    TRANSITIONS,
+    Order,
+    OrderLine,
+    OrderTerms,
+    allocation_status,
+    states_that_allow,
+)
+from domain.reservations import TRANSITIONS as ENDINGS
+from domain.reservations import Reservation
+from domain.reserving import release, take_over
 from domain.stock import Location, StockLevel
 from domain.stocking import StockChange, apply, receive
 
@@ -33,7 +61,7 @@ Edges: TypeAlias = Mapping[tuple[Status, Status], list[AllocationCause]]
 Operation: TypeAlias = Callable[[Batch], object]
 
 SKU, CHAIR, LEEDS = Sku("CHAIR"), ItemId(1), LocationId(1)
-MINE, YOURS = OrderId(1), OrderId(2)
+MINE, YOURS, CART = OrderId(1), OrderId(2), ReservationId(1)
 QUANTITIES = range(3)
 """Of a line: none, one, and more than one."""
 ON_HAND = range(4)
@@ -80,6 +108,8 @@ def allocation_edges(steps: int = STEPS_MAX) -> Edges:
                     reached.add(after)
         frontier = reached - seen
         seen |= frontier
+    for event in _events_of_carts():
+        found[event.before, event.after].add(event.cause)
     return {edge: [cause for cause in AllocationCause if cause in found[edge]] for edge in _in_order(found)}
 
 
@@ -145,10 +175,9 @@ def _do(world: World, operation: Operation) -> tuple[World | None, list[Allocati
     """The world after one commit, and what its events say; None where it grew beyond what is tried."""
     batch = world.batch()
     try:
-        operation(batch)
+        events = _events(batch, operation)
     except DomainError:
         return None, []
-    events = [event for event in batch.changes().events if isinstance(event, AllocationStatusChanged)]
     level = replace(batch.levels[CHAIR, LEEDS], version=1)
     claims = sorted(batch.claims.values(), key=lambda claim: claim.id)
     after = World(
@@ -160,11 +189,55 @@ def _do(world: World, operation: Operation) -> tuple[World | None, list[Allocati
     return (after if level.on_hand in ON_HAND else None), events
 
 
+def _events_of_carts() -> Iterator[AllocationStatusChanged]:
+    """A cart and an order hold units of the SKU; then the cart is released, or becomes an order."""
+    for units, reserved, wanted, priority, first in product(ON_HAND, (1, 2), (1, 2, 3), (0, 1), (1, 3)):
+        yield from _events(_with_a_cart(units, reserved, first), partial(release, reservation=CART))
+        placed = _with_a_cart(units, reserved, first)
+        placed.learn(Facts(orders=[_order(MINE, OrderStatus.FINALIZED, priority)], lines=[_line(1, MINE, wanted)]))
+        yield from _events(placed, partial(take_over, reservation=CART, order=MINE))
+
+
+def _with_a_cart(on_hand: int, reserved: int, first: int) -> Batch:
+    """`first`: the number of the cart's claim; that of the order is 2."""
+    level = StockLevel(item=CHAIR, location=LEEDS, on_hand=on_hand, committed=reserved + 1, version=1)
+    level = replace(level, flagged=level.overallocated)
+    order = Claim(id=AllocationId(2), order=YOURS, line=LineId(3), item=CHAIR, location=LEEDS, quantity=1)
+    cart = CartClaim(
+        id=AllocationId(first),
+        reservation=CART,
+        reserved_line=ReservedLineId(1),
+        item=CHAIR,
+        location=LEEDS,
+        quantity=reserved,
+    )
+    flagged = flags((order, cart), level.overallocated)
+    claims = [replace(claim, overallocated=flagged.get(claim.id, 0)) for claim in (order, cart)]
+    line = replace(_line(3, YOURS, 1), allocated=1, overallocated=claims[0].overallocated)
+    status = allocation_status(OrderStatus.FINALIZED, [line])
+    return Batch(
+        Facts(
+            locations={LEEDS: Location(id=LEEDS, code="LEEDS", name="Leeds")},
+            skus={CHAIR: SKU},
+            levels=[level],
+            orders=[replace(_order(YOURS, OrderStatus.FINALIZED, 0), allocation_status=status)],
+            lines=[line],
+            claims=claims,
+            reservations=[Reservation(id=CART, state=ReservationState.ACTIVE)],
+        )
+    )
+
+
+def _events(batch: Batch, operation: Operation) -> list[AllocationStatusChanged]:
+    operation(batch)
+    return [event for event in batch.changes().events if isinstance(event, AllocationStatusChanged)]
+
+
 # ---------------------------------------------------------------- the page
 
 
 def page() -> str:
-    return "\n".join([*_introduction(), "", *_statuses(), "", *_allocation_statuses(), ""])
+    return "\n".join([*_introduction(), "", *_statuses(), "", *_allocation_statuses(), "", *_reservations(), ""])
 
 
 def _introduction() -> list[str]:
@@ -175,7 +248,7 @@ def _introduction() -> list[str]:
         "code, then run the script; do not edit the page.",
         "",
         "An order has two states that move on their own: its `status`, which the merchant decides, and its allocation",
-        "status, which follows from what is set aside.",
+        "status, which follows from what is set aside. A cart's stock reservation has one.",
     ]
 
 
@@ -225,6 +298,7 @@ def _cell(status: OrderStatus, operation: str) -> str:
 PICTURES: Mapping[str, tuple[AllocationCause, ...]] = {
     "Runs, and giving back": (AllocationCause.RUN, AllocationCause.DEALLOCATED),
     "Stock moves": (AllocationCause.STOCK_RECEIVED, AllocationCause.STOCK_ADJUSTED),
+    "Carts become orders, or end": (AllocationCause.STOCK_RESERVATION,),
     "Orders change": (AllocationCause.EDITED, AllocationCause.CANCELED, AllocationCause.OTHER),
 }
 """One picture of all the moves would be a tangle."""
@@ -238,9 +312,9 @@ def _allocation_statuses() -> list[str]:
         "",
         "No table lists these moves. `domain.orders.allocation_status` computes the status from the open lines of",
         "the order, and every commit that touches an order computes it anew. The script finds the moves by trying:",
-        f"up to {STEPS_MAX} operations in a row on two small orders that want the same SKU. So a move may come from",
-        "what is done to the order, to the stock, or to the other order. The label is the `cause` of the event",
-        "`AllocationStatusChanged`.",
+        f"up to {STEPS_MAX} operations in a row on two small orders that want the same SKU, and the end of a cart that",
+        "holds it. So a move may come from what is done to the order, to the stock, to the other order or to the cart.",
+        "The label is the `cause` of the event `AllocationStatusChanged`.",
         "",
         "An order is placed as `UNALLOCATED`. `nothing_open` stands for null: every unit is shipped, dropshipped or",
         "canceled, or the order is void.",
@@ -254,6 +328,23 @@ def _allocation_statuses() -> list[str]:
         ),
         "",
         f"Causes that nothing gives yet: {', '.join(cause for cause in AllocationCause if cause not in used)}.",
+    ]
+
+
+def _reservations() -> list[str]:
+    edges = [(before, name, after) for before, moves in ENDINGS.items() for name, after in moves.items()]
+    return [
+        "## Stock reservation",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        "    [*] --> ACTIVE: reserveStock",
+        *(f"    {before} --> {after}: {name}" for before, name, after in edges),
+        *(f"    {state} --> [*]" for state in ReservationState if not ENDINGS[state]),
+        "```",
+        "",
+        "The table is `domain.reservations.TRANSITIONS`. A reservation ends once; what comes later is refused with",
+        "`ReservationEnded`. Its time is over by the database's clock, also before a worker has given its units back.",
     ]
 
 
