@@ -9,6 +9,7 @@ OrderId = NewType("OrderId", int)
 LineId = NewType("LineId", int)
 AllocationId = NewType("AllocationId", int)
 RunId = NewType("RunId", int)
+SupplyId = NewType("SupplyId", int)
 KeyId = NewType("KeyId", int)
 
 Sku = NewType("Sku", str)

@@ -11,6 +11,7 @@ from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
 from persistence.orders import PostgresOrders
 from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
+from persistence.supplies import PostgresSupplies
 
 
 class PostgresUnitOfWork:
@@ -47,6 +48,10 @@ class PostgresUnitOfWork:
     @cached_property
     def stock(self) -> PostgresStock:
         return PostgresStock(self._connection)
+
+    @cached_property
+    def supplies(self) -> PostgresSupplies:
+        return PostgresSupplies(self._connection)
 
     @cached_property
     def events(self) -> PostgresEventLog:

@@ -7,17 +7,19 @@ from strawberry import UNSET
 
 from domain import orders
 from domain.checks import Path, Problems, is_storable
-from domain.ids import LineId, OrderId, Sku
+from domain.ids import LineId, OrderId, Sku, SupplyId
 from domain.kinds import OrderStatus
 from gql.errors import bad_input
-from gql.schema import inputs
+from gql.schema import inputs, supply_inputs
 from gql.schema.ids import row_id
 from services import ports
-from services.ports import OrderReference
+from services.ports import OrderReference, SupplyReference
 
 T = TypeVar("T")
 NOBODY = OrderId(-1)
 """No order has this id."""
+NO_SUPPLY = SupplyId(-1)
+"""No supply has this id."""
 
 
 def given(value: T | None) -> T | None:
@@ -35,6 +37,14 @@ def order_reference(by: inputs.OrderBy) -> OrderReference:
         return OrderReference(channel=by.number.channel, number=by.number.number)
     given = (by.id or '""').replace("\x00", "\ufffd")  # it may be kept with the outcome, where NUL has no place
     return OrderReference(id=OrderId(row_id("Order", given) or NOBODY), given=given)
+
+
+def supply_reference(by: inputs.SupplyBy) -> SupplyReference:
+    reference = given(by.reference)
+    if reference is not None:
+        return SupplyReference(reference=reference)
+    name = (by.id or '""').replace("\x00", "\ufffd")  # it may be kept with the outcome, where NUL has no place
+    return SupplyReference(id=SupplyId(row_id("Supply", name) or NO_SUPPLY), given=name)
 
 
 def line_ids(values: Iterable[tuple[Path, str]]) -> list[LineId]:
@@ -127,6 +137,17 @@ def item_filter(value: inputs.ItemFilter | None) -> ports.ItemFilter:
     if value is None:
         return ports.ItemFilter()
     return ports.ItemFilter(skus=_texts(value.skus), search=search_text(value.search))
+
+
+def supply_filter(value: supply_inputs.SupplyFilter | None) -> ports.SupplyFilter:
+    if value is None:
+        return ports.SupplyFilter()
+    return ports.SupplyFilter(
+        skus=_texts(value.skus),
+        locations=_texts(value.locations),
+        states=_tuple(value.states),
+        expected_before=given(value.expected_before),
+    )
 
 
 def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None = None) -> ports.EventFilter:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.ids import ChannelId, ItemId, LocationId, OrderId, RunId
+from domain.ids import ChannelId, ItemId, LocationId, OrderId, RunId, SupplyId
 from domain.kinds import AllocationStatus, OrderStatus
 from gql.context import Info
 from gql.pagination import page_info, page_size, seek
@@ -35,6 +35,7 @@ from gql.schema.orders import (
     OrderEdge,
     OrderStatusCount,
 )
+from gql.schema.supplies import Supply
 from services.ports import OrderSort
 
 First = Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")]
@@ -84,6 +85,10 @@ async def _run_node(info: Info, row: int) -> Node | None:
     return AllocationRun.of(found[0]) if found else None
 
 
+async def _supply_node(info: Info, row: int) -> Node | None:
+    return await Supply.find(info, SupplyId(row))
+
+
 NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Order": _order_node,
     "Item": _item_node,
@@ -91,6 +96,7 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Channel": _channel_node,
     "StockLevel": _level_node,
     "AllocationRun": _run_node,
+    "Supply": _supply_node,
 }
 
 

@@ -33,7 +33,10 @@ SECONDS_MAX = 20
 """For anything that a test waits for."""
 KNOWN = Caller(key=KeyId(1), actor="tester", request="a test")
 NOT_FOUND = "... on NotFound { references }"
-FINDING = {"receiveStock", "adjustStock", "placeOrder", "editOrder", "finalizeOrder", "voidOrder"}
+FINDING = {
+    *("receiveStock", "adjustStock", "countStock", "placeOrder", "editOrder", "finalizeOrder", "voidOrder"),
+    *("expectSupply", "startTransfer", "rescheduleSupply", "cancelSupply", "closeSupply"),
+}
 """Mutations that are refused as a whole where something is not found."""
 
 
