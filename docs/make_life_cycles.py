@@ -18,11 +18,12 @@ from domain.batch import Batch, Facts
 from domain.errors import DomainError
 from domain.events import AllocationStatusChanged
 from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, Sku
-from domain.kinds import AllocationCause, AllocationStatus, MovementCause, OrderStatus, ShippingPolicy
+from domain.kinds import AllocationCause, AllocationStatus, MovementCause, OrderStatus, ShippingPolicy, SupplyState
 from domain.ordering import Edit, edit, finalize, void
 from domain.orders import ALLOCATABLE, EDITABLE, TRANSITIONS, Order, OrderLine, OrderTerms, states_that_allow
 from domain.stock import Location, StockLevel
 from domain.stocking import StockChange, apply, receive
+from domain.supply import TRANSITIONS as SUPPLY_TRANSITIONS
 
 PAGE = Path(__file__).with_name("life-cycles.md")
 STEPS_MAX = 3
@@ -139,6 +140,10 @@ def _operations(world: World) -> Iterator[Operation]:
         yield partial(
             apply, changes=[change], movement=MovementCause.COUNT, cause=AllocationCause.STOCK_ADJUSTED, reference=None
         )
+    for units, movement in ((-1, MovementCause.TRANSFER_OUT), (1, MovementCause.TRANSFER_CANCELED)):
+        change = StockChange(item=CHAIR, location=LEEDS, delta=units)
+        cause = AllocationCause.STOCK_TRANSFERRED
+        yield partial(apply, changes=[change], movement=movement, cause=cause, reference=None)
 
 
 def _do(world: World, operation: Operation) -> tuple[World | None, list[AllocationStatusChanged]]:
@@ -164,7 +169,7 @@ def _do(world: World, operation: Operation) -> tuple[World | None, list[Allocati
 
 
 def page() -> str:
-    return "\n".join([*_introduction(), "", *_statuses(), "", *_allocation_statuses(), ""])
+    return "\n".join([*_introduction(), "", *_statuses(), "", *_allocation_statuses(), "", *_supplies(), ""])
 
 
 def _introduction() -> list[str]:
@@ -224,7 +229,11 @@ def _cell(status: OrderStatus, operation: str) -> str:
 
 PICTURES: Mapping[str, tuple[AllocationCause, ...]] = {
     "Runs, and giving back": (AllocationCause.RUN, AllocationCause.DEALLOCATED),
-    "Stock moves": (AllocationCause.STOCK_RECEIVED, AllocationCause.STOCK_ADJUSTED),
+    "Stock moves": (
+        AllocationCause.STOCK_RECEIVED,
+        AllocationCause.STOCK_ADJUSTED,
+        AllocationCause.STOCK_TRANSFERRED,
+    ),
     "Orders change": (AllocationCause.EDITED, AllocationCause.CANCELED, AllocationCause.OTHER),
 }
 """One picture of all the moves would be a tangle."""
@@ -254,6 +263,23 @@ def _allocation_statuses() -> list[str]:
         ),
         "",
         f"Causes that nothing gives yet: {', '.join(cause for cause in AllocationCause if cause not in used)}.",
+    ]
+
+
+def _supplies() -> list[str]:
+    edges = [(before, name, after) for before, moves in SUPPLY_TRANSITIONS.items() for name, after in moves.items()]
+    return [
+        "## Supplies",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        f"    [*] --> {SupplyState.EXPECTED}: expectSupply, startTransfer",
+        *(f"    {before} --> {after}: {name}" for before, name, after in edges),
+        *(f"    {state} --> [*]" for state in SupplyState if not SUPPLY_TRANSITIONS[state]),
+        "```",
+        "",
+        "The table is `domain.supply.TRANSITIONS`. `receiveStock` moves a supply once nothing of it is open, and",
+        "leaves it until then. What the table does not allow is refused with `SupplyNotInState`.",
     ]
 
 

@@ -11,6 +11,7 @@ from domain.stock import QUANTITY_MAX
 
 TRANSITIONS: Mapping[SupplyState, Mapping[str, SupplyState]] = {
     SupplyState.EXPECTED: {
+        "rescheduleSupply": SupplyState.EXPECTED,
         "receiveStock": SupplyState.RECEIVED,
         "closeSupply": SupplyState.RECEIVED,
         "cancelSupply": SupplyState.CANCELED,
@@ -19,8 +20,6 @@ TRANSITIONS: Mapping[SupplyState, Mapping[str, SupplyState]] = {
     SupplyState.CANCELED: {},
 }
 """Receiving moves a supply only once nothing of it is open; until then it stays EXPECTED."""
-CHANGEABLE = (SupplyState.EXPECTED,)
-"""The states in which anything may happen to a supply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,39 +78,40 @@ class OpenSupplyLine:
 
 def receive(supply: Supply, units: Mapping[ItemId, int]) -> Supply:
     """Count units that arrived, which are of its lines. Raises SupplyNotInState, InvalidInput."""
-    _require_expected(supply)
+    done = _after(supply, "receiveStock")
     lines = [replace(line, received=line.received + units.get(line.item, 0)) for line in supply.lines]
     if any(line.received > QUANTITY_MAX for line in lines):
         message = f"A line of a supply counts at most {QUANTITY_MAX:,} units."
         raise InvalidInput(problems=(InputProblem(path=("input", "lines"), code="OUT_OF_RANGE", message=message),))
     left = replace(supply, lines=tuple(lines))
-    return left if left.open else replace(left, state=SupplyState.RECEIVED)
+    return left if left.open else replace(left, state=done)
 
 
 def cancel(supply: Supply, reason: str) -> Supply:
     """What has not come yet will not come. Raises SupplyNotInState."""
-    _require_expected(supply)
-    return replace(supply, state=SupplyState.CANCELED, reason=reason, lines=_canceled(supply))
+    return replace(supply, state=_after(supply, "cancelSupply"), reason=reason, lines=_canceled(supply))
 
 
 def close(supply: Supply, reason: str) -> Supply:
     """Nothing more is waited for: what is missing of a transfer is lost. Raises SupplyNotInState."""
-    _require_expected(supply)
     is_ours = supply.kind is SupplyKind.TRANSFER
     lines = tuple(replace(line, lost=line.open) for line in supply.lines) if is_ours else _canceled(supply)
-    return replace(supply, state=SupplyState.RECEIVED, reason=reason, lines=lines)
+    return replace(supply, state=_after(supply, "closeSupply"), reason=reason, lines=lines)
 
 
 def reschedule(supply: Supply, expected_at: datetime) -> Supply:
     """It comes at another time. Raises SupplyNotInState."""
-    _require_expected(supply)
-    return supply if supply.expected_at == expected_at else replace(supply, expected_at=expected_at)
+    state = _after(supply, "rescheduleSupply")
+    return supply if supply.expected_at == expected_at else replace(supply, state=state, expected_at=expected_at)
 
 
 def _canceled(supply: Supply) -> tuple[SupplyLine, ...]:
     return tuple(replace(line, canceled=line.open) for line in supply.lines)
 
 
-def _require_expected(supply: Supply) -> None:
-    if supply.state not in CHANGEABLE:
-        raise SupplyNotInState(supply=supply.id, allowed=CHANGEABLE)
+def _after(supply: Supply, operation: str) -> SupplyState:
+    """The state that the operation leads to. Raises SupplyNotInState."""
+    if operation not in TRANSITIONS[supply.state]:
+        allowed = tuple(state for state, moves in TRANSITIONS.items() if operation in moves)
+        raise SupplyNotInState(supply=supply.id, allowed=allowed)
+    return TRANSITIONS[supply.state][operation]
