@@ -23,7 +23,7 @@ OPEN_LINES = """
     WHERE l.received + l.canceled + l.lost < l.quantity
     """
 """What was canceled or lost is all that was open, so a line that is open has neither."""
-OPEN_LINES_OF = sql(OPEN_LINES + " AND l.item_id = ANY(:items) ORDER BY s.expected_at, s.id", items=INTS)
+OPEN_LINES_OF = sql(OPEN_LINES + " AND l.item_id = ANY(:items) ORDER BY s.expected_at, s.id, l.position", items=INTS)
 INCOMING = sql(
     f"""
     SELECT n.item_id, n.location_id, sum(o.open) AS units
