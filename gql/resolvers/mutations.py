@@ -97,7 +97,7 @@ async def _stock(info: Info, outcome: StockOutcome) -> results.StockSuccess:
     return results.StockSuccess(
         levels=await levels_now(info, outcome),
         overallocated=await claims(info, outcome),
-        supply=None if outcome.supply is None else await Supply.load(info, outcome.supply),
+        received_supply=None if outcome.supply is None else await Supply.load(info, outcome.supply),
     )
 
 

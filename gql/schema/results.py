@@ -47,7 +47,9 @@ class SaveChannelsSuccess:
 class StockSuccess:
     levels: list[StockLevel] = strawberry.field(description=LEVELS)
     overallocated: ClaimSummary = strawberry.field(description=OVERALLOCATED)
-    supply: Supply | None = strawberry.field(description="The supply that was received; null where none was named.")
+    received_supply: Supply | None = strawberry.field(
+        description="The supply that was received; null where none was named."
+    )
 
 
 @strawberry.type(description="The count is in the ledger.")
