@@ -68,17 +68,17 @@ class StockLevel:
         return self.damaged + self.quality_control + self.safety_stock
 
     @property
-    def supply(self) -> int:
+    def backing(self) -> int:
         """What can back claims at all."""
         return max(0, self.on_hand - self.unavailable)
 
     @property
     def available(self) -> int:
-        return max(0, self.supply - self.committed)
+        return max(0, self.backing - self.committed)
 
     @property
     def overallocated(self) -> int:
-        return max(0, self.committed - self.supply)
+        return max(0, self.committed - self.backing)
 
 
 FIELD: dict[StockQuantity, str] = {

@@ -74,7 +74,7 @@ def _one_of(kind: Iterable[StrEnum]) -> str:
 
 # ---------------------------------------------------------------- stock
 
-_SUPPLY = "greatest(0, s.on_hand - s.damaged - s.quality_control - s.safety_stock)"
+_BACKING = "greatest(0, s.on_hand - s.damaged - s.quality_control - s.safety_stock)"
 
 COMMITTED = """
     SELECT item_id, location_id, s.committed, a.units AS allocated
@@ -90,7 +90,7 @@ FLAGGED = f"""
     FULL JOIN (SELECT item_id, location_id, sum(overallocated) AS units FROM allocations GROUP BY 1, 2) AS a
         USING (item_id, location_id)
     WHERE coalesce(a.units, 0) <> coalesce(s.flagged, 0)
-        OR s.flagged <> greatest(0, s.committed - {_SUPPLY})
+        OR s.flagged <> greatest(0, s.committed - {_BACKING})
     """  # noqa: S608
 
 WEAKEST = """
@@ -178,7 +178,7 @@ LEVEL_EVENTS_SHOW_THE_LEVEL = f"""
     WHERE NOT e.payload @> jsonb_build_object(
         'on_hand', s.on_hand, 'committed', s.committed, 'overallocated', s.flagged,
         'unavailable', s.damaged + s.quality_control + s.safety_stock,
-        'available', greatest(0, {_SUPPLY} - s.committed))
+        'available', greatest(0, {_BACKING} - s.committed))
     """  # noqa: S608
 
 # ---------------------------------------------------------------- orders
