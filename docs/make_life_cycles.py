@@ -34,6 +34,7 @@ from domain.kinds import (
     OrderStatus,
     ReservationState,
     ShippingPolicy,
+    SupplyState,
 )
 from domain.ordering import Edit, edit, finalize, void
 from domain.orders import (
@@ -51,6 +52,7 @@ from domain.reservations import Reservation
 from domain.reserving import release, take_over
 from domain.stock import Location, StockLevel
 from domain.stocking import StockChange, apply, receive
+from domain.supply import TRANSITIONS as SUPPLY_TRANSITIONS
 
 PAGE = Path(__file__).with_name("life-cycles.md")
 STEPS_MAX = 3
@@ -169,6 +171,10 @@ def _operations(world: World) -> Iterator[Operation]:
         yield partial(
             apply, changes=[change], movement=MovementCause.COUNT, cause=AllocationCause.STOCK_ADJUSTED, reference=None
         )
+    for units, movement in ((-1, MovementCause.TRANSFER_OUT), (1, MovementCause.TRANSFER_CANCELED)):
+        change = StockChange(item=CHAIR, location=LEEDS, delta=units)
+        cause = AllocationCause.STOCK_TRANSFERRED
+        yield partial(apply, changes=[change], movement=movement, cause=cause, reference=None)
 
 
 def _do(world: World, operation: Operation) -> tuple[World | None, list[AllocationStatusChanged]]:
@@ -237,7 +243,8 @@ def _events(batch: Batch, operation: Operation) -> list[AllocationStatusChanged]
 
 
 def page() -> str:
-    return "\n".join([*_introduction(), "", *_statuses(), "", *_allocation_statuses(), "", *_reservations(), ""])
+    parts = (_introduction(), _statuses(), _allocation_statuses(), _reservations(), _supplies())
+    return "\n".join(line for part in parts for line in (*part, ""))
 
 
 def _introduction() -> list[str]:
@@ -297,8 +304,12 @@ def _cell(status: OrderStatus, operation: str) -> str:
 
 PICTURES: Mapping[str, tuple[AllocationCause, ...]] = {
     "Runs, and giving back": (AllocationCause.RUN, AllocationCause.DEALLOCATED),
-    "Stock moves": (AllocationCause.STOCK_RECEIVED, AllocationCause.STOCK_ADJUSTED),
     "Carts become orders, or end": (AllocationCause.STOCK_RESERVATION,),
+    "Stock moves": (
+        AllocationCause.STOCK_RECEIVED,
+        AllocationCause.STOCK_ADJUSTED,
+        AllocationCause.STOCK_TRANSFERRED,
+    ),
     "Orders change": (AllocationCause.EDITED, AllocationCause.CANCELED, AllocationCause.OTHER),
 }
 """One picture of all the moves would be a tangle."""
@@ -345,6 +356,23 @@ def _reservations() -> list[str]:
         "",
         "The table is `domain.reservations.TRANSITIONS`. A reservation ends once; what comes later is refused with",
         "`ReservationEnded`. Its time is over by the database's clock, also before a worker has given its units back.",
+    ]
+
+
+def _supplies() -> list[str]:
+    edges = [(before, name, after) for before, moves in SUPPLY_TRANSITIONS.items() for name, after in moves.items()]
+    return [
+        "## Supplies",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        f"    [*] --> {SupplyState.EXPECTED}: expectSupply, startTransfer",
+        *(f"    {before} --> {after}: {name}" for before, name, after in edges),
+        *(f"    {state} --> [*]" for state in SupplyState if not SUPPLY_TRANSITIONS[state]),
+        "```",
+        "",
+        "The table is `domain.supply.TRANSITIONS`. `receiveStock` moves a supply once nothing of it is open, and",
+        "leaves it until then. What the table does not allow is refused with `SupplyNotInState`.",
     ]
 
 

@@ -105,12 +105,12 @@ class StockView:
         `places` has all of them; only orders with sourcing rules of their own need it.
         """
         self.places = places or {}
-        self.supply: dict[LevelKey, int] = {}
+        self.backing: dict[LevelKey, int] = {}
         self.committed: dict[LevelKey, int] = {}
         self.locations: dict[ItemId, list[LocationId]] = {}
         for level in levels:
             if level.location in ranks:
-                self.supply[level.key] = level.supply
+                self.backing[level.key] = level.backing
                 self.committed[level.key] = level.committed
                 self.locations.setdefault(level.item, []).append(level.location)
         for codes in self.locations.values():
@@ -170,7 +170,7 @@ class _Walk:
         line, item, missing, _ = ask
         for location in locations:
             key = (item, location)
-            quantity = min(missing, self.stock.supply[key] - self.committed[key])
+            quantity = min(missing, self.stock.backing[key] - self.committed[key])
             if quantity > 0:
                 self.committed[key] += quantity
                 takes.append(Take(line, item, location, quantity))
@@ -199,7 +199,7 @@ class _Walk:
 
     def _available(self, item: ItemId, location: LocationId) -> int:
         key = (item, location)
-        return self.stock.supply[key] - self.committed[key] if key in self.stock.supply else 0
+        return self.stock.backing[key] - self.committed[key] if key in self.stock.backing else 0
 
     def _one_of(self, locations: Sequence[LocationId], ask: Ask) -> Sequence[LocationId]:
         """A line that must not be split stays where it is, goes where all of it is, or else to where most of it is."""

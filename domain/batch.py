@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.allocation import CartClaim, Claim, Held, Take, age, flags
-from domain.events import AllocationStatusChanged, Event, OrderChanged, StockLevelChanged
+from domain.events import AllocationStatusChanged, Event, OrderChanged, StockLevelChanged, SupplyChanged
 from domain.ids import (
     AllocationId,
     ItemId,
@@ -21,12 +21,14 @@ from domain.ids import (
     ReservationId,
     ReservedLineId,
     Sku,
+    SupplyId,
 )
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
 from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
 from domain.reservations import NewReservation, Reservation
 from domain.sourcing import BY_RANK, Sourcing
-from domain.stock import Location, Movement, StockLevel
+from domain.stock import Location, Movement, StockCount, StockLevel
+from domain.supply import Supply, SupplyLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Facts:
     lines: Sequence[OrderLine] = ()
     reservations: Sequence[Reservation] = ()
     claims: Sequence[Held] = ()
+    supplies: Sequence[Supply] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ class Changes:
     new_levels: list[StockLevel] = field(default_factory=list)
     changed_levels: list[StockLevel] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
+    counts: list[StockCount] = field(default_factory=list)
+    new_supplies: list[Supply] = field(default_factory=list)
+    changed_supplies: list[Supply] = field(default_factory=list)
+    changed_supply_lines: list[tuple[SupplyId, SupplyLine]] = field(default_factory=list)
     replenished: set[ItemId] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
 
@@ -102,6 +109,7 @@ class Changes:
 REPLENISHING = {
     AllocationCause.STOCK_RECEIVED,
     AllocationCause.STOCK_ADJUSTED,
+    AllocationCause.STOCK_TRANSFERRED,
     AllocationCause.CANCELED,
     AllocationCause.EDITED,
     AllocationCause.STOCK_RESERVATION,
@@ -131,7 +139,9 @@ class Batch:
         self.lines: dict[LineId, OrderLine] = {}
         self.reservations: dict[ReservationId, Reservation] = {}
         self.claims: dict[AllocationId, Held] = {}
+        self.supplies = {supply.id: supply for supply in facts.supplies}
         self._levels_before = dict(self.levels)
+        self._supplies_before = dict(self.supplies)
         self._orders_before: dict[OrderId, Order] = {}
         self._lines_before: dict[LineId, OrderLine] = {}
         self._claims_before: dict[AllocationId, Held] = {}
@@ -267,6 +277,14 @@ class Batch:
     def move(self, movement: Movement) -> None:
         """Add a row to the stock ledger."""
         self._made.movements.append(movement)
+
+    def note_count(self, count: StockCount) -> None:
+        """Somebody knows what is on hand; a count moves nothing by itself."""
+        self._made.counts.append(count)
+
+    def change_supply(self, supply: Supply) -> None:
+        """Add or replace a supply. It is the caller who moves the stock."""
+        self.supplies[supply.id] = supply
 
     def take(self, takes: Iterable[Take]) -> None:
         """Set the units aside, in a run: each line and each level is replaced once, whatever the number of takes."""
@@ -471,6 +489,7 @@ class Batch:
                     made.resized_lines.add(line.id)
         self._version_orders()
         self._version_levels()
+        self._version_supplies()
         return made
 
     def _differs(self, before: Held) -> bool:
@@ -566,6 +585,34 @@ class Batch:
                     overallocated=level.overallocated,
                 )
             )
+
+    def _version_supplies(self) -> None:
+        made = self._made
+        for supply in list(self.supplies.values()):
+            before = self._supplies_before.get(supply.id)
+            if supply is before:
+                continue
+            supply = replace(supply, version=before.version + 1 if before else 1)
+            (made.changed_supplies if before else made.new_supplies).append(supply)
+            if before:
+                pairs = zip(before.lines, supply.lines, strict=True)
+                made.changed_supply_lines += [(supply.id, line) for was, line in pairs if line != was]
+            made.events.append(self._supply_event(supply, before))
+
+    def _supply_event(self, supply: Supply, before: Supply | None) -> SupplyChanged:
+        places = [place for place in (supply.location, supply.from_location) if place is not None]
+        return SupplyChanged(
+            supply_id=supply.id,
+            supply_version=supply.version,
+            reference=supply.reference,
+            kind=supply.kind,
+            state=supply.state,
+            location_code=self.locations[supply.location].code,
+            skus=tuple(self.skus[line.item] for line in supply.lines),
+            locations=tuple(self.locations[place].code for place in places),
+            expected_at=supply.expected_at,
+            expected_at_before=before.expected_at if before else None,
+        )
 
 
 def _is_resized(before: OrderLine, now: OrderLine) -> bool:

@@ -10,6 +10,8 @@
     ├── QuantityAlreadyShipped   4
     ├── ReservationEnded         4
     ├── StockLevelConflict       4
+    ├── SupplyAlreadyExpected    4
+    ├── SupplyNotInState         4
     └── InsufficientStock        5  not enough stock
 
 A refusal's docstring is its message. `kept` says whether an idempotency key remembers it: what the caller must correct
@@ -20,8 +22,8 @@ of these.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.ids import LevelKey, LineId, LocationId, OrderId, ReservationId, Sku
-from domain.kinds import OrderStatus, ReservationState
+from domain.ids import LevelKey, LineId, LocationId, OrderId, ReservationId, Sku, SupplyId
+from domain.kinds import OrderStatus, ReservationState, SupplyState
 
 
 class DomainError(Exception):
@@ -127,6 +129,23 @@ class StockLevelConflict(DomainError):
     levels: tuple[LevelKey, ...]
 
 
+@dataclass(eq=False)
+class SupplyAlreadyExpected(DomainError):
+    """There is a supply of this reference already."""
+
+    precedence = 4
+    supply: SupplyId
+
+
+@dataclass(eq=False)
+class SupplyNotInState(DomainError):
+    """The supply is in a state that does not allow this."""
+
+    precedence = 4
+    supply: SupplyId
+    allowed: tuple[SupplyState, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
     """Units that were asked for and are not there."""
@@ -156,5 +175,7 @@ REFUSALS: tuple[type[DomainError], ...] = (
     QuantityAlreadyShipped,
     ReservationEnded,
     StockLevelConflict,
+    SupplyAlreadyExpected,
+    SupplyNotInState,
     InsufficientStock,
 )

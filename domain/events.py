@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from domain.ids import OrderId, RunId
-from domain.kinds import AllocationCause, AllocationStatus, OrderChange, RunState
+from domain.ids import OrderId, RunId, SupplyId
+from domain.kinds import AllocationCause, AllocationStatus, OrderChange, RunState, SupplyKind, SupplyState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +73,30 @@ class AllocationRunProgressed:
     finished_at: datetime | None
 
 
-Event = OrderChanged | AllocationStatusChanged | StockLevelChanged | AllocationRunProgressed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyChanged:
+    """A supply is expected, comes at another time, or came, or does not come; one version of it is one commit.
+
+    `locations`: where it is expected, and where it was sent from. `expected_at_before`: None where it is new.
+    """
+
+    type: ClassVar[str] = "SupplyChanged"
+    supply_id: SupplyId
+    supply_version: int
+    reference: str
+    kind: SupplyKind
+    state: SupplyState
+    location_code: str
+    skus: tuple[str, ...]
+    locations: tuple[str, ...]
+    expected_at: datetime
+    expected_at_before: datetime | None
+
+
+Event = OrderChanged | AllocationStatusChanged | StockLevelChanged | AllocationRunProgressed | SupplyChanged
 CATALOGUE: Mapping[str, type[Event]] = {
-    event.type: event for event in (OrderChanged, AllocationStatusChanged, StockLevelChanged, AllocationRunProgressed)
+    event.type: event
+    for event in (OrderChanged, AllocationStatusChanged, StockLevelChanged, AllocationRunProgressed, SupplyChanged)
 }
 
 

@@ -63,6 +63,6 @@ class Foresight:
 
     def _level(self, level: StockLevel) -> StockLevel:
         left = max(0, level.committed - self._given_back[level.key])
-        committed = left + min(self._taken[level.key], max(0, level.supply - left))
+        committed = left + min(self._taken[level.key], max(0, level.backing - left))
         moved = replace(level, committed=committed)
         return replace(moved, flagged=moved.overallocated)

@@ -11,6 +11,7 @@ AllocationId = NewType("AllocationId", int)
 ReservationId = NewType("ReservationId", int)
 ReservedLineId = NewType("ReservedLineId", int)
 RunId = NewType("RunId", int)
+SupplyId = NewType("SupplyId", int)
 KeyId = NewType("KeyId", int)
 
 Sku = NewType("Sku", str)

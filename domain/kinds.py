@@ -77,6 +77,24 @@ class MovementCause(StrEnum):
     FOUND = "FOUND"
     CORRECTION = "CORRECTION"
     OTHER = "OTHER"
+    TRANSFER_OUT = "TRANSFER_OUT"
+    TRANSFER_IN = "TRANSFER_IN"
+    TRANSFER_CANCELED = "TRANSFER_CANCELED"
+
+
+class SupplyKind(StrEnum):
+    """Where a supply comes from."""
+
+    PURCHASE_ORDER = "PURCHASE_ORDER"
+    TRANSFER = "TRANSFER"
+
+
+class SupplyState(StrEnum):
+    """Whether a supply is still on its way."""
+
+    EXPECTED = "EXPECTED"
+    RECEIVED = "RECEIVED"
+    CANCELED = "CANCELED"
 
 
 class AllocationCause(StrEnum):
@@ -86,6 +104,7 @@ class AllocationCause(StrEnum):
     EDITED = "EDITED"
     STOCK_RECEIVED = "STOCK_RECEIVED"
     STOCK_ADJUSTED = "STOCK_ADJUSTED"
+    STOCK_TRANSFERRED = "STOCK_TRANSFERRED"
     DEALLOCATED = "DEALLOCATED"
     SHIPPED = "SHIPPED"
     CANCELED = "CANCELED"

@@ -1,9 +1,11 @@
 """Stock: three quantities that move for different reasons, and the ledger that explains them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
-from domain.ids import ItemId, LevelKey, LocationId, Sku
+from domain.ids import ItemId, LevelKey, LocationId, Sku, SupplyId
 from domain.kinds import LocationKind, MovementCause, StockQuantity
 
 QUANTITY_MAX = 1_000_000_000
@@ -66,17 +68,17 @@ class StockLevel:
         return self.damaged + self.quality_control + self.safety_stock
 
     @property
-    def supply(self) -> int:
+    def backing(self) -> int:
         """What can back claims at all."""
         return max(0, self.on_hand - self.unavailable)
 
     @property
     def available(self) -> int:
-        return max(0, self.supply - self.committed)
+        return max(0, self.backing - self.committed)
 
     @property
     def overallocated(self) -> int:
-        return max(0, self.committed - self.supply)
+        return max(0, self.committed - self.backing)
 
 
 FIELD: dict[StockQuantity, str] = {
@@ -89,13 +91,45 @@ FIELD: dict[StockQuantity, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """A row of the stock ledger: `change` units of one quantity, never zero."""
+    """A row of the stock ledger: `change` units of one quantity, never zero, after which it is `balance`.
+
+    `supply`: what the units belong to. `counted_at`: when they were counted, where the change is what a count of then
+    makes of today's quantity; such a change tells of that moment and not of the one at which it was written.
+    """
 
     item: ItemId
     location: LocationId
     quantity: StockQuantity
     change: int
+    balance: int
     cause: MovementCause
+    reference: str | None = None
+    supply: SupplyId | None = None
+    counted_at: datetime | None = None
+    actor: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockCount:
+    """Somebody knows what was on hand at a moment: now, where `counted_at` is None."""
+
+    item: ItemId
+    location: LocationId
+    counted: int
+    counted_at: datetime | None = None
     reference: str | None = None
     actor: str
     request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSince:
+    """What the ledger knows of some levels since a moment, by the database's clock, which says that it is `now`.
+
+    `moved`: the sum of what on hand changed by after the moment. `counted`: the newest moment that was counted.
+    """
+
+    now: datetime
+    moved: Mapping[LevelKey, int] = field(default_factory=dict)
+    counted: Mapping[LevelKey, datetime] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from gql.errors import CONVERTERS, RefusalHandler
 from gql.resolvers import mutations as write
 from gql.resolvers import queries as read
 from gql.resolvers import subscriptions as watch
+from gql.resolvers import supplies as supplying
 from gql.schema import events
 from gql.schema.scalars import SCALARS
 
@@ -28,6 +29,13 @@ class Query:
     locations = strawberry.field(read.locations, description="All, in the order they are tried.")
     channels = strawberry.field(read.channels, description="All channels, by code.")
     stock_levels = strawberry.field(read.stock_levels, description="Stock levels that match, page by page.")
+    stock_movements = strawberry.field(
+        supplying.stock_movements, description="The ledger of one stock level, the newest first, page by page."
+    )
+    supply = strawberry.field(supplying.supply, description="One supply.")
+    supplies = strawberry.field(
+        supplying.find_supplies, description="Supplies that match, by when they are expected, page by page."
+    )
     allocation_run = strawberry.field(read.allocation_run, description="One background run.")
     stock_reservation = strawberry.field(read.stock_reservation, description="One cart's stock reservation.")
     events = strawberry.field(
@@ -55,6 +63,29 @@ class Mutation:
         write.adjust_stock,
         description="Correct a quantity, by a difference or to a count, with a reason. What is then committed beyond "
         "stock becomes overallocated.",
+    )
+    count_stock = strawberry.mutation(
+        supplying.count_stock,
+        description="Say what was on hand at a moment, now or up to 30 days ago: what has moved since then stays "
+        "moved. The count of the latest moment decides, in whatever sequence counts are told.",
+    )
+    expect_supply = strawberry.mutation(
+        supplying.expect_supply, description="Announce goods of a purchase order; `receiveStock` counts what arrives."
+    )
+    start_transfer = strawberry.mutation(
+        supplying.start_transfer,
+        description="Send goods to another location: they are no longer on hand here, and in transit until "
+        "`receiveStock`. What is then committed beyond stock becomes overallocated.",
+    )
+    reschedule_supply = strawberry.mutation(supplying.reschedule_supply, description="Expect a supply at another time.")
+    cancel_supply = strawberry.mutation(
+        supplying.cancel_supply,
+        description="Say that what has not come will not come; what is in transit is on hand again where it was sent "
+        "from.",
+    )
+    close_supply = strawberry.mutation(
+        supplying.close_supply,
+        description="Wait for nothing more of a supply; what is in transit is written off as lost.",
     )
     place_order = strawberry.mutation(
         write.place_order,
@@ -99,6 +130,7 @@ class Subscription:
         watch.allocation_status_changed, description="Every change of an order's allocation status."
     )
     order_changed = strawberry.subscription(watch.order_changed, description="Every change of an order, of any kind.")
+    supply_changed = strawberry.subscription(watch.supply_changed, description="Every change of a supply.")
     allocation_run_progressed = strawberry.subscription(
         watch.allocation_run_progressed, description="Progress of one run until it ends."
     )
@@ -118,6 +150,7 @@ def create_schema() -> strawberry.Schema:
             events.OrderChanged,
             events.StockLevelChanged,
             events.AllocationRunProgressed,
+            events.SupplyChanged,
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],

@@ -19,6 +19,7 @@ from gql.schema.catalog import Location, StockLevel
 from gql.schema.ids import global_id
 from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
+from gql.schema.supplies import Supply
 from services.ports import Busy, OutcomeUnknown
 
 log = logging.getLogger("dibs.gql")
@@ -102,6 +103,15 @@ async def _level_conflict(info: Info, refusal: refusals.StockLevelConflict) -> t
     )
 
 
+async def _already_expected(info: Info, refusal: refusals.SupplyAlreadyExpected) -> types.SupplyAlreadyExpected:
+    return types.SupplyAlreadyExpected(message=refusal.message, supply=await Supply.load(info, refusal.supply))
+
+
+async def _supply_not_in_state(info: Info, refusal: refusals.SupplyNotInState) -> types.SupplyNotInState:
+    supply = await Supply.load(info, refusal.supply)
+    return types.SupplyNotInState(message=refusal.message, supply=supply, allowed=list(refusal.allowed))
+
+
 async def _insufficient_stock(info: Info, refusal: refusals.InsufficientStock) -> types.InsufficientStock:
     shortages = [
         types.Shortage(
@@ -126,6 +136,8 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.QuantityAlreadyShipped: (types.QuantityAlreadyShipped, _already_shipped),
     refusals.ReservationEnded: (types.ReservationEnded, _reservation_ended),
     refusals.StockLevelConflict: (types.StockLevelConflict, _level_conflict),
+    refusals.SupplyAlreadyExpected: (types.SupplyAlreadyExpected, _already_expected),
+    refusals.SupplyNotInState: (types.SupplyNotInState, _supply_not_in_state),
     refusals.InsufficientStock: (types.InsufficientStock, _insufficient_stock),
 }
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from domain.ids import ChannelId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId
+from domain.ids import ChannelId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId, SupplyId
 from domain.stock import Item, Location
 from services.ports import (
     AllocationView,
@@ -17,6 +17,7 @@ from services.ports import (
     OrderView,
     ReservationView,
     ReservedLineView,
+    SupplyView,
     UnitOfWork,
 )
 
@@ -55,6 +56,15 @@ class Loaders:
         self.levels_of: DataLoader[ItemId, list[LevelView]] = self._many(
             lambda uow, ids: uow.stock.levels_of(ids), lambda level: level.item
         )
+
+        self.supplies: DataLoader[SupplyId, SupplyView | None] = self._each(
+            lambda uow, ids: uow.supplies.by_ids(ids), _id
+        )
+        self.incoming: DataLoader[LevelKey, int] = DataLoader(load_fn=self._incoming, max_batch_size=1_000)
+
+    async def _incoming(self, keys: Sequence[LevelKey]) -> list[int]:
+        found = await self._database.read(lambda uow: uow.supplies.incoming(keys))
+        return [found.get(key, 0) for key in keys]
 
     def _each(
         self, load: Callable[[UnitOfWork, list[K]], Awaitable[Iterable[V]]], key: Callable[[V], K]

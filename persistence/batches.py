@@ -28,7 +28,17 @@ from domain.stock import StockLevel
 from persistence.catalog import IS_SOURCED, read_places
 from persistence.events import append
 from persistence.locks import LocksWereTooFew, lock_skus
-from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, columns, sql
+from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, TIMES, columns, sql
+from persistence.supplies import (
+    INSERT_SUPPLIES,
+    INSERT_SUPPLY_LINES,
+    SUPPLY_COLUMNS,
+    SUPPLY_UPDATE_COLUMNS,
+    UPDATE_SUPPLIES,
+    UPDATE_SUPPLY_LINES,
+    changed_supply_lines,
+    new_supply_lines,
+)
 from services.ports import SKUS_MAX, BatchTooLarge
 
 
@@ -260,7 +270,9 @@ class PostgresBatches:
         await self._arrays(INSERT_RESERVED_LINES, attributes(reserved, RESERVED_LINE_COLUMNS))
         await self._guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
         await self._arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
+        await self._record_supplies(changes)
         await self._arrays(INSERT_MOVEMENTS, attributes(changes.movements, MOVEMENT_COLUMNS))
+        await self._arrays(INSERT_COUNTS, attributes(changes.counts, COUNT_COLUMNS))
         await self._arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
         # Before the rows that they come from may go.
         await self._guarded(DIVIDE_CLAIMS, attributes(changes.divided_claims, DIVIDED_CLAIM_COLUMNS))
@@ -277,6 +289,12 @@ class PostgresBatches:
         await self._arrays(REPLENISH, {"items": sorted(changes.replenished)})
         await self._arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
         await append(self._connection, changes.events)
+
+    async def _record_supplies(self, changes: Changes) -> None:
+        await self._arrays(INSERT_SUPPLIES, attributes(changes.new_supplies, SUPPLY_COLUMNS))
+        await self._arrays(INSERT_SUPPLY_LINES, new_supply_lines(changes.new_supplies))
+        await self._guarded(UPDATE_SUPPLIES, attributes(changes.changed_supplies, SUPPLY_UPDATE_COLUMNS))
+        await self._guarded(UPDATE_SUPPLY_LINES, changed_supply_lines(changes.changed_supply_lines))
 
     async def _rows(self, statement: TextClause, rows: list[dict[str, Any]]) -> None:
         if rows:
@@ -570,21 +588,61 @@ MOVEMENT_COLUMNS = {
     "locations": "location",
     "quantities": "quantity",
     "changes": "change",
+    "balances": "balance",
     "causes": "cause",
     "references": "reference",
+    "supplies": "supply",
+    "times": "counted_at",
     "actors": "actor",
     "requests": "request",
 }
 INSERT_MOVEMENTS = sql(
     """
-    INSERT INTO stock_movements (item_id, location_id, quantity, change, cause, reference, actor, request)
-    SELECT * FROM unnest(:items, :locations, :quantities, :changes, :causes, :references, :actors, :requests)
+    INSERT INTO stock_movements (item_id, location_id, quantity, change, balance, cause, reference, supply_id,
+                                 counted_at, actor, request)
+    SELECT n.item_id, n.location_id, n.quantity, n.change, n.balance, n.cause, n.reference, n.supply_id, n.counted_at,
+           n.actor, n.request
+    FROM unnest(:items, :locations, :quantities, :changes, :balances, :causes, :references, :supplies, :times, :actors,
+                :requests)
+        WITH ORDINALITY AS n(item_id, location_id, quantity, change, balance, cause, reference, supply_id, counted_at,
+                             actor, request, at)
+    ORDER BY n.at
     """,
     items=INTS,
     locations=INTS,
     quantities=TEXTS,
     changes=INTS,
+    balances=INTS,
     causes=TEXTS,
+    references=TEXTS,
+    supplies=BIGINTS,
+    times=TIMES,
+    actors=TEXTS,
+    requests=TEXTS,
+)
+
+COUNT_COLUMNS = {
+    "items": "item",
+    "locations": "location",
+    "times": "counted_at",
+    "counted": "counted",
+    "references": "reference",
+    "actors": "actor",
+    "requests": "request",
+}
+INSERT_COUNTS = sql(
+    """
+    INSERT INTO stock_counts (item_id, location_id, counted_at, counted, reference, actor, request, recorded_at)
+    SELECT n.item_id, n.location_id, coalesce(n.counted_at, clock.now), n.counted, n.reference, n.actor, n.request,
+           clock.now
+    FROM unnest(:items, :locations, :times, :counted, :references, :actors, :requests)
+        AS n(item_id, location_id, counted_at, counted, reference, actor, request),
+        (SELECT clock_timestamp() AS now) AS clock
+    """,
+    items=INTS,
+    locations=INTS,
+    times=TIMES,
+    counted=INTS,
     references=TEXTS,
     actors=TEXTS,
     requests=TEXTS,

@@ -29,6 +29,7 @@ RACES = {
     "items_barcode_key",
     "locations_code_key",
     "channels_code_key",
+    "supplies_reference_key",
 }
 """Unique constraints that two honest callers can meet at: the second one looks again and finds the first one's row."""
 

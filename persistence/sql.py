@@ -3,13 +3,25 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, Numeric, Text, TextClause, bindparam, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Integer,
+    LargeBinary,
+    Numeric,
+    Text,
+    TextClause,
+    bindparam,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 BIGINTS, INTS, TEXTS, FLAGS = ARRAY(BigInteger), ARRAY(Integer), ARRAY(Text), ARRAY(Boolean)
-NUMERICS, BYTE_STRINGS = ARRAY(Numeric), ARRAY(LargeBinary)
-BIGINT, INT, TEXT, JSON = BigInteger(), Integer(), Text(), JSONB()
+NUMERICS, BYTE_STRINGS, TIMES = ARRAY(Numeric), ARRAY(LargeBinary), ARRAY(DateTime(timezone=True))
+BIGINT, INT, TEXT, JSON, TIME = BigInteger(), Integer(), Text(), JSONB(), DateTime(timezone=True)
 
 
 def sql(statement: str, **types: TypeEngine[Any]) -> TextClause:

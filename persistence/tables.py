@@ -128,6 +128,45 @@ stock_levels = Table(
     postgresql_with={"fillfactor": 70},
 )
 
+supplies = Table(
+    "supplies",
+    metadata,
+    _id(),
+    _text("reference"),
+    _text("kind"),
+    _text("state"),
+    Column("location_id", Integer, ForeignKey("locations.id"), nullable=False),
+    Column("from_location_id", Integer, ForeignKey("locations.id")),
+    Column("expected_at", DateTime(timezone=True), nullable=False),
+    Column("reason", Text),
+    Column("version", BigInteger, nullable=False),
+    _time("created_at"),
+    UniqueConstraint("reference"),
+    CheckConstraint("(kind = 'TRANSFER') = (from_location_id IS NOT NULL)", name="a_transfer_comes_from_somewhere"),
+    CheckConstraint("from_location_id <> location_id", name="a_transfer_goes_somewhere_else"),
+    Index(None, "expected_at", "id"),
+)
+
+supply_lines = Table(
+    "supply_lines",
+    metadata,
+    Column("supply_id", BigInteger, ForeignKey("supplies.id"), nullable=False),
+    Column("item_id", Integer, ForeignKey("items.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    _units("received"),
+    _units("canceled"),
+    _units("lost"),
+    PrimaryKeyConstraint("supply_id", "item_id"),
+    CheckConstraint("quantity > 0", name="a_supply_line_has_a_quantity"),
+    CheckConstraint("received >= 0 AND canceled >= 0 AND lost >= 0", name="no_supply_quantity_is_negative"),
+    CheckConstraint(
+        "canceled + lost <= greatest(0, quantity - received)", name="only_units_that_did_not_come_are_given_up"
+    ),
+    Index("supply_lines_item_id_idx", "item_id"),
+    Index("supply_lines_open_idx", "item_id", postgresql_where=text("received + canceled + lost < quantity")),
+)
+
 stock_movements = Table(
     "stock_movements",
     metadata,
@@ -136,8 +175,11 @@ stock_movements = Table(
     Column("location_id", Integer, nullable=False),
     _text("quantity"),
     Column("change", Integer, nullable=False),
+    Column("balance", Integer),
     _text("cause"),
     Column("reference", Text),
+    Column("supply_id", BigInteger, ForeignKey("supplies.id")),
+    Column("counted_at", DateTime(timezone=True)),
     _text("actor"),
     _text("request"),
     Column("occurred_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
@@ -148,6 +190,31 @@ stock_movements = Table(
     ),
     CheckConstraint("change <> 0", name="a_movement_moves"),
     Index(None, "item_id", "location_id", "id"),
+    Index(None, "item_id", "location_id", "occurred_at"),
+    Index("stock_movements_supply_id_idx", "supply_id", postgresql_where=text("supply_id IS NOT NULL")),
+)
+
+stock_counts = Table(
+    "stock_counts",
+    metadata,
+    _id(),
+    Column("item_id", Integer, nullable=False),
+    Column("location_id", Integer, nullable=False),
+    Column("counted_at", DateTime(timezone=True), nullable=False),
+    Column("counted", Integer, nullable=False),
+    Column("reference", Text),
+    _text("actor"),
+    _text("request"),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    ForeignKeyConstraint(
+        ["item_id", "location_id"],
+        ["stock_levels.item_id", "stock_levels.location_id"],
+        name="stock_counts_level_fkey",
+    ),
+    CheckConstraint("counted >= 0", name="nobody_counts_less_than_nothing"),
+    CheckConstraint("counted_at <= recorded_at", name="nobody_counts_in_the_future"),
+    Index(None, "item_id", "location_id", "counted_at"),
+    comment="What somebody knew to be on hand at a moment: the newest decides, whenever it was told.",
 )
 
 orders = Table(

@@ -12,6 +12,7 @@ from persistence.orders import PostgresOrders
 from persistence.reservations import PostgresReservations
 from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
+from persistence.supplies import PostgresSupplies
 
 
 class PostgresUnitOfWork:
@@ -52,6 +53,10 @@ class PostgresUnitOfWork:
     @cached_property
     def stock(self) -> PostgresStock:
         return PostgresStock(self._connection)
+
+    @cached_property
+    def supplies(self) -> PostgresSupplies:
+        return PostgresSupplies(self._connection)
 
     @cached_property
     def events(self) -> PostgresEventLog:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from domain.kinds import (
     AllocationEnd,
     AllocationStatus,
+    MovementCause,
     OrderStatus,
     ReservationState,
     RunState,
@@ -19,6 +20,13 @@ from domain.kinds import (
 )
 from domain.runs import ENDED as ENDED_RUNS
 from domain.stock import FIELD
+from persistence.verify_supplies import (
+    IN_TRANSIT,
+    SUPPLIES,
+    SUPPLIES_BY_LEDGER,
+    SUPPLY_EVENTS_SHOW_THE_SUPPLY,
+    SUPPLY_VERSIONS,
+)
 
 SORT_MEMORY = "64MB"
 """For one sort or hash of one statement: a year of orders is sorted in memory."""
@@ -67,7 +75,7 @@ def _one_of(kind: Iterable[StrEnum]) -> str:
 
 # ---------------------------------------------------------------- stock
 
-_SUPPLY = "greatest(0, s.on_hand - s.damaged - s.quality_control - s.safety_stock)"
+_BACKING = "greatest(0, s.on_hand - s.damaged - s.quality_control - s.safety_stock)"
 
 COMMITTED = """
     SELECT item_id, location_id, s.committed, a.units AS allocated
@@ -83,7 +91,7 @@ FLAGGED = f"""
     FULL JOIN (SELECT item_id, location_id, sum(overallocated) AS units FROM allocations GROUP BY 1, 2) AS a
         USING (item_id, location_id)
     WHERE coalesce(a.units, 0) <> coalesce(s.flagged, 0)
-        OR s.flagged <> greatest(0, s.committed - {_SUPPLY})
+        OR s.flagged <> greatest(0, s.committed - {_BACKING})
     """  # noqa: S608
 
 WEAKEST = """
@@ -117,7 +125,26 @@ LEDGER = f"""
     WHERE {_LEDGER_DIFFERS}
     """  # noqa: S608
 
-UNEXPLAINED_MOVEMENTS = "SELECT * FROM stock_movements WHERE '' IN (cause, actor, request)"
+UNEXPLAINED_MOVEMENTS = f"""
+    SELECT * FROM stock_movements WHERE '' IN (actor, request) OR cause NOT IN {_one_of(MovementCause)}
+    """  # noqa: S608
+
+BALANCES = """
+    SELECT id, item_id, location_id, quantity, change, balance, expected
+    FROM (
+        SELECT m.*, sum(change) OVER (PARTITION BY item_id, location_id, quantity ORDER BY id) AS expected
+        FROM stock_movements m
+    ) AS summed
+    WHERE balance <> expected
+    """
+
+COUNTS = """
+    SELECT m.id, m.item_id, m.location_id, m.cause, m.counted_at
+    FROM stock_movements m
+    LEFT JOIN stock_counts c ON c.item_id = m.item_id AND c.location_id = m.location_id AND c.counted_at = m.counted_at
+    WHERE m.counted_at IS NOT NULL
+        AND (c.id IS NULL OR m.counted_at > m.occurred_at OR (m.cause, m.quantity) <> ('COUNT', 'ON_HAND'))
+    """
 
 NEGATIVE_STOCK = """
     SELECT item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged
@@ -153,7 +180,7 @@ LEVEL_EVENTS_SHOW_THE_LEVEL = f"""
     WHERE NOT e.payload @> jsonb_build_object(
         'on_hand', s.on_hand, 'committed', s.committed, 'overallocated', s.flagged,
         'unavailable', s.damaged + s.quality_control + s.safety_stock,
-        'available', greatest(0, {_SUPPLY} - s.committed))
+        'available', greatest(0, {_BACKING} - s.committed))
     """  # noqa: S608
 
 # ---------------------------------------------------------------- orders
@@ -385,6 +412,10 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant(
         id="I3-explained", statement="Every row of the ledger has cause, actor and request.", sql=UNEXPLAINED_MOVEMENTS
     ),
+    Invariant(id="I3-balance", statement="A row of the ledger says what the quantity was then.", sql=BALANCES),
+    Invariant(
+        id="I3-counted", statement="What a count of a moment corrects is on hand, and the count is kept.", sql=COUNTS
+    ),
     Invariant(id="I4", statement="No quantity is negative, and what is set apart is on hand.", sql=NEGATIVE_STOCK),
     Invariant(
         id="I5-versions", statement="An order's OrderChanged versions have no hole and no double.", sql=ORDER_VERSIONS
@@ -407,6 +438,25 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant(id="I6-dense", statement="The log's positions count from 1 without a hole.", sql=POSITIONS),
     Invariant(id="I6-end", statement="The log ends at its last position.", sql=LOG_END),
     Invariant(id="I7", statement="An idempotency key is committed with its outcome.", sql=OUTCOMES),
+    Invariant(
+        id="I5-supplies",
+        statement="A supply's SupplyChanged versions have no hole and no double.",
+        sql=SUPPLY_VERSIONS,
+    ),
+    Invariant(
+        id="I5-dates",
+        statement="A supply's events follow each other, and the last one shows it as it is.",
+        sql=SUPPLY_EVENTS_SHOW_THE_SUPPLY,
+    ),
+    Invariant(id="I10-supplies", statement="What became of a supply's units is in the ledger.", sql=SUPPLIES_BY_LEDGER),
+    Invariant(
+        id="I10-transfers",
+        statement="What transfers take off on hand is in transit, until they bring it back or it is lost.",
+        sql=IN_TRANSIT,
+    ),
+    Invariant(
+        id="I15-supplies", statement="A supply is expected as long as some of it is still to come.", sql=SUPPLIES
+    ),
     Invariant(id="I10-ended", statement="What ended was an allocation of its line at a known level.", sql=ENDED),
     Invariant(
         id="I10-parts",

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
-from domain.events import AllocationRunProgressed, AllocationStatusChanged, Event, LoggedEvent, StockLevelChanged
+from domain.events import (
+    AllocationRunProgressed,
+    AllocationStatusChanged,
+    Event,
+    LoggedEvent,
+    StockLevelChanged,
+    SupplyChanged,
+)
 from services.ports import EventFilter
 
 ABOUT = ("types", "orders", "runs", "channels", "statuses", "skus", "locations")
@@ -27,6 +34,8 @@ def _about(event: Event) -> Mapping[str, tuple[object, ...]]:
         return kind | {"skus": (event.sku,), "locations": (event.location_code,)}
     if isinstance(event, AllocationRunProgressed):
         return kind | {"runs": (event.run_id,)}
+    if isinstance(event, SupplyChanged):
+        return kind | {"skus": event.skus, "locations": event.locations}
     order = kind | {
         "orders": (event.order_id,),
         "channels": (event.channel_code,),

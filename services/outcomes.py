@@ -42,7 +42,8 @@ def from_json(kind: Any, value: Any) -> Any:
         kinds = [of[0]] * len(value) if of[-1] is Ellipsis else of
         return tuple(from_json(one, item) for one, item in zip(kinds, value, strict=True))
     if isinstance(kind, type) and is_dataclass(kind):
-        return kind(**{name: from_json(hint, value[name]) for name, hint in _hints(kind)})
+        # An older release has kept it without the fields that came later.
+        return kind(**{name: from_json(hint, value[name]) for name, hint in _hints(kind) if name in value})
     if kind is datetime:
         return datetime.fromisoformat(value)
     return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value

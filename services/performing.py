@@ -8,7 +8,8 @@ before it moves.
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import orjson
@@ -16,11 +17,12 @@ import orjson
 from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
-from domain.ids import ItemId, LineId, OrderId, ReservationId, ReservedLineId, Sku
+from domain.ids import ItemId, LineId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
 from domain.orders import OrderTerms
+from domain.stock import LedgerSince
 from services.callers import Caller
 from services.outcomes import from_json, to_json
-from services.ports import BatchTooLarge, Database, IdempotencyKey, OrderReference, UnitOfWork
+from services.ports import BatchTooLarge, Database, IdempotencyKey, OrderReference, SupplyReference, UnitOfWork
 from services.recording import settle
 
 T = TypeVar("T")
@@ -32,9 +34,9 @@ class Needs:
     """What a command needs to know before it can decide.
 
     `orders` and `reservations` are locked and loaded whole; `numbers` are only looked up; `skus` are looked up, and
-    locked with their levels where `locks_skus`; ids are reserved for new rows. `alone`: it shares its transaction with
-    no other command.
-    `path`: what is too long in the input where too many SKUs come together.
+    locked with their levels where `locks_skus`; `supplies` are loaded, under the locks of all their SKUs; `since`: what
+    the ledger knows of the SKUs since then is read as well. Ids are reserved for new rows. `alone`: it shares its
+    transaction with no other command. `path`: what is too long in the input where too many SKUs come together.
     """
 
     orders: tuple[OrderReference, ...] = ()
@@ -42,10 +44,13 @@ class Needs:
     numbers: tuple[OrderReference, ...] = ()
     skus: tuple[Sku, ...] = ()
     locks_skus: bool = False
+    supplies: tuple[SupplyReference, ...] = ()
+    since: datetime | None = None
     new_orders: int = 0
     new_lines: int = 0
     new_reservations: int = 0
     new_reserved_lines: int = 0
+    new_supply: bool = False
     terms: bool = False
     alone: bool = False
     path: tuple[str, ...] = ("input",)
@@ -53,15 +58,18 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The answers to `Needs`: None for an order that does not exist; an unknown SKU is missing from `items`."""
+    """The answers to `Needs`: None for what does not exist; an unknown SKU is missing from `items`."""
 
     orders: tuple[OrderId | None, ...] = ()
     numbers: tuple[OrderId | None, ...] = ()
     items: Mapping[Sku, ItemId] = field(default_factory=dict)
+    supplies: tuple[SupplyId | None, ...] = ()
+    ledger: LedgerSince | None = None
     order_ids: tuple[OrderId, ...] = ()
     line_ids: tuple[LineId, ...] = ()
     reservation_ids: tuple[ReservationId, ...] = ()
     reserved_line_ids: tuple[ReservedLineId, ...] = ()
+    supply_id: SupplyId | None = None
     terms: Mapping[OrderId, OrderTerms] = field(default_factory=dict)
 
 
@@ -202,7 +210,9 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
     items = await uow.catalog.items_by_sku(list(skus)) if skus else {}
     locked = {items[sku] for one in needs if one.locks_skus for sku in one.skus if sku in items}
     orders = list(dict.fromkeys(order for found, _ in resolved for order in found if order is not None))
-    batch = Batch(await _load(uow, orders, locked, needs))
+    supplies = [await _resolve_supplies(uow, one, locked) for one in needs]
+    facts = await _load(uow, orders, locked, needs)
+    batch = Batch(await _with_supplies(uow, facts, [supply for one in supplies for supply in one]))
     order_ids, line_ids = await _reserve(uow, needs)
     cart_ids, cart_line_ids = await _reserve_carts(uow, needs)
     terms = await _terms(uow, needs, resolved)
@@ -211,15 +221,38 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
             orders=tuple(found),
             numbers=tuple(numbers),
             items=items,
+            supplies=tuple(found_supplies),
+            ledger=await _since(uow, one, items),
+            supply_id=await uow.supplies.reserve_id() if one.new_supply else None,
             order_ids=tuple(next(order_ids) for _ in range(one.new_orders)),
             line_ids=tuple(next(line_ids) for _ in range(one.new_lines)),
             reservation_ids=tuple(next(cart_ids) for _ in range(one.new_reservations)),
             reserved_line_ids=tuple(next(cart_line_ids) for _ in range(one.new_reserved_lines)),
             terms=terms,
         )
-        for one, (found, numbers) in zip(needs, resolved, strict=True)
+        for one, (found, numbers), found_supplies in zip(needs, resolved, supplies, strict=True)
     ]
     return knowns, batch
+
+
+async def _resolve_supplies(uow: UnitOfWork, needs: Needs, locked: set[ItemId]) -> list[SupplyId | None]:
+    """The supplies that are meant; their SKUs, which never change, are added to those that will be locked."""
+    if not needs.supplies:
+        return []
+    found = await uow.supplies.resolve(needs.supplies)
+    locked |= await uow.supplies.items_of([supply for supply in found if supply is not None])
+    return found
+
+
+async def _with_supplies(uow: UnitOfWork, facts: Facts, found: Iterable[SupplyId | None]) -> Facts:
+    ids = [supply for supply in found if supply is not None]
+    return replace(facts, supplies=await uow.supplies.by_ids(ids)) if ids else facts
+
+
+async def _since(uow: UnitOfWork, needs: Needs, items: Mapping[Sku, ItemId]) -> LedgerSince | None:
+    if needs.since is None:
+        return None
+    return await uow.stock.since([items[sku] for sku in needs.skus if sku in items], needs.since)
 
 
 async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[ItemId], needs: Sequence[Needs]) -> Facts:

@@ -22,13 +22,15 @@ from domain.ids import (
     ReservedLineId,
     RunId,
     Sku,
+    SupplyId,
 )
-from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
+from domain.kinds import AllocationSequence, AllocationStatus, MovementCause, OrderStatus, StockQuantity, SupplyState
 from domain.orders import Customer, Order, OrderLine, OrderTerms
 from domain.reservations import Reservation, ReservedLine
 from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
-from domain.stock import Item, Location, StockLevel
+from domain.stock import Item, LedgerSince, Location, StockLevel
+from domain.supply import OpenSupplyLine, Supply
 
 T = TypeVar("T")
 
@@ -124,11 +126,49 @@ class ReservationView(Reservation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MovementView:
+    """A row of the stock ledger as it is shown. `balance` is None where the first release wrote it."""
+
+    id: int
+    item: ItemId
+    location: LocationId
+    quantity: StockQuantity
+    change: int
+    balance: int | None
+    cause: MovementCause
+    reference: str | None
+    supply: SupplyId | None
+    counted_at: datetime | None
+    actor: str
+    request: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyView(Supply):
+    """A supply as it is shown."""
+
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReservedLineView(ReservedLine):
     """A line of a stock reservation as it is shown; `held`: where how many of its units are set aside now."""
 
     sku: Sku
     held: tuple[tuple[LocationId, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyReference:
+    """One way to name a supply: by id, or by its reference. `given`: the id as the caller wrote it."""
+
+    id: SupplyId | None = None
+    reference: str = ""
+    given: str = ""
+
+    def __str__(self) -> str:
+        return self.given or self.reference or f"Supply:{self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +227,16 @@ class StockLevelFilter:
     skus: tuple[str, ...] | None = None
     locations: tuple[str, ...] | None = None
     overallocated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyFilter:
+    """None is no condition; an empty tuple matches nothing. `locations`: where a supply is expected."""
+
+    skus: tuple[str, ...] | None = None
+    locations: tuple[str, ...] | None = None
+    states: tuple[SupplyState, ...] | None = None
+    expected_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +363,27 @@ class Stock(Protocol):
     async def levels(self, ids: Sequence[int]) -> list[LevelView]: ...
     async def levels_at(self, keys: Sequence[LevelKey]) -> list[LevelView]: ...
     async def page(self, condition: StockLevelFilter, first: int, after: Seek | None) -> list[LevelView]: ...
+    async def movements(self, sku: str, location: str, first: int, after: Seek | None) -> list[MovementView]: ...
+    async def since(self, of: Sequence[ItemId], moment: datetime) -> LedgerSince:
+        """What the ledger knows of these SKUs since a moment. Their locks must be held, or it is old news."""
+
+
+class Supplies(Protocol):
+    async def resolve(self, references: Sequence[SupplyReference]) -> list[SupplyId | None]: ...
+    async def items_of(self, ids: Sequence[SupplyId]) -> set[ItemId]:
+        """The SKUs of their lines, which never change."""
+
+    async def reserve_id(self) -> SupplyId: ...
+    async def by_ids(self, ids: Sequence[SupplyId]) -> list[SupplyView]: ...
+    async def page(self, condition: SupplyFilter, first: int, after: Seek | None) -> list[SupplyView]: ...
+    async def open_lines(self, of: Sequence[ItemId]) -> list[OpenSupplyLine]:
+        """Units of these SKUs that are still to come, the earliest first.
+
+        Whoever changes a supply holds the locks of all its SKUs: under the lock of a SKU this is how things stand.
+        """
+
+    async def incoming(self, keys: Sequence[LevelKey]) -> dict[LevelKey, int]:
+        """How many units are still to come to each level; levels that expect nothing are left out."""
 
 
 class EventLog(Protocol):
@@ -394,6 +465,8 @@ class UnitOfWork(Protocol):
     def catalog(self) -> Catalog: ...
     @property
     def stock(self) -> Stock: ...
+    @property
+    def supplies(self) -> Supplies: ...
     @property
     def events(self) -> EventLog: ...
     @property

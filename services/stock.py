@@ -1,8 +1,9 @@
-"""Receive and adjust stock."""
+"""Receive, adjust and count stock."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from domain.batch import Batch, Changes
@@ -11,10 +12,13 @@ from domain.errors import NotFound
 from domain.ids import ItemId, LevelKey, LocationId, Sku
 from domain.kinds import AdjustmentReason, AllocationCause, MovementCause, StockQuantity
 from domain.stock import QUANTITY_MAX
-from domain.stocking import StockChange, StockOutcome, apply, receive, summed
+from domain.stocking import StockChange, StockOutcome, apply, count, receive, summed
 from domain.stocking import outcome as told
 from services.callers import Caller
 from services.performing import Known, Needs, Performer
+
+COUNT_AGE_MAX = timedelta(days=30)
+"""An older count would be replayed over more of the ledger than anybody can vouch for."""
 
 
 def sku_of(text: str) -> Sku:
@@ -40,6 +44,14 @@ class AdjustedLine:
     expected_on_hand: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedLine:
+    """Units that were counted."""
+
+    sku: str
+    counted: int
+
+
 class _StockCommand:
     outcome_type: ClassVar[Any] = StockOutcome
     location: str
@@ -62,7 +74,7 @@ class ReceiveStock(_StockCommand):
     reference: str | None = None
 
     def decide(self, batch: Batch, known: Known) -> tuple[LevelKey, ...]:
-        location = _located(batch, known, self.location, self.lines)
+        location = located(batch, known, self.location, self.lines)
         quantities = summed((known.items[sku_of(line.sku)], line.quantity) for line in self.lines)
         return receive(batch, location, quantities, self.reference)
 
@@ -79,7 +91,7 @@ class AdjustStock(_StockCommand):
     reference: str | None = None
 
     def decide(self, batch: Batch, known: Known) -> tuple[LevelKey, ...]:
-        location = _located(batch, known, self.location, self.lines)
+        location = located(batch, known, self.location, self.lines)
         changes = self._changes(location, known.items)
         cause = AllocationCause.STOCK_ADJUSTED
         return apply(batch, changes, MovementCause(self.reason), cause, self.reference)
@@ -100,19 +112,67 @@ class AdjustStock(_StockCommand):
         return list(merged.values())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountStock:
+    """On hand is what was counted at a moment, and what has moved since then."""
+
+    mutation: ClassVar[str] = "countStock"
+    outcome_type: ClassVar[Any] = StockOutcome
+    location: str
+    counted_at: datetime
+    lines: tuple[CountedLine, ...]
+    reference: str | None = None
+
+    def needs(self) -> Needs:
+        skus = tuple(sku_of(line.sku) for line in self.lines)
+        return Needs(skus=skus, locks_skus=True, since=self.counted_at, alone=True)
+
+    def decide(self, batch: Batch, known: Known) -> tuple[tuple[LevelKey, ...], tuple[Sku, ...]]:
+        assert known.ledger is not None
+        _require_recent(self.counted_at, known.ledger.now)
+        location = located(batch, known, self.location, self.lines)
+        counted = {known.items[sku_of(line.sku)]: line.counted for line in self.lines}
+        return count(batch, location, counted, self.counted_at, known.ledger, self.reference)
+
+    def conclude(self, outcome: tuple[tuple[LevelKey, ...], tuple[Sku, ...]], changes: Changes) -> StockOutcome:
+        levels, superseded = outcome
+        return replace(told(levels, changes), superseded=superseded)
+
+
+def _require_recent(counted_at: datetime, now: datetime) -> None:
+    problems, path = Problems(), ("input", "countedAt")
+    if counted_at > now:
+        problems.add(path, "OUT_OF_RANGE", f"This is in the future: it is {now:%Y-%m-%dT%H:%M:%SZ} now.")
+    if counted_at < now - COUNT_AGE_MAX:
+        problems.add(path, "OUT_OF_RANGE", f"A count may be {COUNT_AGE_MAX.days} days old at most: count again.")
+    problems.refuse()
+
+
 # ---------------------------------------------------------------- what a caller may ask for
 
 
 async def receive_stock(performer: Performer, caller: Caller, command: ReceiveStock, key: str) -> StockOutcome:
     """Raises InvalidInput, IdempotencyKeyReused, NotFound."""
     problems = Problems()
-    lines = ("input", "lines")
+    check_quantities(problems, command.lines)
+    reference = check_names(problems, command.location, command.reference)
+    return await performer.perform(caller, replace(command, reference=reference), key)
+
+
+async def count_stock(performer: Performer, caller: Caller, command: CountStock, key: str) -> StockOutcome:
+    """Raises InvalidInput, IdempotencyKeyReused, NotFound, InsufficientStock."""
+    problems, lines = Problems(), ("input", "lines")
     problems.size(len(command.lines), lines)
     for index, line in enumerate(command.lines):
         problems.code(line.sku, (*lines, str(index), "sku"))
-        problems.whole(line.quantity, (*lines, str(index), "quantity"), 1, QUANTITY_MAX)
-    reference = _check_names(problems, command.location, command.reference)
-    return await performer.perform(caller, replace(command, reference=reference), key)
+        problems.whole(line.counted, (*lines, str(index), "counted"), 0, QUANTITY_MAX)
+    problems.distinct((sku_of(line.sku) for line in command.lines), lines, "A SKU that is counted may stand here once.")
+    counted_at = problems.time(command.counted_at, ("input", "countedAt"))
+    reference = check_names(problems, command.location, command.reference)
+    assert counted_at is not None
+    return await performer.perform(
+        caller, replace(command, reference=reference, counted_at=counted_at.astimezone(UTC)), key
+    )
 
 
 async def adjust_stock(performer: Performer, caller: Caller, command: AdjustStock, key: str) -> StockOutcome:
@@ -123,11 +183,20 @@ async def adjust_stock(performer: Performer, caller: Caller, command: AdjustStoc
     for index, line in enumerate(command.lines):
         _check_adjustment(problems, line, (*lines, str(index)))
     _check_repeated(problems, command, lines)
-    reference = _check_names(problems, command.location, command.reference)
+    reference = check_names(problems, command.location, command.reference)
     return await performer.perform(caller, replace(command, reference=reference), key)
 
 
-def _check_names(problems: Problems, location: str, reference: str | None) -> str | None:
+def check_quantities(problems: Problems, lines: Sequence[ReceivedLine]) -> None:
+    """1 to 1,000 lines, each of some units."""
+    path = ("input", "lines")
+    problems.size(len(lines), path)
+    for index, line in enumerate(lines):
+        problems.code(line.sku, (*path, str(index), "sku"))
+        problems.whole(line.quantity, (*path, str(index), "quantity"), 1, QUANTITY_MAX)
+
+
+def check_names(problems: Problems, location: str, reference: str | None) -> str | None:
     problems.code(location, ("input", "location"))
     reference = problems.optional_text(reference, ("input", "reference"))
     problems.refuse()
@@ -160,12 +229,30 @@ def _check_repeated(problems: Problems, command: AdjustStock, path: Path) -> Non
             problems.add((*path, str(index), "expectedOnHand"), "DUPLICATE", "Another line expects something else.")
 
 
-def _located(batch: Batch, known: Known, code: str, lines: Sequence[ReceivedLine | AdjustedLine]) -> LocationId:
+def located(
+    batch: Batch, known: Known, code: str, lines: Sequence[ReceivedLine | AdjustedLine | CountedLine]
+) -> LocationId:
     """The location. Raises NotFound that names everything unknown."""
-    code = sku_of(code)
-    location = batch.location_of(code)
+    (location,) = require_known(batch, known, (code,), lines)
+    return location
+
+
+def require_known(
+    batch: Batch,
+    known: Known,
+    codes: Sequence[str],
+    lines: Sequence[ReceivedLine | AdjustedLine | CountedLine],
+    unknown: Sequence[str] = (),
+) -> list[LocationId]:
+    """The locations. Raises NotFound that names everything unknown, after what the caller knows to be so."""
+    codes = [sku_of(code) for code in codes]
+    locations = [place.id for code in codes if (place := batch.location_of(code))]
     skus = dict.fromkeys(sku_of(line.sku) for line in lines)
-    unknown = [*([] if location else [code]), *(sku for sku in skus if sku not in known.items)]
-    if location is None or unknown:
-        raise NotFound(references=tuple(unknown))
-    return location.id
+    missing = [
+        *unknown,
+        *(code for code in codes if not batch.location_of(code)),
+        *(sku for sku in skus if sku not in known.items),
+    ]
+    if missing:
+        raise NotFound(references=tuple(missing))
+    return locations

@@ -5,6 +5,7 @@ calls things by their natural keys.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ from domain.allocating import OrderOutcome
 from domain.allocation import Ask, CartClaim, Claim, Held, OpenOrder, Plan, StockView, Take
 from domain.batch import Batch, Facts
 from domain.events import Event
-from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, ReservationId, ReservedLineId, Sku
+from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
 from domain.kinds import (
     AdjustmentReason,
     AllocationStatus,
@@ -30,6 +31,7 @@ from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, alloc
 from domain.reservations import Reservation
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, StockLevel
+from domain.stocking import StockOutcome
 from persistence.database import PostgresDatabase
 from persistence.events import event_from
 from persistence.tables import metadata
@@ -47,9 +49,35 @@ from services.ports import (
     ReservationReference,
     ReservationView,
     ReservedLineView,
+    SupplyReference,
+    SupplyView,
 )
 from services.reservations import ReservedUnits, ReserveStock, release_reservation, reserve_stock
-from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
+from services.stock import (
+    AdjustedLine,
+    AdjustStock,
+    CountedLine,
+    CountStock,
+    ReceivedLine,
+    ReceiveStock,
+    adjust_stock,
+    count_stock,
+    receive_stock,
+)
+from services.supplies import (
+    CancelSupply,
+    CloseSupply,
+    ExpectSupply,
+    ReceiveSupply,
+    RescheduleSupply,
+    StartTransfer,
+    cancel_supply,
+    close_supply,
+    expect_supply,
+    receive_supply,
+    reschedule_supply,
+    start_transfer,
+)
 
 # ---------------------------------------------------------------- facts
 
@@ -311,6 +339,98 @@ async def received(
 ) -> None:
     lines = tuple(ReceivedLine(sku=sku, quantity=quantity) for sku, quantity in units.items())
     await receive_stock(Desk(database), caller, ReceiveStock(location=location, lines=lines), a_key())
+
+
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+def received_lines(units: Mapping[str, int]) -> tuple[ReceivedLine, ...]:
+    return tuple(ReceivedLine(sku=sku, quantity=quantity) for sku, quantity in units.items())
+
+
+def by_reference(supply: str) -> SupplyReference:
+    return SupplyReference(reference=supply)
+
+
+async def expected(
+    database: PostgresDatabase,
+    caller: Caller,
+    units: Mapping[str, int],
+    *,
+    reference: str = "PO",
+    location: str = "LEEDS",
+    at: datetime = NOON,
+    key: str | None = None,
+) -> SupplyId:
+    """A purchase order."""
+    command = ExpectSupply(reference=reference, location=location, expected_at=at, lines=received_lines(units))
+    return (await expect_supply(Desk(database), caller, command, key or a_key())).supply
+
+
+async def sent(
+    database: PostgresDatabase,
+    caller: Caller,
+    units: Mapping[str, int],
+    *,
+    reference: str = "T",
+    ends: tuple[str, str] = ("LEEDS", "YORK"),
+    at: datetime = NOON,
+    key: str | None = None,
+) -> StockOutcome:
+    """A transfer, in transit."""
+    command = StartTransfer(
+        reference=reference, from_location=ends[0], to_location=ends[1], expected_at=at, lines=received_lines(units)
+    )
+    return await start_transfer(Desk(database), caller, command, key or a_key())
+
+
+async def received_of(
+    database: PostgresDatabase,
+    caller: Caller,
+    supply: str,
+    units: Mapping[str, int],
+    *,
+    location: str = "LEEDS",
+    key: str | None = None,
+) -> StockOutcome:
+    """Units of a supply have arrived."""
+    command = ReceiveSupply(supply=by_reference(supply), location=location, lines=received_lines(units))
+    return await receive_supply(Desk(database), caller, command, key or a_key())
+
+
+async def canceled(database: PostgresDatabase, caller: Caller, supply: str, *, key: str | None = None) -> None:
+    command = CancelSupply(supply=by_reference(supply), reason="the supplier said so")
+    await cancel_supply(Desk(database), caller, command, key or a_key())
+
+
+async def closed(database: PostgresDatabase, caller: Caller, supply: str) -> None:
+    command = CloseSupply(supply=by_reference(supply), reason="the lorry is empty")
+    await close_supply(Desk(database), caller, command, a_key())
+
+
+async def rescheduled(database: PostgresDatabase, caller: Caller, supply: str, at: datetime) -> None:
+    command = RescheduleSupply(supply=by_reference(supply), expected_at=at)
+    await reschedule_supply(Desk(database), caller, command, a_key())
+
+
+async def counted_then(
+    database: PostgresDatabase, caller: Caller, at: datetime, units: Mapping[str, int], *, location: str = "LEEDS"
+) -> StockOutcome:
+    """Somebody says what they counted at a moment."""
+    lines = tuple(CountedLine(sku=sku, counted=counted) for sku, counted in units.items())
+    return await count_stock(Desk(database), caller, CountStock(location=location, counted_at=at, lines=lines), a_key())
+
+
+async def clock(database: PostgresDatabase) -> datetime:
+    """The database's: later than everything before."""
+    return (await database.read(lambda uow: uow.stock.since([], NOON))).now
+
+
+async def supply_now(database: PostgresDatabase, reference: str) -> SupplyView:
+    (found,) = await database.read(lambda uow: uow.supplies.resolve([by_reference(reference)]))
+    assert found is not None
+    (view,) = await database.read(lambda uow: uow.supplies.by_ids([found]))
+    return view
 
 
 async def counted(

@@ -7,13 +7,13 @@ from strawberry import UNSET
 
 from domain import orders
 from domain.checks import Path, Problems, is_storable
-from domain.ids import LineId, OrderId, ReservationId, Sku
+from domain.ids import LineId, OrderId, ReservationId, Sku, SupplyId
 from domain.kinds import OrderStatus
 from gql.errors import bad_input
-from gql.schema import inputs
+from gql.schema import inputs, supply_inputs
 from gql.schema.ids import row_id
 from services import ports
-from services.ports import OrderReference, ReservationReference
+from services.ports import OrderReference, ReservationReference, SupplyReference
 
 T = TypeVar("T")
 NOBODY = -1
@@ -45,6 +45,14 @@ def reservation_reference(id: str) -> ReservationReference:
 def _keepable(text: str) -> str:
     """It may be kept with the outcome, where NUL has no place."""
     return text.replace("\x00", "\ufffd")
+
+
+def supply_reference(by: inputs.SupplyBy) -> SupplyReference:
+    reference = given(by.reference)
+    if reference is not None:
+        return SupplyReference(reference=reference)
+    name = _keepable(by.id or '""')
+    return SupplyReference(id=SupplyId(row_id("Supply", name) or NOBODY), given=name)
 
 
 def line_ids(values: Iterable[tuple[Path, str]]) -> list[LineId]:
@@ -137,6 +145,17 @@ def item_filter(value: inputs.ItemFilter | None) -> ports.ItemFilter:
     if value is None:
         return ports.ItemFilter()
     return ports.ItemFilter(skus=_texts(value.skus), search=search_text(value.search))
+
+
+def supply_filter(value: supply_inputs.SupplyFilter | None) -> ports.SupplyFilter:
+    if value is None:
+        return ports.SupplyFilter()
+    return ports.SupplyFilter(
+        skus=_texts(value.skus),
+        locations=_texts(value.locations),
+        states=_tuple(value.states),
+        expected_before=given(value.expected_before),
+    )
 
 
 def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None = None) -> ports.EventFilter:

@@ -17,7 +17,8 @@ from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockL
 from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
 from gql.schema.reservations import StockReservation
-from services import allocation, catalog, orders, reservations, runs, stock
+from gql.schema.supplies import Supply
+from services import allocation, catalog, orders, reservations, runs, stock, supplies
 
 CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
 CLAIMS_MAX = 100
@@ -57,14 +58,16 @@ async def save_channels(
 async def receive_stock(
     info: Info, input: Annotated[inputs.ReceiveStockInput, strawberry.argument(description="What arrived.")]
 ) -> results.StockResult:
-    command = stock.ReceiveStock(
-        location=input.location,
-        lines=tuple(stock.ReceivedLine(sku=line.sku, quantity=line.quantity) for line in input.lines),
-        reference=parsed.given(input.reference),
+    context, key, supply = info.context, input.idempotency_key, parsed.given(input.supply)
+    lines = tuple(stock.ReceivedLine(sku=line.sku, quantity=line.quantity) for line in input.lines)
+    place, reference = input.location, parsed.given(input.reference)
+    if supply is None:
+        command = stock.ReceiveStock(location=place, lines=lines, reference=reference)
+        return await _stock(info, await stock.receive_stock(context.performer, context.caller, command, key))
+    of_supply = supplies.ReceiveSupply(
+        supply=parsed.supply_reference(supply), location=place, lines=lines, reference=reference
     )
-    context = info.context
-    outcome = await stock.receive_stock(context.performer, context.caller, command, input.idempotency_key)
-    return await _stock(info, outcome)
+    return await _stock(info, await supplies.receive_supply(context.performer, context.caller, of_supply, key))
 
 
 async def adjust_stock(
@@ -92,12 +95,22 @@ async def adjust_stock(
 
 async def _stock(info: Info, outcome: StockOutcome) -> results.StockSuccess:
     info.context.forget()
-    levels = await info.context.loaders.levels_at.load_many(outcome.levels)
-    shown = [await Order.load(info, order) for order in outcome.overallocated[:CLAIMS_MAX]]
     return results.StockSuccess(
-        levels=[StockLevel.of(level) for level in levels if level is not None],
-        overallocated=ClaimSummary(orders=shown, total=len(outcome.overallocated)),
+        levels=await levels_now(info, outcome),
+        overallocated=await claims(info, outcome),
+        received_supply=None if outcome.supply is None else await Supply.load(info, outcome.supply),
     )
+
+
+async def levels_now(info: Info, outcome: StockOutcome) -> list[StockLevel]:
+    levels = await info.context.loaders.levels_at.load_many(outcome.levels)
+    return [StockLevel.of(level) for level in levels if level is not None]
+
+
+async def claims(info: Info, outcome: StockOutcome) -> ClaimSummary:
+    """The orders that lost their stock, as they are now."""
+    shown = [await Order.load(info, order) for order in outcome.overallocated[:CLAIMS_MAX]]
+    return ClaimSummary(orders=shown, total=len(outcome.overallocated))
 
 
 # ---------------------------------------------------------------- orders

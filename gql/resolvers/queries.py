@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.ids import ChannelId, ItemId, LocationId, OrderId, ReservationId, RunId
+from domain.ids import ChannelId, ItemId, LocationId, OrderId, ReservationId, RunId, SupplyId
 from domain.kinds import AllocationStatus, OrderStatus
 from gql.context import Info
 from gql.pagination import page_info, page_size, seek
@@ -36,6 +36,7 @@ from gql.schema.orders import (
     OrderStatusCount,
 )
 from gql.schema.reservations import StockReservation
+from gql.schema.supplies import Supply
 from services.ports import OrderSort
 
 First = Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")]
@@ -89,6 +90,10 @@ async def _reservation_node(info: Info, row: int) -> Node | None:
     return await StockReservation.find(info, ReservationId(row))
 
 
+async def _supply_node(info: Info, row: int) -> Node | None:
+    return await Supply.find(info, SupplyId(row))
+
+
 NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Order": _order_node,
     "Item": _item_node,
@@ -97,6 +102,7 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "StockLevel": _level_node,
     "AllocationRun": _run_node,
     "StockReservation": _reservation_node,
+    "Supply": _supply_node,
 }
 
 

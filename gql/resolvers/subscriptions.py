@@ -18,6 +18,7 @@ from gql.schema.events import (
     AllocationStatusChanged,
     OrderChanged,
     StockLevelChanged,
+    SupplyChanged,
     event_of,
 )
 from gql.schema.ids import row_id
@@ -58,6 +59,18 @@ async def stock_level_changed(
     after: After = None,
 ) -> AsyncGenerator[StockLevelChanged, None]:
     async with aclosing(_follow(info, parsed.level_event_filter(filter), after)) as events:
+        async for event in events:
+            yield event
+
+
+async def supply_changed(
+    info: Info,
+    filter: Annotated[
+        inputs.EventFilter | None, strawberry.argument(description="Which changes; all when absent.")
+    ] = None,
+    after: After = None,
+) -> AsyncGenerator[SupplyChanged, None]:
+    async with aclosing(_follow(info, parsed.event_filter(filter, ("SupplyChanged",)), after)) as events:
         async for event in events:
             yield event
 

@@ -131,6 +131,10 @@ class StockLevel(Node):
     overallocated: int = strawberry.field(description="max(0, committed - max(0, onHand - unavailable)).")
     version: int = strawberry.field(description="Rises by one with every commit that changes the level.")
 
+    @strawberry.field(description="Units that supplies are still to bring here.")
+    async def incoming(self, info: Info) -> int:
+        return await info.context.loaders.incoming.load(self.level.key)
+
     @strawberry.field(description="What is kept here.")
     async def item(self, info: Info) -> Item:
         return await Item.load(info, self.level.item)

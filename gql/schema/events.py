@@ -6,12 +6,13 @@ from typing import Any
 import strawberry
 
 from domain import events, kinds
-from domain.ids import OrderId
+from domain.ids import OrderId, SupplyId
 from gql.context import Info
 from gql.schema.allocation import AllocationRun
 from gql.schema.ids import cursor, global_id
 from gql.schema.nodes import PageInfo
 from gql.schema.orders import Order
+from gql.schema.supplies import Supply
 
 
 @strawberry.interface(description="Something that happened, with its place in the log.")
@@ -78,6 +79,28 @@ class AllocationRunProgressed(Event):
     run: AllocationRun = strawberry.field(description="How far the run was then.")
 
 
+@strawberry.type(description="A supply is expected, comes at another time, came, or does not come.")
+class SupplyChanged(Event):
+    """A supply changed."""
+
+    supply_row: strawberry.Private[SupplyId]
+    supply_id: strawberry.ID = strawberry.field(description="The supply's id.")
+    supply_version: int = strawberry.field(description="The supply's version that this made.")
+    reference: str = strawberry.field(description="The supply's reference.")
+    kind: kinds.SupplyKind = strawberry.field(description="Where it comes from.")
+    state: kinds.SupplyState = strawberry.field(description="Its state after the change.")
+    location_code: str = strawberry.field(description="Where it is expected.")
+    skus: list[str] = strawberry.field(description="What it brings.")
+    expected_at: datetime = strawberry.field(description="When it is expected after the change.")
+    expected_at_before: datetime | None = strawberry.field(
+        description="When it was expected before the change; null where it is new."
+    )
+
+    @strawberry.field(description="The supply as it is now.")
+    async def supply(self, info: Info) -> Supply | None:
+        return await Supply.find(info, self.supply_row)
+
+
 @strawberry.type(description="An event and its place in the log.")
 class EventEdge:
     """An edge."""
@@ -101,7 +124,7 @@ def log_cursor(position: int) -> str:
 
 def event_of(
     logged: events.LoggedEvent,
-) -> AllocationStatusChanged | OrderChanged | StockLevelChanged | AllocationRunProgressed:
+) -> AllocationStatusChanged | OrderChanged | StockLevelChanged | AllocationRunProgressed | SupplyChanged:
     """The event as the API tells it."""
     event = logged.event
     place: dict[str, Any] = {
@@ -113,6 +136,20 @@ def event_of(
         return StockLevelChanged(**place, **{name: getattr(event, name) for name in StockLevelChanged.__annotations__})
     if isinstance(event, events.AllocationRunProgressed):
         return AllocationRunProgressed(**place, run=AllocationRun.of(event))
+    if isinstance(event, events.SupplyChanged):
+        return SupplyChanged(
+            **place,
+            supply_row=event.supply_id,
+            supply_id=global_id("Supply", event.supply_id),
+            supply_version=event.supply_version,
+            reference=event.reference,
+            kind=event.kind,
+            state=event.state,
+            location_code=event.location_code,
+            skus=list(event.skus),
+            expected_at=event.expected_at,
+            expected_at_before=event.expected_at_before,
+        )
     order: dict[str, Any] = {
         "order_row": event.order_id,
         "order_id": global_id("Order", event.order_id),

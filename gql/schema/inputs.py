@@ -59,6 +59,12 @@ class LocationBy:
     code: str | None = _("By its code.", default=UNSET)
 
 
+@strawberry.input(one_of=True, description="One way to name a supply.")
+class SupplyBy:
+    id: strawberry.ID | None = _("By its id.", default=UNSET)
+    reference: str | None = _("By its reference.", default=UNSET)
+
+
 # ---------------------------------------------------------------- filters
 
 
@@ -171,6 +177,10 @@ class ReceiveLineInput:
 class ReceiveStockInput:
     location: str = _("Where, by code.")
     lines: list[ReceiveLineInput] = _("1 to 1,000 lines.")
+    supply: SupplyBy | None = _(
+        "What the goods belong to: they are counted against its lines, and more may arrive than was announced.",
+        default=UNSET,
+    )
     reference: str | None = _("Your own note for the stock ledger, such as a delivery's number.", default=UNSET)
     idempotency_key: str = _(KEY)
 

@@ -72,6 +72,7 @@ _publish(
     EDITED="The order was edited.",
     STOCK_RECEIVED="Goods arrived.",
     STOCK_ADJUSTED="A stock quantity was corrected.",
+    STOCK_TRANSFERRED="Goods were sent to another location, or came back from the way there.",
     DEALLOCATED="Somebody gave the allocation back.",
     SHIPPED="Goods were shipped.",
     CANCELED="An order was canceled.",
@@ -109,6 +110,30 @@ _publish(
     kinds.AllocationSequence,
     PLACED_AT_ASC="Oldest first.",
     PRIORITY_DESC="Highest priority first, then oldest.",
+)
+_publish(
+    kinds.MovementCause,
+    RECEIVED="Goods arrived.",
+    COUNT="Somebody counted.",
+    DAMAGE="Goods were damaged.",
+    LOSS="Goods are gone.",
+    FOUND="Goods turned up, or more arrived than was sent.",
+    CORRECTION="An earlier entry was wrong.",
+    OTHER="Anything else.",
+    TRANSFER_OUT="Goods were sent to another location.",
+    TRANSFER_IN="Goods arrived from another location.",
+    TRANSFER_CANCELED="Goods came back from the way to another location.",
+)
+_publish(
+    kinds.SupplyKind,
+    PURCHASE_ORDER="From a supplier.",
+    TRANSFER="From another location of the merchant.",
+)
+_publish(
+    kinds.SupplyState,
+    EXPECTED="On its way: some of it is still to come.",
+    RECEIVED="Everything has come, or nothing more is waited for.",
+    CANCELED="What had not come will not come.",
 )
 _publish(
     OrderSort,

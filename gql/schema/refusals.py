@@ -6,6 +6,7 @@ from domain import kinds
 from gql.schema.catalog import Location, StockLevel
 from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
+from gql.schema.supplies import Supply
 
 
 @strawberry.interface(description="Every refusal a mutation can answer with; its __typename is the code.")
@@ -84,6 +85,21 @@ class StockLevelConflict(UserError):
     """Another count."""
 
     levels: list[StockLevel] = strawberry.field(description="The levels as they are now.")
+
+
+@strawberry.type(description="There is a supply of this reference already.")
+class SupplyAlreadyExpected(UserError):
+    """A reference that is taken."""
+
+    supply: Supply = strawberry.field(description="The supply that has the reference.")
+
+
+@strawberry.type(description="The supply is in a state that does not allow this.")
+class SupplyNotInState(UserError):
+    """A wrong state."""
+
+    supply: Supply = strawberry.field(description="The supply as it is now.")
+    allowed: list[kinds.SupplyState] = strawberry.field(description="The states that allow it.")
 
 
 @strawberry.type(description="Units that were asked for and are not there.")

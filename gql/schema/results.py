@@ -18,11 +18,17 @@ from gql.schema.refusals import (
     QuantityAlreadyShipped,
     ReservationEnded,
     StockLevelConflict,
+    SupplyAlreadyExpected,
+    SupplyNotInState,
 )
 from gql.schema.reservations import StockReservation
+from gql.schema.supplies import Supply
 
 ORDER = "The order as it is now."
 RESERVATION = "The reservation as it is now."
+SUPPLY = "The supply as it is now."
+LEVELS = "The levels as they are now, in the order of the input."
+OVERALLOCATED = "Orders that this change made overallocated."
 
 
 @strawberry.type(description="The items were saved.")
@@ -42,8 +48,47 @@ class SaveChannelsSuccess:
 
 @strawberry.type(description="Stock was changed.")
 class StockSuccess:
-    levels: list[StockLevel] = strawberry.field(description="The levels as they are now, in the order of the input.")
-    overallocated: ClaimSummary = strawberry.field(description="Orders that this change made overallocated.")
+    levels: list[StockLevel] = strawberry.field(description=LEVELS)
+    overallocated: ClaimSummary = strawberry.field(description=OVERALLOCATED)
+    received_supply: Supply | None = strawberry.field(
+        description="The supply that was received; null where none was named."
+    )
+
+
+@strawberry.type(description="The count is in the ledger.")
+class CountStockSuccess:
+    levels: list[StockLevel] = strawberry.field(description=LEVELS)
+    overallocated: ClaimSummary = strawberry.field(description=OVERALLOCATED)
+    superseded: list[str] = strawberry.field(
+        description="SKUs that somebody has counted at a later moment: their levels stay as they are."
+    )
+
+
+@strawberry.type(description="The supply is expected.")
+class ExpectSupplySuccess:
+    supply: Supply = strawberry.field(description=SUPPLY)
+
+
+@strawberry.type(description="The goods are in transit.")
+class StartTransferSuccess:
+    supply: Supply = strawberry.field(description=SUPPLY)
+    levels: list[StockLevel] = strawberry.field(description="The levels that they left, in the order of the input.")
+    overallocated: ClaimSummary = strawberry.field(description=OVERALLOCATED)
+
+
+@strawberry.type(description="The supply is expected at another time.")
+class RescheduleSupplySuccess:
+    supply: Supply = strawberry.field(description=SUPPLY)
+
+
+@strawberry.type(description="Nothing more comes of the supply.")
+class CancelSupplySuccess:
+    supply: Supply = strawberry.field(description=SUPPLY)
+
+
+@strawberry.type(description="Nothing more is waited for.")
+class CloseSupplySuccess:
+    supply: Supply = strawberry.field(description=SUPPLY)
 
 
 @strawberry.type(description="The order was placed.")
@@ -104,8 +149,37 @@ SaveItemsResult = Annotated[SaveItemsSuccess | InvalidInput, _result("SaveItemsR
 SaveLocationsResult = Annotated[SaveLocationsSuccess | InvalidInput, _result("SaveLocationsResult")]
 SaveChannelsResult = Annotated[SaveChannelsSuccess | InvalidInput, _result("SaveChannelsResult")]
 StockResult = Annotated[
-    StockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock | StockLevelConflict,
+    StockSuccess
+    | InvalidInput
+    | IdempotencyKeyReused
+    | NotFound
+    | InsufficientStock
+    | StockLevelConflict
+    | SupplyNotInState,
     _result("StockResult"),
+]
+CountStockResult = Annotated[
+    CountStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock, _result("CountStockResult")
+]
+ExpectSupplyResult = Annotated[
+    ExpectSupplySuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyAlreadyExpected,
+    _result("ExpectSupplyResult"),
+]
+StartTransferResult = Annotated[
+    StartTransferSuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyAlreadyExpected | InsufficientStock,
+    _result("StartTransferResult"),
+]
+RescheduleSupplyResult = Annotated[
+    RescheduleSupplySuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyNotInState,
+    _result("RescheduleSupplyResult"),
+]
+CancelSupplyResult = Annotated[
+    CancelSupplySuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyNotInState,
+    _result("CancelSupplyResult"),
+]
+CloseSupplyResult = Annotated[
+    CloseSupplySuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyNotInState,
+    _result("CloseSupplyResult"),
 ]
 PlaceOrderResult = Annotated[
     PlaceOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderAlreadyPlaced | ReservationEnded,

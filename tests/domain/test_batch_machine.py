@@ -278,7 +278,7 @@ class Shop(RuleBasedStateMachine):
         assert set(claims) <= set(self.memory.levels)
         for key, level in self.memory.levels.items():
             assert level.committed == sum(claim.quantity for claim in claims[key])
-            assert level.flagged == level.overallocated == max(0, level.committed - level.supply)
+            assert level.flagged == level.overallocated == max(0, level.committed - level.backing)
             ranked = [(one.id, age(one)[0], one.priority, one.quantity) for one in claims[key]]
             expected = unbacked(ranked, level.overallocated)
             assert {one.id: one.overallocated for one in claims[key] if one.overallocated} == expected

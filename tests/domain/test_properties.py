@@ -44,7 +44,7 @@ RANKS = st.dictionaries(PLACES, st.integers(0, 2))
 def by_reference(orders, levels, ranks):
     places = [LOCATIONS[place].code for place in sorted(ranks, key=lambda place: (ranks[place], place))]
     free = {
-        (SKUS[one.item], LOCATIONS[one.location].code): one.supply - one.committed
+        (SKUS[one.item], LOCATIONS[one.location].code): one.backing - one.committed
         for one in levels
         if one.location in ranks
     }
@@ -96,7 +96,7 @@ def test_no_plan_takes_more_than_there_is_and_every_unit_is_taken_or_short(order
         given_back = sum(
             claim.quantity for order in orders for claim in order.gives_back if (claim.item, claim.location) == one.key
         )
-        assert taken == 0 or one.committed - given_back + taken <= one.supply
+        assert taken == 0 or one.committed - given_back + taken <= one.backing
     for order, made in zip(orders, decision.orders, strict=True):
         assert all(take.quantity > 0 for take in made.takes)
         for ask in order.asks:

@@ -5,8 +5,9 @@ import pytest
 from domain.errors import InsufficientStock, InvalidInput, StockLevelConflict
 from domain.events import StockLevelChanged
 from domain.kinds import AllocationCause, AllocationStatus, MovementCause, StockQuantity
-from domain.stocking import StockChange, apply, receive, summed
-from tests.builders import CHAIR, LAMP, LEEDS, TABLE, YORK, batch, claim, level, line, order
+from domain.stock import LedgerSince
+from domain.stocking import StockChange, apply, count, receive, summed
+from tests.builders import CHAIR, LAMP, LEEDS, NOON, TABLE, YORK, batch, claim, level, line, order
 
 
 def adjust(working_copy, *changes):
@@ -124,3 +125,94 @@ def test_stock_that_falls_flags_the_weakest_claim_here_and_no_claim_elsewhere():
     assert [(one.id, one.overallocated) for one in changes.lines] == [(2, 1)]
     assert [(one.id, one.allocation_status) for one in changes.orders] == [(2, AllocationStatus.OVERALLOCATED)]
     assert [(one.flagged, one.overallocated) for one in changes.changed_levels] == [(1, 1)]
+
+
+# ---------------------------------------------------------------- counts of a moment
+
+NINE, TEN, ELEVEN = (NOON.replace(hour=hour) for hour in (9, 10, 11))
+
+
+def told(working_copy, counted, at=TEN, *, moved=0, newest=None):
+    """Somebody says what they counted at ten; what the ledger knows of it."""
+    key = (CHAIR, LEEDS)
+    since = LedgerSince(now=NOON, moved={key: moved} if moved else {}, counted={key: newest} if newest else {})
+    return count(working_copy, LEEDS, {CHAIR: counted}, at, since, "aisle 4")
+
+
+def test_what_has_moved_since_the_moment_of_a_count_stays_moved():
+    working_copy = batch([level(CHAIR, on_hand=7)])
+
+    keys, superseded = told(working_copy, 12, moved=-3)
+    changes = working_copy.changes()
+
+    assert (keys, superseded) == (((CHAIR, LEEDS),), ())
+    assert [one.on_hand for one in changes.changed_levels] == [9]
+    (movement,) = changes.movements
+    assert (movement.change, movement.balance, movement.cause, movement.counted_at) == (2, 9, MovementCause.COUNT, TEN)
+    assert [(one.counted, one.counted_at, one.reference) for one in changes.counts] == [(12, TEN, "aisle 4")]
+
+
+def test_a_count_that_a_newer_one_has_overtaken_is_kept_and_changes_nothing():
+    working_copy = batch([level(CHAIR, on_hand=7)])
+
+    keys, superseded = told(working_copy, 12, newest=ELEVEN)
+    changes = working_copy.changes()
+
+    assert (keys, superseded) == (((CHAIR, LEEDS),), ("CHAIR",))
+    assert changes.changed_levels == changes.movements == changes.events == []
+    assert [one.counted for one in changes.counts] == [12]
+
+
+@pytest.mark.parametrize("newest", [NINE, TEN])
+def test_a_count_overtakes_older_ones_and_corrects_one_of_the_same_moment(newest):
+    working_copy = batch([level(CHAIR, on_hand=7)])
+
+    told(working_copy, 12, newest=newest)
+
+    assert working_copy.levels[CHAIR, LEEDS].on_hand == 12
+
+
+def test_a_count_that_finds_what_is_there_is_kept_without_a_movement():
+    working_copy = batch([level(CHAIR, on_hand=7)])
+
+    told(working_copy, 7)
+    changes = working_copy.changes()
+
+    assert (changes.movements, len(changes.counts)) == ([], 1)
+
+
+def test_a_count_of_less_than_has_left_since_is_refused_and_nothing_is_clamped():
+    working_copy = batch([level(CHAIR, on_hand=7)])
+
+    with pytest.raises(InsufficientStock) as refused:
+        told(working_copy, 2, moved=-3)
+
+    assert [(one.requested, one.on_hand) for one in refused.value.shortages] == [(8, 7)]
+    changes = working_copy.changes()
+    assert changes.counts == changes.movements == changes.events == []
+
+
+def test_a_count_of_a_sku_that_was_never_here_makes_the_level():
+    working_copy = batch()
+
+    told(working_copy, 0)
+
+    assert [one.on_hand for one in working_copy.changes().new_levels] == [0]
+
+
+def test_an_adjustment_to_a_count_is_remembered_as_one_and_a_difference_is_not():
+    working_copy = batch([level(CHAIR, on_hand=2), level(TABLE, on_hand=2)])
+
+    adjust(working_copy, to(CHAIR, 2), by(TABLE, 1), to(TABLE, 0, StockQuantity.DAMAGED))
+
+    assert [(one.item, one.counted, one.counted_at) for one in working_copy.changes().counts] == [(CHAIR, 2, None)]
+
+
+def test_changes_of_one_level_follow_each_other_and_the_ledger_says_what_each_left():
+    working_copy = batch([level(CHAIR, on_hand=2)])
+
+    adjust(working_copy, by(CHAIR, 3), by(CHAIR, -4))
+    changes = working_copy.changes()
+
+    assert [(one.change, one.balance) for one in changes.movements] == [(3, 5), (-4, 1)]
+    assert [one.on_hand for one in changes.changed_levels] == [1]

@@ -34,14 +34,9 @@ SECONDS_MAX = 20
 KNOWN = Caller(key=KeyId(1), actor="tester", request="a test")
 NOT_FOUND = "... on NotFound { references }"
 FINDING = {
-    "reserveStock",
-    "releaseReservation",
-    "receiveStock",
-    "adjustStock",
-    "placeOrder",
-    "editOrder",
-    "finalizeOrder",
-    "voidOrder",
+    *("reserveStock", "releaseReservation"),
+    *("receiveStock", "adjustStock", "countStock", "placeOrder", "editOrder", "finalizeOrder", "voidOrder"),
+    *("expectSupply", "startTransfer", "rescheduleSupply", "cancelSupply", "closeSupply"),
 }
 """Mutations that are refused as a whole where something is not found."""
 

@@ -319,7 +319,7 @@ async def test_an_empty_page_has_no_cursors(api: Served):
     }
 
 
-@pytest.mark.parametrize("field", ["orders", "items", "stockLevels", "events"])
+@pytest.mark.parametrize("field", ["orders", "items", "stockLevels", "supplies", "events"])
 @pytest.mark.parametrize("first", [0, -1, 101, 2**31 - 1, 2**31, -(2**31)])
 async def test_a_page_has_1_to_100_entries(api: Served, field: str, first: int):
     assert (
@@ -327,7 +327,7 @@ async def test_a_page_has_1_to_100_entries(api: Served, field: str, first: int):
     )
 
 
-@pytest.mark.parametrize("field", ["orders", "items", "stockLevels", "events"])
+@pytest.mark.parametrize("field", ["orders", "items", "stockLevels", "supplies", "events"])
 @pytest.mark.parametrize("first", [1, 100])
 async def test_pages_of_1_and_of_100_are_served(api: Served, field: str, first: int):
     data = await api(f"query ($n: Int!) {{ {field}(first: $n) {{ nodes {{ id }} }} }}", n=first)
@@ -338,7 +338,17 @@ async def test_a_cursor_continues_its_own_list_only(api: Served):
     channel = api.unique("CH")
     await place(api, channel, "1")
     sorts = [f"orders(sort: {sort}, " for sort in SORTS]
-    lists = [*sorts, "items(", "stockLevels(", "events("]
+    lists = [
+        *sorts,
+        "items(",
+        "stockLevels(",
+        "events(",
+        "supplies(",
+        'stockMovements(sku: "CHAIR", location: "LEEDS", ',
+    ]
+    line = {"sku": "CHAIR", "quantity": 1}
+    supply = {"reference": channel, "location": "LEEDS", "expectedAt": NOON.isoformat(), "lines": [line]}
+    await api.mutate("expectSupply", **supply)
     own = {}
     for field in lists:
         (page,) = (await api(f"{{ {field} first: 1) {{ pageInfo {{ endCursor }} }} }}")).values()

@@ -6,30 +6,38 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from domain.errors import DomainError, InsufficientStock, ReservationEnded
+from domain.errors import DomainError, InsufficientStock, NotFound, ReservationEnded
 from domain.ids import KeyId, LineId, OrderId, ReservationId
-from domain.kinds import AdjustmentReason, StockQuantity
+from domain.kinds import AdjustmentReason, StockQuantity, SupplyState
 from persistence.database import PostgresDatabase, connect
 from services.callers import Caller
 from services.desk import Desk
-from services.ports import OrderFilter
+from services.ports import OrderFilter, SupplyFilter, SupplyView
 from services.reservations import expire_reservations
 from services.stock import AdjustedLine, AdjustStock, adjust_stock
 from tests.builders import (
     a_key,
     allocated,
+    canceled,
+    clock,
+    closed,
+    counted_then,
     deallocated,
     edited,
+    expected,
     lines_now,
     placed,
     received,
+    received_of,
     released,
     reserved,
     run_out,
+    sent,
     status_now,
     voided,
 )
@@ -257,8 +265,53 @@ async def do_reserve(database: PostgresDatabase, caller: Caller, chance: random.
         await expire_reservations(database)
 
 
+async def do_count(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
+    units = {sku: chance.randint(0, 9) for sku in chance.sample(skus, 2)}
+    ago = timedelta(milliseconds=chance.randint(1, 300))
+    await counted_then(database, caller, await clock(database) - ago, units, location=chance.choice(("LEEDS", "YORK")))
+
+
+async def do_expect(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
+    units = {sku: chance.randint(1, 3) for sku in chance.sample(skus, 3)}
+    await expected(
+        database, caller, units, reference=chance.choice(REFERENCES), location=chance.choice(("LEEDS", "YORK"))
+    )
+
+
+async def do_send(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
+    units = {sku: chance.randint(1, 3) for sku in chance.sample(skus, 2)}
+    ends = chance.choice((("LEEDS", "YORK"), ("YORK", "LEEDS")))
+    await sent(database, caller, units, reference=chance.choice(REFERENCES), ends=ends)
+
+
+async def do_receive_some(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    supply = await some_supply(database, chance)
+    items = {item.id: item.sku for item in await database.read(lambda uow: uow.catalog.items(list(supply.open)))}
+    places = {place.id: place.code for place in await database.read(lambda uow: uow.catalog.locations())}
+    units = {items[item]: chance.randint(1, units + 1) for item, units in supply.open.items() if chance.random() < 0.8}
+    if units:
+        await received_of(database, caller, supply.reference, units, location=places[supply.location])
+
+
+async def do_end(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    supply = await some_supply(database, chance)
+    await chance.choice((canceled, closed))(database, caller, supply.reference)
+
+
+REFERENCES = [f"R{number}" for number in range(200)]
+"""So few that two sometimes meet at one."""
 OFTEN = (do_place, do_allocate, do_adjust)
-DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_void, do_receive, do_reserve)
+SUPPLYING = (do_count, do_expect, do_send, do_receive_some, do_receive_some, do_end)
+DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_void, do_receive, do_reserve, *SUPPLYING)
+
+
+async def some_supply(database: PostgresDatabase, chance: random.Random) -> SupplyView:
+    """One that is expected, as it was a moment ago."""
+    on_its_way = SupplyFilter(states=(SupplyState.EXPECTED,))
+    supplies = await database.read(lambda uow: uow.supplies.page(on_its_way, 10, None))
+    if not supplies:
+        raise NotFound(references=())
+    return chance.choice(supplies)
 
 
 async def some_orders(database: PostgresDatabase, chance: random.Random) -> list[OrderId]:

@@ -129,3 +129,25 @@ def test_every_revision_starts_with_a_lock_timeout(revision, direction):
     assert isinstance(function, ast.FunctionDef)
 
     assert ast.unparse(function.body[0]).startswith("op.execute(\"SET LOCAL lock_timeout = '")
+
+
+async def test_the_ledger_of_the_release_before_gets_its_balances(empty):
+    await migrate(empty)
+    await downgrade(empty, "0003")
+    async with empty.begin() as connection:
+        for statement in (
+            "INSERT INTO items (sku, name) VALUES ('CHAIR', 'Chair')",
+            "INSERT INTO locations (code, name, kind) VALUES ('LEEDS', 'Leeds', 'WAREHOUSE')",
+            "INSERT INTO stock_levels (item_id, location_id, on_hand, damaged) VALUES (1, 1, 6, 1)",
+            """INSERT INTO stock_movements (item_id, location_id, quantity, change, cause, actor, request)
+               SELECT 1, 1, quantity, change, 'OTHER', 'somebody', 'a request'
+               FROM (VALUES (1, 'ON_HAND', 10), (2, 'DAMAGED', 1), (3, 'ON_HAND', -4)) AS n(at, quantity, change)
+               ORDER BY at""",
+        ):
+            await connection.execute(text(statement))
+
+    await migrate(empty)
+
+    async with empty.connect() as connection:
+        rows = await connection.execute(text("SELECT change, balance FROM stock_movements ORDER BY id"))
+        assert [tuple(row) for row in rows] == [(10, 10), (1, 1), (-4, 6)]

@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -13,23 +14,33 @@ from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, Rese
 from persistence.database import PostgresDatabase, connect
 from persistence.verify import INVARIANTS, verify
 from services.callers import Caller
+from services.catalog import save_items
 from services.ports import OrderFilter
 from services.reservations import expire_reservations
 from services.runs import StartRun, advance_a_run, start_allocation_run
 from tests.builders import (
+    NOON,
     a_catalog,
     a_key,
     allocated,
+    canceled,
     cart_states,
+    clock,
+    closed,
     counted,
+    counted_then,
     deallocated,
     edited,
+    expected,
     lines_now,
     placed,
     received,
+    received_of,
     released,
+    rescheduled,
     reserved,
     run_out,
+    sent,
     statuses_now,
     voided,
 )
@@ -49,6 +60,7 @@ async def make_a_world(url: str) -> None:
     engine = connect(url)
     database, caller = PostgresDatabase(engine), Caller(key=KeyId(1), actor="tester", request="a test")
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 4, ("TABLE", "LEEDS"): 9, ("TABLE", "YORK"): 2})
+    await make_supplies(database, caller)
     strong, weak = [await placed(database, caller, {"CHAIR": 2}) for _ in range(2)]
     partial = await placed(database, caller, {"TABLE": 13})
     short = await placed(database, caller, {"CHAIR": 1})
@@ -93,6 +105,26 @@ async def some_carts(database: PostgresDatabase, caller: Caller) -> None:
     assert await cart_states(database, active, released_one, expired, taken) == list(ReservationState)
 
 
+async def make_supplies(database: PostgresDatabase, caller: Caller) -> None:
+    """Purchase orders and transfers in every state, and counts of a moment."""
+    await save_items(database, [{"sku": "LAMP", "name": "Lamp"}])
+    await received(database, caller, {"LAMP": 30})
+    await expected(database, caller, {"LAMP": 5}, reference="PO")
+    await received_of(database, caller, "PO", {"LAMP": 2})
+    await rescheduled(database, caller, "PO", NOON + timedelta(days=1))
+    await sent(database, caller, {"LAMP": 4}, reference="LOST")
+    await received_of(database, caller, "LOST", {"LAMP": 3}, location="YORK")
+    await closed(database, caller, "LOST")
+    await sent(database, caller, {"LAMP": 2}, reference="BACK")
+    await canceled(database, caller, "BACK")
+    await sent(database, caller, {"LAMP": 2}, reference="MORE")
+    await received_of(database, caller, "MORE", {"LAMP": 3}, location="YORK")
+    await sent(database, caller, {"LAMP": 6}, reference="TRANSIT")
+    now = await clock(database)
+    await received(database, caller, {"LAMP": 1})
+    await counted_then(database, caller, now, {"LAMP": 19})
+
+
 @pytest.fixture(scope="module")
 def world(server: Server, template: str) -> Iterator[str]:
     name = f"{PREFIX}_world"
@@ -123,6 +155,9 @@ def without(table: str, *constraints: str) -> tuple[str, ...]:
     return tuple(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}" for constraint in constraints)
 
 
+PO, TRANSIT, MORE = (
+    f"(SELECT id FROM supplies WHERE reference = '{reference}')" for reference in ("PO", "TRANSIT", "MORE")
+)
 LAST_TABLE_EVENT = """
     (SELECT max(id) FROM events WHERE type = 'StockLevelChanged' AND payload ->> 'sku' = 'TABLE'
         AND payload ->> 'location_code' = 'LEEDS')
@@ -205,7 +240,66 @@ BREAKAGES = {
     ),
     "a row of the ledger names the wrong quantity": (
         ("UPDATE stock_movements SET quantity = 'DAMAGED' WHERE id = (SELECT max(id) FROM stock_movements)",),
-        {"I3-ledger"},
+        {"I3-ledger", "I3-balance"},
+    ),
+    "a row of the ledger says another balance": (
+        ("UPDATE stock_movements SET balance = balance + 1 WHERE id = (SELECT min(id) FROM stock_movements)",),
+        {"I3-balance"},
+    ),
+    "a movement without a known cause": (
+        ("UPDATE stock_movements SET cause = 'MAGIC' WHERE id = (SELECT min(id) FROM stock_movements)",),
+        {"I3-explained"},
+    ),
+    "a count that nobody made": (
+        ("DELETE FROM stock_counts",),
+        {"I3-counted"},
+    ),
+    "a count corrected what was not counted": (
+        ("UPDATE stock_movements SET cause = 'LOSS' WHERE counted_at IS NOT NULL",),
+        {"I3-counted"},
+    ),
+    "a supply received what the ledger does not have": (
+        (f"UPDATE supply_lines SET received = received + 1 WHERE supply_id = {PO}",),
+        {"I10-supplies"},
+    ),
+    "the ledger names a supply that brought nothing": (
+        (f"UPDATE stock_movements SET supply_id = {PO} WHERE id = (SELECT min(id) FROM stock_movements)",),
+        {"I10-supplies"},
+    ),
+    "units in transit are lost without a trace": (
+        (f"UPDATE supply_lines SET quantity = quantity - 1 WHERE supply_id = {TRANSIT}",),
+        {"I10-supplies", "I10-transfers"},
+    ),
+    "units arrive that were never sent": (
+        (f"UPDATE stock_movements SET cause = 'TRANSFER_IN' WHERE supply_id = {MORE} AND cause = 'FOUND'",),
+        {"I10-supplies", "I10-transfers"},
+    ),
+    "a supply that was received is expected": (
+        (f"UPDATE supplies SET state = 'EXPECTED' WHERE id = {MORE}",),
+        {"I15-supplies", "I5-dates"},
+    ),
+    "a supply without lines": (
+        (
+            """INSERT INTO supplies (reference, kind, state, location_id, expected_at, version)
+                VALUES ('X', 'PURCHASE_ORDER', 'RECEIVED', 1, now(), 1)""",
+        ),
+        {"I15-supplies", "I5-supplies"},
+    ),
+    "a supply changed without an event": (
+        (f"UPDATE supplies SET version = version + 1 WHERE id = {PO}",),
+        {"I5-supplies"},
+    ),
+    "a supply comes at a time that no event tells": (
+        (f"UPDATE supplies SET expected_at = now() WHERE id = {PO}",),
+        {"I5-dates"},
+    ),
+    "a date slipped from one that was not": (
+        (
+            """UPDATE events SET payload = payload || jsonb_build_object('expected_at_before', now())
+                WHERE type = 'SupplyChanged' AND payload ->> 'reference' = 'PO'
+                    AND payload ->> 'supply_version' = '3'""",
+        ),
+        {"I5-dates"},
     ),
     "a movement by nobody": (
         ("UPDATE stock_movements SET actor = '' WHERE id = (SELECT min(id) FROM stock_movements)",),
