@@ -87,7 +87,7 @@ def allocate(batch: Batch, wanted: Sequence[OrderToAllocate], terms: Terms | Non
     batch.take(take for order in decision.orders for take in order.takes)
     done = dict(zip(served, zip(demands, decision.orders, strict=True), strict=True))
     for demand in demands:
-        _look_at(batch, demand)
+        _look_at(batch, demand, terms)
     return tuple(
         OrderOutcome(index=index, order=one.order, refusal=refused[index])
         if index in refused
@@ -186,12 +186,13 @@ def _give_back_all(batch: Batch, order: OrderId, cause: AllocationCause) -> None
         batch.give_back(claim, claim.quantity, AllocationEnd.DEALLOCATED, cause)
 
 
-def _look_at(batch: Batch, demand: OpenOrder) -> None:
+def _look_at(batch: Batch, demand: OpenOrder, terms: Terms) -> None:
     for ask in demand.asks:
         line = batch.lines[ask.line]
         if not line.looked_at:
             batch.change_line(replace(line, looked_at=True))
     batch.explain(demand.order, AllocationCause.RUN)
+    batch.ask_at(demand.order, None if terms.locations is None else tuple(sorted(terms.locations)))
 
 
 def _outcome(

@@ -189,9 +189,7 @@ class _Walk:
         demand: Counter[ItemId] = Counter()
         for ask in order.asks:
             demand[ask.item] += ask.quantity
-        usable = {
-            item: {at for at in self.stock.locations.get(item, ()) if _is_enabled(sourcing, at)} for item in demand
-        }
+        usable = {item: {at for at in self.stock.locations.get(item, ()) if sourcing.allows(at)} for item in demand}
         candidates = [self.stock.places[at] for at in dict.fromkeys(at for some in usable.values() for at in some)]
         arranged = arrange(demand, candidates, sourcing.rules, order.ship_to, self._available)
         tried = {item: [at for at in arranged.locations if at in usable[item]] for item in demand}
@@ -208,10 +206,6 @@ class _Walk:
         most = max((self._available(ask.item, location) for location in locations), default=0)
         enough = min(most, ask.quantity)
         return next(([at] for at in locations if self._available(ask.item, at) >= enough), ())
-
-
-def _is_enabled(sourcing: Sourcing, location: LocationId) -> bool:
-    return sourcing.locations is None or location in sourcing.locations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

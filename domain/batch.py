@@ -85,6 +85,7 @@ class Changes:
     orders: list[Order] = field(default_factory=list)
     terms: dict[OrderId, OrderTerms] = field(default_factory=dict)
     void_reasons: dict[OrderId, str] = field(default_factory=dict)
+    asked_at: dict[OrderId, tuple[LocationId, ...] | None] = field(default_factory=dict)
     placed_lines: list[PlacedLine] = field(default_factory=list)
     lines: list[OrderLine] = field(default_factory=list)
     resized_lines: set[LineId] = field(default_factory=set)
@@ -251,6 +252,12 @@ class Batch:
                 self._level_causes[claim.level] = AllocationCause.EDITED
         self.note(order.id, change)
 
+    def ask_at(self, order: OrderId, locations: tuple[LocationId, ...] | None) -> None:
+        """A run looked for the order's units at these locations only; None: everywhere. It is no change of an order."""
+        if self.orders[order].asked_at != locations:
+            self.orders[order] = replace(self.orders[order], asked_at=locations)
+            self._made.asked_at[order] = locations
+
     def void(self, order: Order, reason: str) -> None:
         self._made.void_reasons[order.id] = reason
         self.change_order(order, OrderChange.VOIDED)
@@ -281,6 +288,10 @@ class Batch:
     def note_count(self, count: StockCount) -> None:
         """Somebody knows what is on hand; a count moves nothing by itself."""
         self._made.counts.append(count)
+
+    def tell(self, event: Event) -> None:
+        """Something happened that is no change of a row of ours."""
+        self._made.events.append(event)
 
     def change_supply(self, supply: Supply) -> None:
         """Add or replace a supply. It is the caller who moves the stock."""

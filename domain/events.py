@@ -93,10 +93,42 @@ class SupplyChanged:
     expected_at_before: datetime | None
 
 
-Event = OrderChanged | AllocationStatusChanged | StockLevelChanged | AllocationRunProgressed | SupplyChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedAtChanged:
+    """A supply slipped or was called off, and with it the date when a waiting order can be had. No change of the order.
+
+    `skus`: those of the supply that the order waits for. `before` and `after` None: not all of it is expected.
+    """
+
+    type: ClassVar[str] = "ExpectedAtChanged"
+    order_id: OrderId
+    order_number: str
+    channel_code: str
+    skus: tuple[str, ...]
+    supply_id: SupplyId
+    supply_reference: str
+    before: datetime | None
+    after: datetime | None
+
+
+Event = (
+    OrderChanged
+    | AllocationStatusChanged
+    | StockLevelChanged
+    | AllocationRunProgressed
+    | SupplyChanged
+    | ExpectedAtChanged
+)
 CATALOGUE: Mapping[str, type[Event]] = {
     event.type: event
-    for event in (OrderChanged, AllocationStatusChanged, StockLevelChanged, AllocationRunProgressed, SupplyChanged)
+    for event in (
+        OrderChanged,
+        AllocationStatusChanged,
+        StockLevelChanged,
+        AllocationRunProgressed,
+        SupplyChanged,
+        ExpectedAtChanged,
+    )
 }
 
 

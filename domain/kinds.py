@@ -38,6 +38,19 @@ class SourcingRule(StrEnum):
     MOST_STOCK = "MOST_STOCK"
 
 
+class NotTakenReason(StrEnum):
+    """Why a location gave nothing, or not more."""
+
+    NOT_NEEDED = "NOT_NEEDED"
+    INSUFFICIENT_AVAILABLE = "INSUFFICIENT_AVAILABLE"
+    LOCATION_NOT_IN_CHANNEL = "LOCATION_NOT_IN_CHANNEL"
+    LOCATION_NOT_ASKED_FOR = "LOCATION_NOT_ASKED_FOR"
+    SAFETY_STOCK = "SAFETY_STOCK"
+    SHIP_COMPLETE_POLICY = "SHIP_COMPLETE_POLICY"
+    SPLIT_NOT_ALLOWED = "SPLIT_NOT_ALLOWED"
+    HELD_BY_STRONGER_CLAIM = "HELD_BY_STRONGER_CLAIM"
+
+
 class LocationKind(StrEnum):
     """What sort of place keeps the stock."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from domain.ids import ItemId, LineId, OrderId, Sku
+from domain.ids import ItemId, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
 
 TRANSITIONS: Mapping[OrderStatus, Mapping[str, OrderStatus]] = {
@@ -65,7 +65,10 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What allocation needs to know of an order; `ship_to` where its channel's sourcing asks for it."""
+    """What allocation needs to know of an order; `ship_to` where its channel's sourcing asks for it.
+
+    `asked_at`: the locations that the last run over it was to use; None: all.
+    """
 
     id: OrderId
     number: str
@@ -76,6 +79,7 @@ class Order:
     priority: int
     version: int
     ship_to: Address | None = None
+    asked_at: tuple[LocationId, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,9 @@ class Sourcing:
     locations: frozenset[LocationId] | None = None
     split_lines: bool = True
 
+    def allows(self, location: LocationId) -> bool:
+        return self.locations is None or location in self.locations
+
 
 BY_RANK = Sourcing()
 """What a channel has for which nobody has said anything else."""

@@ -131,6 +131,10 @@ class Subscription:
     )
     order_changed = strawberry.subscription(watch.order_changed, description="Every change of an order, of any kind.")
     supply_changed = strawberry.subscription(watch.supply_changed, description="Every change of a supply.")
+    expected_at_changed = strawberry.subscription(
+        watch.expected_at_changed,
+        description="Waiting orders whose date moved because a supply slipped or was called off.",
+    )
     allocation_run_progressed = strawberry.subscription(
         watch.allocation_run_progressed, description="Progress of one run until it ends."
     )
@@ -151,6 +155,7 @@ def create_schema() -> strawberry.Schema:
             events.StockLevelChanged,
             events.AllocationRunProgressed,
             events.SupplyChanged,
+            events.ExpectedAtChanged,
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],

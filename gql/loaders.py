@@ -8,6 +8,7 @@ from strawberry.dataloader import DataLoader
 
 from domain.ids import ChannelId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId, SupplyId
 from domain.stock import Item, Location
+from services.explaining import OrderExplanation, explanations
 from services.ports import (
     AllocationView,
     Channel,
@@ -43,6 +44,9 @@ class Loaders:
         )
         self.reserved_lines_of: DataLoader[ReservationId, list[ReservedLineView]] = self._many(
             lambda uow, ids: uow.reservations.lines_of(ids), lambda line: line.reservation
+        )
+        self.explanations: DataLoader[OrderId, OrderExplanation | None] = self._each(
+            explanations, lambda one: one.order
         )
         self.items: DataLoader[ItemId, Item | None] = self._each(lambda uow, ids: uow.catalog.items(ids), _id)
         self.locations: DataLoader[LocationId, Location | None] = self._each(

@@ -69,7 +69,7 @@ LEVELS = sql(
 )
 
 ORDERS = f"""
-    SELECT o.id, o.number, c.code, o.status, o.allocation_status, o.shipping_policy, o.priority, o.version,
+    SELECT o.id, o.number, c.code, o.status, o.allocation_status, o.shipping_policy, o.priority, o.version, o.asked_at,
            CASE WHEN {IS_SOURCED} THEN o.ship_to END AS ship_to
     FROM orders o JOIN channels c ON c.id = o.channel_id
     WHERE o.id = ANY(:orders) ORDER BY o.id
@@ -287,6 +287,7 @@ class PostgresBatches:
         await self._guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS))
         await self._rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
         await self._arrays(REPLENISH, {"items": sorted(changes.replenished)})
+        await self._rows(ASK_AT, [{"id": order, "at": at} for order, at in changes.asked_at.items()])
         await self._arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
         await append(self._connection, changes.events)
 
@@ -351,6 +352,7 @@ def _order(row: Any) -> Order:
         priority=row.priority,
         version=row.version,
         ship_to=Address(**row.ship_to) if row.ship_to else None,
+        asked_at=None if row.asked_at is None else tuple(row.asked_at),
     )
 
 
@@ -475,6 +477,13 @@ REPLENISH = sql(
     ON CONFLICT (item_id) DO UPDATE SET since = excluded.since
     """,
     items=INTS,
+)
+
+ASK_AT = sql(
+    """
+    UPDATE orders o SET asked_at = n.at FROM jsonb_to_recordset(:rows) AS n(id bigint, at int[]) WHERE o.id = n.id
+    """,
+    rows=JSON,
 )
 
 SAVE_VOID_REASONS = sql(

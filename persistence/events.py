@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.events import CATALOGUE, Event, LoggedEvent, OrderEvent
+from domain.events import CATALOGUE, Event, ExpectedAtChanged, LoggedEvent, OrderEvent
 from domain.ids import OrderId
 from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
@@ -145,5 +145,5 @@ def _reader(hint: Any) -> Any:
 
 
 def _event(event: Event) -> tuple[str, OrderId | None, str]:
-    order = event.order_id if isinstance(event, OrderEvent) else None
+    order = event.order_id if isinstance(event, OrderEvent | ExpectedAtChanged) else None
     return event.type, order, orjson.dumps(event).decode()

@@ -252,6 +252,7 @@ def _order(row: Any) -> OrderView:
         updated_at=row.updated_at,
         customer=Customer(name=buyer[0], email=buyer[1], reference=buyer[2]) if any(buyer) else None,
         ship_to=Address(**row.ship_to) if row.ship_to else None,
+        asked_at=None if row.asked_at is None else tuple(row.asked_at),
     )
 
 

@@ -236,6 +236,7 @@ orders = Table(
     Column("customer_reference", Text),
     Column("ship_to", JSONB),
     Column("void_reason", Text),
+    Column("asked_at", ARRAY(Integer)),
     Column("version", BigInteger, nullable=False),
     UniqueConstraint("channel_id", "number"),
     CheckConstraint("(status = 'VOID') <= (allocation_status IS NULL)", name="a_void_order_has_no_allocation_status"),

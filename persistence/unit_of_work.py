@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
 from persistence.events import PostgresEventLog
+from persistence.explanations import PostgresExplanations
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
 from persistence.orders import PostgresOrders
 from persistence.reservations import PostgresReservations
@@ -53,6 +54,10 @@ class PostgresUnitOfWork:
     @cached_property
     def stock(self) -> PostgresStock:
         return PostgresStock(self._connection)
+
+    @cached_property
+    def explanations(self) -> PostgresExplanations:
+        return PostgresExplanations(self._connection)
 
     @cached_property
     def supplies(self) -> PostgresSupplies:

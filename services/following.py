@@ -6,6 +6,7 @@ from domain.events import (
     AllocationRunProgressed,
     AllocationStatusChanged,
     Event,
+    ExpectedAtChanged,
     LoggedEvent,
     StockLevelChanged,
     SupplyChanged,
@@ -36,12 +37,10 @@ def _about(event: Event) -> Mapping[str, tuple[object, ...]]:
         return kind | {"runs": (event.run_id,)}
     if isinstance(event, SupplyChanged):
         return kind | {"skus": event.skus, "locations": event.locations}
-    order = kind | {
-        "orders": (event.order_id,),
-        "channels": (event.channel_code,),
-        "skus": event.skus,
-        "locations": event.locations,
-    }
+    order = kind | {"orders": (event.order_id,), "channels": (event.channel_code,), "skus": event.skus}
+    if isinstance(event, ExpectedAtChanged):
+        return order
+    order |= {"locations": event.locations}
     return order | {"statuses": (event.after,)} if isinstance(event, AllocationStatusChanged) else order
 
 

@@ -20,6 +20,7 @@ from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
 from domain.ids import ItemId, LineId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
 from domain.orders import OrderTerms
 from domain.stock import LedgerSince
+from domain.supplying import Queue
 from services.callers import Caller
 from services.outcomes import from_json, to_json
 from services.ports import BatchTooLarge, Database, IdempotencyKey, OrderReference, SupplyReference, UnitOfWork
@@ -34,9 +35,10 @@ class Needs:
     """What a command needs to know before it can decide.
 
     `orders` and `reservations` are locked and loaded whole; `numbers` are only looked up; `skus` are looked up, and
-    locked with their levels where `locks_skus`; `supplies` are loaded, under the locks of all their SKUs; `since`: what
-    the ledger knows of the SKUs since then is read as well. Ids are reserved for new rows. `alone`: it shares its
-    transaction with no other command. `path`: what is too long in the input where too many SKUs come together.
+    locked with their levels where `locks_skus`; `supplies` are loaded, under the locks of all their SKUs. `since`: what
+    the ledger knows of the SKUs since then is read as well; `queue`: who waits for the SKUs of the supplies, and what
+    else is expected of them. Ids are reserved for new rows. `alone`: it shares its transaction with no other command.
+    `path`: what is too long in the input where too many SKUs come together.
     """
 
     orders: tuple[OrderReference, ...] = ()
@@ -46,6 +48,7 @@ class Needs:
     locks_skus: bool = False
     supplies: tuple[SupplyReference, ...] = ()
     since: datetime | None = None
+    queue: bool = False
     new_orders: int = 0
     new_lines: int = 0
     new_reservations: int = 0
@@ -65,6 +68,7 @@ class Known:
     items: Mapping[Sku, ItemId] = field(default_factory=dict)
     supplies: tuple[SupplyId | None, ...] = ()
     ledger: LedgerSince | None = None
+    queue: Queue | None = None
     order_ids: tuple[OrderId, ...] = ()
     line_ids: tuple[LineId, ...] = ()
     reservation_ids: tuple[ReservationId, ...] = ()
@@ -223,6 +227,7 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
             items=items,
             supplies=tuple(found_supplies),
             ledger=await _since(uow, one, items),
+            queue=await _queue(uow, batch, found_supplies) if one.queue else None,
             supply_id=await uow.supplies.reserve_id() if one.new_supply else None,
             order_ids=tuple(next(order_ids) for _ in range(one.new_orders)),
             line_ids=tuple(next(line_ids) for _ in range(one.new_lines)),
@@ -247,6 +252,11 @@ async def _resolve_supplies(uow: UnitOfWork, needs: Needs, locked: set[ItemId]) 
 async def _with_supplies(uow: UnitOfWork, facts: Facts, found: Iterable[SupplyId | None]) -> Facts:
     ids = [supply for supply in found if supply is not None]
     return replace(facts, supplies=await uow.supplies.by_ids(ids)) if ids else facts
+
+
+async def _queue(uow: UnitOfWork, batch: Batch, supplies: Iterable[SupplyId | None]) -> Queue:
+    items = list({line.item for supply in supplies if supply is not None for line in batch.supplies[supply].lines})
+    return Queue(waiting=await uow.explanations.queue(items), supplies=await uow.supplies.open_lines(items))
 
 
 async def _since(uow: UnitOfWork, needs: Needs, items: Mapping[Sku, ItemId]) -> LedgerSince | None:

@@ -26,6 +26,7 @@ from domain.ids import (
 )
 from domain.kinds import AllocationSequence, AllocationStatus, MovementCause, OrderStatus, StockQuantity, SupplyState
 from domain.orders import Customer, Order, OrderLine, OrderTerms
+from domain.pegging import WaitingLine
 from domain.reservations import Reservation, ReservedLine
 from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
@@ -123,6 +124,17 @@ class ReservationView(Reservation):
 
     expires_at: datetime
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Units of a SKU at a location that an order holds."""
+
+    item: ItemId
+    order: OrderId
+    priority: int
+    location: LocationId
+    units: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,6 +398,14 @@ class Supplies(Protocol):
         """How many units are still to come to each level; levels that expect nothing are left out."""
 
 
+class Explanations(Protocol):
+    async def holdings(self, items: Sequence[ItemId]) -> list[Holding]:
+        """What orders hold of these SKUs, the strongest claim first."""
+
+    async def queue(self, items: Sequence[ItemId]) -> list[WaitingLine]:
+        """Lines of which a run left units short, in the sequence in which waiting orders are run."""
+
+
 class EventLog(Protocol):
     async def end(self) -> int:
         """The position of the last event that has one; 0 where there is none."""
@@ -465,6 +485,8 @@ class UnitOfWork(Protocol):
     def catalog(self) -> Catalog: ...
     @property
     def stock(self) -> Stock: ...
+    @property
+    def explanations(self) -> Explanations: ...
     @property
     def supplies(self) -> Supplies: ...
     @property

@@ -39,7 +39,7 @@ class _SupplyCommand:
     supply: SupplyReference
 
     def needs(self) -> Needs:
-        return Needs(supplies=(self.supply,), alone=True)
+        return Needs(supplies=(self.supply,), queue=True, alone=True)
 
     def conclude(self, outcome: SupplyDone, _: Changes) -> SupplyDone:
         return outcome
@@ -145,7 +145,7 @@ class RescheduleSupply(_SupplyCommand):
 
     def decide(self, batch: Batch, known: Known) -> SupplyDone:
         supply = _found(self.supply, known)
-        supplying.reschedule(batch, supply, self.expected_at)
+        supplying.reschedule(batch, supply, self.expected_at, _queue(known))
         return SupplyDone(supply=supply)
 
 
@@ -159,7 +159,7 @@ class CancelSupply(_SupplyCommand):
 
     def decide(self, batch: Batch, known: Known) -> SupplyDone:
         supply = _found(self.supply, known)
-        supplying.cancel(batch, supply, self.reason)
+        supplying.cancel(batch, supply, self.reason, _queue(known))
         return SupplyDone(supply=supply)
 
 
@@ -173,7 +173,7 @@ class CloseSupply(_SupplyCommand):
 
     def decide(self, batch: Batch, known: Known) -> SupplyDone:
         supply = _found(self.supply, known)
-        supplying.close(batch, supply, self.reason)
+        supplying.close(batch, supply, self.reason, _queue(known))
         return SupplyDone(supply=supply)
 
 
@@ -206,6 +206,11 @@ def _found(reference: SupplyReference, known: Known) -> SupplyId:
     if supply is None:
         raise NotFound(references=(str(reference),))
     return supply
+
+
+def _queue(known: Known) -> supplying.Queue:
+    assert known.queue is not None, "asked for in needs()"
+    return known.queue
 
 
 def _moved(outcome: tuple[SupplyId, tuple[LevelKey, ...]], changes: Changes) -> StockOutcome:

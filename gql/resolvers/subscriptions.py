@@ -16,6 +16,7 @@ from gql.schema import inputs
 from gql.schema.events import (
     AllocationRunProgressed,
     AllocationStatusChanged,
+    ExpectedAtChanged,
     OrderChanged,
     StockLevelChanged,
     SupplyChanged,
@@ -71,6 +72,18 @@ async def supply_changed(
     after: After = None,
 ) -> AsyncGenerator[SupplyChanged, None]:
     async with aclosing(_follow(info, parsed.event_filter(filter, ("SupplyChanged",)), after)) as events:
+        async for event in events:
+            yield event
+
+
+async def expected_at_changed(
+    info: Info,
+    filter: Annotated[
+        inputs.EventFilter | None, strawberry.argument(description="Which orders; all when absent.")
+    ] = None,
+    after: After = None,
+) -> AsyncGenerator[ExpectedAtChanged, None]:
+    async with aclosing(_follow(info, parsed.event_filter(filter, ("ExpectedAtChanged",)), after)) as events:
         async for event in events:
             yield event
 

@@ -101,6 +101,32 @@ class SupplyChanged(Event):
         return await Supply.find(info, self.supply_row)
 
 
+@strawberry.type(
+    description="A supply slipped or was called off, and with it the date when a waiting order can be had. The order "
+    "itself did not change."
+)
+class ExpectedAtChanged(Event):
+    """An order's date moved."""
+
+    order_row: strawberry.Private[OrderId]
+    order_id: strawberry.ID = strawberry.field(description="The order's id.")
+    order_number: str = strawberry.field(description="The order's number.")
+    channel_code: str = strawberry.field(description="The order's channel.")
+    skus: list[str] = strawberry.field(description="What the supply brings and the order waits for.")
+    supply_id: strawberry.ID = strawberry.field(description="The supply's id.")
+    supply_reference: str = strawberry.field(description="The supply's reference.")
+    before: datetime | None = strawberry.field(
+        description="When the last of these units could be had before; null: not all of them were expected."
+    )
+    after: datetime | None = strawberry.field(
+        description="When the last of these units can be had now; null: not all of them are expected."
+    )
+
+    @strawberry.field(description="The order as it is now.")
+    async def order(self, info: Info) -> Order | None:
+        return await Order.find(info, self.order_row)
+
+
 @strawberry.type(description="An event and its place in the log.")
 class EventEdge:
     """An edge."""
@@ -122,9 +148,7 @@ def log_cursor(position: int) -> str:
     return cursor("log", [position])
 
 
-def event_of(
-    logged: events.LoggedEvent,
-) -> AllocationStatusChanged | OrderChanged | StockLevelChanged | AllocationRunProgressed | SupplyChanged:
+def event_of(logged: events.LoggedEvent) -> Event:
     """The event as the API tells it."""
     event = logged.event
     place: dict[str, Any] = {
@@ -155,8 +179,18 @@ def event_of(
         "order_id": global_id("Order", event.order_id),
         "order_number": event.order_number,
         "channel_code": event.channel_code,
-        "order_version": event.order_version,
     }
+    if isinstance(event, events.ExpectedAtChanged):
+        return ExpectedAtChanged(
+            **place,
+            **order,
+            skus=list(event.skus),
+            supply_id=global_id("Supply", event.supply_id),
+            supply_reference=event.supply_reference,
+            before=event.before,
+            after=event.after,
+        )
+    order |= {"order_version": event.order_version}
     if isinstance(event, events.OrderChanged):
         return OrderChanged(**place, **order, changes=list(event.changes))
     return AllocationStatusChanged(**place, **order, before=event.before, after=event.after, cause=event.cause)

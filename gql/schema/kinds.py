@@ -44,6 +44,17 @@ _publish(
     MOST_STOCK="The location that has the most units of what the order wants.",
 )
 _publish(
+    kinds.NotTakenReason,
+    NOT_NEEDED="Nothing was missing any more when it was its turn.",
+    INSUFFICIENT_AVAILABLE="It has too little that is for sale and not set aside.",
+    LOCATION_NOT_IN_CHANNEL="It does not serve the order's channel.",
+    LOCATION_NOT_ASKED_FOR="The last run over the order was not to use it.",
+    SAFETY_STOCK="What it has is kept back as safety stock.",
+    SHIP_COMPLETE_POLICY="The order is set aside as a whole or not at all.",
+    SPLIT_NOT_ALLOWED="One line must not come from several locations.",
+    HELD_BY_STRONGER_CLAIM="What it has is set aside for orders with a stronger claim.",
+)
+_publish(
     kinds.LocationKind,
     WAREHOUSE="A warehouse of the merchant.",
     STORE="A shop that keeps stock.",

@@ -9,6 +9,7 @@ from domain import kinds, orders
 from domain.ids import LineId, OrderId
 from gql.context import Info
 from gql.schema.catalog import Channel, Item, Location
+from gql.schema.explanations import AllocationExplanation, LineExplanation
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
 from services import ports
@@ -159,6 +160,14 @@ class Order(Node):
         found = await info.context.loaders.channels.load(self.view.channel_id)
         assert found is not None
         return Channel.of(found)
+
+    @strawberry.field(
+        description="Why each short line is short, who holds the stock, and when more is expected. Null unless a run "
+        "has looked at the order."
+    )
+    async def allocation_explanation(self, info: Info) -> AllocationExplanation | None:
+        told = await info.context.loaders.explanations.load(self.view.id)
+        return AllocationExplanation(lines=[LineExplanation.of(line) for line in told.lines]) if told else None
 
     @strawberry.field(description="What is ordered, in the order in which it was written down.")
     async def lines(self, info: Info) -> list[OrderLine]:

@@ -36,15 +36,6 @@ ROOT = HERE.parents[1]
 CONTRACT = HERE / "contract.graphql"
 SHARED = ROOT.parent / "shared" / "design" / "contract.graphql"
 
-NOT_YET_BUILT = {
-    "AllocationExplanation",
-    "LineExplanation",
-    "CandidateLocation",
-    "NotTakenReason",
-    "Order.allocationExplanation",
-}
-"""Coordinates of the contract that the schema does not have yet. This list only shrinks."""
-
 REFUSALS_OF = {
     "saveItems": ("InvalidInput",),
     "saveLocations": ("InvalidInput",),
@@ -115,12 +106,6 @@ def coordinates(schema: GraphQLSchema) -> Iterator[tuple[str, object]]:
             yield from ((f"{kind.name}.{name}", value) for name, value in kind.values.items())
 
 
-def is_excused(coordinate: str) -> bool:
-    """Whether the coordinate, or what it is part of, is on the list."""
-    whole = coordinate.partition("(")[0]
-    return whole in NOT_YET_BUILT or whole.partition(".")[0] in NOT_YET_BUILT
-
-
 # ---------------------------------------------------------------- against the contract
 
 
@@ -144,13 +129,7 @@ def test_only_what_is_on_the_list_is_missing(contract: GraphQLSchema, schema: Gr
 
     missing = {coordinate for coordinate, _ in coordinates(contract) if coordinate not in here}
 
-    assert {coordinate for coordinate in missing if not is_excused(coordinate)} == set()
-
-
-@pytest.mark.parametrize("coordinate", sorted(NOT_YET_BUILT))
-def test_what_is_built_leaves_the_list(coordinate: str, contract: GraphQLSchema, schema: GraphQLSchema):
-    assert coordinate in dict(coordinates(contract)), "the contract does not have it"
-    assert coordinate not in dict(coordinates(schema)), "it is built: take it off the list"
+    assert missing == set()
 
 
 def test_no_default_is_changed_or_removed(contract: GraphQLSchema, schema: GraphQLSchema):
