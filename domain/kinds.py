@@ -131,6 +131,14 @@ class ReservationState(StrEnum):
     TAKEN_OVER = "TAKEN_OVER"
 
 
+class AllocateWhen(StrEnum):
+    """When an allocation rule allocates the new orders that it matches."""
+
+    AT_ONCE = "AT_ONCE"
+    ON_SCHEDULE = "ON_SCHEDULE"
+    NEVER = "NEVER"
+
+
 class AllocationEnd(StrEnum):
     """Why units that were set aside no longer are: shipped means consumed, everything else means given back."""
 

@@ -30,6 +30,9 @@ class Query:
     stock_levels = strawberry.field(read.stock_levels, description="Stock levels that match, page by page.")
     allocation_run = strawberry.field(read.allocation_run, description="One background run.")
     stock_reservation = strawberry.field(read.stock_reservation, description="One cart's stock reservation.")
+    allocation_rules = strawberry.field(
+        read.allocation_rules, description="What happens to new orders: the first rule that matches decides."
+    )
     events = strawberry.field(
         read.events,
         description="The event log from its beginning or after a cursor: the same events, in the same order, as "
@@ -85,6 +88,11 @@ class Mutation:
     )
     cancel_allocation_run = strawberry.mutation(
         write.cancel_allocation_run, description="Stop a background run; what it did stays done."
+    )
+    save_allocation_rules = strawberry.mutation(
+        write.save_allocation_rules,
+        description="Say which new orders are allocated without anyone asking, and when. The list replaces the one "
+        "before; orders that wait for a schedule already keep it.",
     )
     deallocate_orders = strawberry.mutation(
         write.deallocate_orders, description="Give back everything set aside for these orders."

@@ -70,16 +70,7 @@ class PostgresOrders:
         return await self._orders(ORDERS.where(any_of(orders.c.id, ids)))
 
     async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]:
-        return {
-            view.id: OrderTerms(
-                shipping_policy=view.shipping_policy,
-                priority=view.priority,
-                tags=view.tags,
-                customer=view.customer,
-                ship_to=view.ship_to,
-            )
-            for view in await self.by_ids(orders)
-        }
+        return {view.id: view.terms for view in await self.by_ids(orders)}
 
     async def page(self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None) -> list[OrderView]:
         """`after`: the values of the sort's columns in the last row of the page before."""

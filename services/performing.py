@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import orjson
 
+from domain.automation import AllocationRule
 from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
@@ -20,11 +21,21 @@ from domain.ids import ItemId, LineId, OrderId, ReservationId, ReservedLineId, S
 from domain.orders import OrderTerms
 from services.callers import Caller
 from services.outcomes import from_json, to_json
-from services.ports import BatchTooLarge, Database, IdempotencyKey, OrderReference, UnitOfWork
+from services.ports import (
+    BatchTooLarge,
+    Database,
+    IdempotencyKey,
+    LineView,
+    OrderReference,
+    OrderView,
+    UnitOfWork,
+)
 from services.recording import settle
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+Rules = Sequence[AllocationRule]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +43,10 @@ class Needs:
     """What a command needs to know before it can decide.
 
     `orders` and `reservations` are locked and loaded whole; `numbers` are only looked up; `skus` are looked up, and
-    locked with their levels where `locks_skus`; ids are reserved for new rows. `alone`: it shares its transaction with
-    no other command.
-    `path`: what is too long in the input where too many SKUs come together.
+    locked with their levels where `locks_skus`; ids are reserved for new rows. `rules`: the allocation rules are read,
+    and the SKUs are also locked where `locks_skus_under` holds of them. `views`: the orders are also read as they are
+    shown, with their lines. `alone`: it shares its transaction with no other command. `path`: what is too long in the
+    input where too many SKUs come together.
     """
 
     orders: tuple[OrderReference, ...] = ()
@@ -47,6 +59,9 @@ class Needs:
     new_reservations: int = 0
     new_reserved_lines: int = 0
     terms: bool = False
+    rules: bool = False
+    locks_skus_under: Callable[[Rules], bool] | None = None
+    views: bool = False
     alone: bool = False
     path: tuple[str, ...] = ("input",)
 
@@ -63,6 +78,9 @@ class Known:
     reservation_ids: tuple[ReservationId, ...] = ()
     reserved_line_ids: tuple[ReservedLineId, ...] = ()
     terms: Mapping[OrderId, OrderTerms] = field(default_factory=dict)
+    rules: Rules = ()
+    views: Mapping[OrderId, OrderView] = field(default_factory=dict)
+    lines: Mapping[LineId, LineView] = field(default_factory=dict)
 
 
 class Performer(Protocol):
@@ -200,12 +218,14 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
     resolved = [([next(ids) for _ in one.orders], [next(ids) for _ in one.numbers]) for one in needs]
     skus = {sku for one in needs for sku in one.skus}
     items = await uow.catalog.items_by_sku(list(skus)) if skus else {}
-    locked = {items[sku] for one in needs if one.locks_skus for sku in one.skus if sku in items}
+    rules = await uow.automation.rules() if any(one.rules for one in needs) else ()
+    locked = {items[sku] for one in needs if _locks(one, rules) for sku in one.skus if sku in items}
     orders = list(dict.fromkeys(order for found, _ in resolved for order in found if order is not None))
     batch = Batch(await _load(uow, orders, locked, needs))
     order_ids, line_ids = await _reserve(uow, needs)
     cart_ids, cart_line_ids = await _reserve_carts(uow, needs)
-    terms = await _terms(uow, needs, resolved)
+    terms = await _terms(uow, _orders_of(needs, resolved, lambda one: one.terms))
+    views, lines = await _views(uow, _orders_of(needs, resolved, lambda one: one.views))
     knowns = [
         Known(
             orders=tuple(found),
@@ -216,6 +236,9 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
             reservation_ids=tuple(next(cart_ids) for _ in range(one.new_reservations)),
             reserved_line_ids=tuple(next(cart_line_ids) for _ in range(one.new_reserved_lines)),
             terms=terms,
+            rules=rules,
+            views=views,
+            lines=lines,
         )
         for one, (found, numbers) in zip(needs, resolved, strict=True)
     ]
@@ -254,11 +277,29 @@ async def _reserve_carts(
     return iter(ids), iter(line_ids)
 
 
-async def _terms(
-    uow: UnitOfWork, needs: Sequence[Needs], resolved: Sequence[tuple[list[OrderId | None], Any]]
-) -> Mapping[OrderId, OrderTerms]:
-    wanted = [order for one, (found, _) in zip(needs, resolved, strict=True) if one.terms for order in found if order]
-    return await uow.orders.terms(wanted) if wanted else {}
+Resolved = Sequence[tuple[list[OrderId | None], Any]]
+
+
+def _locks(needs: Needs, rules: Rules) -> bool:
+    ruled = needs.rules and needs.locks_skus_under is not None and needs.locks_skus_under(rules)
+    return needs.locks_skus or ruled
+
+
+def _orders_of(needs: Sequence[Needs], resolved: Resolved, wanted: Callable[[Needs], bool]) -> list[OrderId]:
+    return [order for one, (found, _) in zip(needs, resolved, strict=True) if wanted(one) for order in found if order]
+
+
+async def _terms(uow: UnitOfWork, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]:
+    return await uow.orders.terms(orders) if orders else {}
+
+
+async def _views(
+    uow: UnitOfWork, orders: Sequence[OrderId]
+) -> tuple[Mapping[OrderId, OrderView], Mapping[LineId, LineView]]:
+    if not orders:
+        return {}, {}
+    views = {view.id: view for view in await uow.orders.by_ids(orders)}
+    return views, {line.id: line for line in await uow.orders.lines_of(orders)}
 
 
 # ---------------------------------------------------------------- idempotency

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
 from domain.events import LoggedEvent
 from domain.ids import (
@@ -24,7 +25,7 @@ from domain.ids import (
     Sku,
 )
 from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
-from domain.orders import Customer, Order, OrderLine, OrderTerms
+from domain.orders import Customer, Money, Order, OrderLine, OrderTerms
 from domain.reservations import Reservation, ReservedLine
 from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
@@ -84,6 +85,16 @@ class OrderView(Order):
     updated_at: datetime
     customer: Customer | None
 
+    @property
+    def terms(self) -> OrderTerms:
+        return OrderTerms(
+            shipping_policy=self.shipping_policy,
+            priority=self.priority,
+            tags=self.tags,
+            customer=self.customer,
+            ship_to=self.ship_to,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineView(OrderLine):
@@ -93,6 +104,12 @@ class LineView(OrderLine):
     unit_price: Decimal | None
     currency_code: str | None
     order_status: OrderStatus
+
+    @property
+    def price(self) -> Money | None:
+        if self.unit_price is None or self.currency_code is None:
+            return None
+        return Money(amount=self.unit_price, currency_code=self.currency_code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +382,17 @@ class Reservations(Protocol):
         """
 
 
+class Automation(Protocol):
+    async def rules(self) -> list[AllocationRule]:
+        """The allocation rules, in the order in which they are asked."""
+
+    async def replace_rules(self, rules: Sequence[AllocationRule]) -> None:
+        """These rules instead of all that there were."""
+
+    async def due(self, first: int) -> list[OrderId]:
+        """Orders whose schedule has come, highest priority first, then oldest."""
+
+
 class Credentials(Protocol):
     async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None: ...
     async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
@@ -400,6 +428,8 @@ class UnitOfWork(Protocol):
     def runs(self) -> Runs: ...
     @property
     def reservations(self) -> Reservations: ...
+    @property
+    def automation(self) -> Automation: ...
     @property
     def credentials(self) -> Credentials: ...
 

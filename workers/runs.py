@@ -1,4 +1,7 @@
-"""The runner: works on background runs, chunk by chunk, and runs the orders that wait for what has just arrived."""
+"""The runner: works on background runs, chunk by chunk, and runs what nobody has to ask for.
+
+That is the orders that wait for what has just arrived, and those whose schedule has come.
+"""
 
 import asyncio
 import logging
@@ -6,6 +9,7 @@ import secrets
 from collections import Counter
 
 from domain.ids import KeyId, RunId
+from services.automation import run_scheduled_orders
 from services.callers import Caller
 from services.ports import Busy, Database
 from services.runs import advance_a_run, fail_run, run_waiting_orders
@@ -43,7 +47,8 @@ class Runner:
         waiting = 0
         if self._run_waiting:
             waiting = await run_waiting_orders(self._database, _caller())
-        return await self._advance() or bool(waiting)
+        scheduled = await run_scheduled_orders(self._database, _caller())
+        return await self._advance() or bool(waiting or scheduled)
 
     async def _advance(self) -> bool:
         try:

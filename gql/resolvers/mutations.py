@@ -13,11 +13,12 @@ from gql.errors import refusal_of
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs, results
 from gql.schema.allocation import AllocationRun, LineAllocation, OrderAllocation
+from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockLevel
 from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
 from gql.schema.reservations import StockReservation
-from services import allocation, catalog, orders, reservations, runs, stock
+from services import allocation, automation, catalog, orders, reservations, runs, stock
 
 CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
 CLAIMS_MAX = 100
@@ -288,7 +289,15 @@ async def _line(info: Info, outcome: LineOutcome) -> LineAllocation:
     )
 
 
-# ---------------------------------------------------------------- runs
+# ---------------------------------------------------------------- rules and runs
+
+
+async def save_allocation_rules(
+    info: Info, input: Annotated[inputs.SaveAllocationRulesInput, strawberry.argument(description="All the rules.")]
+) -> results.SaveAllocationRulesResult:
+    wanted = [parsed.allocation_rule(rule) for rule in input.rules]
+    rules = await automation.save_allocation_rules(info.context.database, wanted)
+    return results.SaveAllocationRulesSuccess(rules=[AllocationRule.of(rule) for rule in rules])
 
 
 async def start_allocation_run(

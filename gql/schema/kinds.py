@@ -111,6 +111,12 @@ _publish(
     PRIORITY_DESC="Highest priority first, then oldest.",
 )
 _publish(
+    kinds.AllocateWhen,
+    AT_ONCE="In the transaction that places or confirms them.",
+    ON_SCHEDULE="By a worker, at the next multiple of everyMinutes.",
+    NEVER="When somebody asks for it.",
+)
+_publish(
     OrderSort,
     PLACED_AT_ASC="Oldest first.",
     PLACED_AT_DESC="Newest first.",

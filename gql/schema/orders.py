@@ -21,6 +21,10 @@ class Money:
     amount: Decimal = strawberry.field(description="In units of the currency, not in cents.")
     currency_code: str = strawberry.field(description="Three letters of ISO 4217.")
 
+    @classmethod
+    def of(cls, money: orders.Money) -> "Money":
+        return cls(amount=money.amount, currency_code=money.currency_code)
+
 
 @strawberry.type(description="Who buys.")
 class Customer:
@@ -108,15 +112,12 @@ class OrderLine:
 
     @classmethod
     def of(cls, line: ports.LineView) -> "OrderLine":
-        price = None
-        if line.unit_price is not None and line.currency_code is not None:
-            price = Money(amount=line.unit_price, currency_code=line.currency_code)
         return cls(
             view=line,
             id=global_id("OrderLine", line.id),
             reference=line.reference,
             sku=line.sku,
-            unit_price=price,
+            unit_price=Money.of(line.price) if line.price else None,
             quantity=line.quantity,
             open=line.open,
             allocated=line.allocated,

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from gql.schema.allocation import AllocationRun, OrderAllocation
+from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, StockLevel
 from gql.schema.orders import ClaimSummary, Order
 from gql.schema.refusals import (
@@ -96,6 +97,11 @@ class CancelAllocationRunSuccess:
     run: AllocationRun = strawberry.field(description="The run as it is now.")
 
 
+@strawberry.type(description="The rules were saved.")
+class SaveAllocationRulesSuccess:
+    rules: list[AllocationRule] = strawberry.field(description="All the rules, in the order in which they are asked.")
+
+
 def _result(name: str) -> object:
     return strawberry.union(name, description="The success, or why not.")
 
@@ -146,3 +152,4 @@ StartAllocationRunResult = Annotated[
     StartAllocationRunSuccess | InvalidInput | IdempotencyKeyReused, _result("StartAllocationRunResult")
 ]
 CancelAllocationRunResult = Annotated[CancelAllocationRunSuccess | NotFound, _result("CancelAllocationRunResult")]
+SaveAllocationRulesResult = Annotated[SaveAllocationRulesSuccess | InvalidInput, _result("SaveAllocationRulesResult")]
