@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from domain.allocating import OrderToAllocate, allocate
+from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.batch import Batch, PlacedLine
 from domain.errors import NotFound, OrderNotInState, OrderVersionConflict, QuantityAlreadyShipped
 from domain.ids import ItemId, LineId, OrderId, Sku
@@ -66,7 +66,7 @@ def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], i
         order = replace(order, priority=terms.priority, shipping_policy=terms.shipping_policy, ship_to=terms.ship_to)
     batch.change_order(order, OrderChange.EDITED, edit.terms)
     if had_everything and batch.status_of(order_id) not in (AllocationStatus.ALLOCATED, None):
-        allocate(batch, [OrderToAllocate(reference=f"Order:{order_id}", order=order_id)], each_line=False)
+        allocate(batch, [OrderToAllocate(reference=f"Order:{order_id}", order=order_id)], Terms(each_line=False))
     batch.explain(order_id, AllocationCause.EDITED)
 
 

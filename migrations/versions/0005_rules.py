@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 SCHEDULED = "orders_scheduled_idx"
 SCHEDULE_ENDS = "a_schedule_ends_when_a_run_looks_at_the_order"
