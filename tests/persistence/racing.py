@@ -11,11 +11,13 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from domain.errors import DomainError, InsufficientStock, ReservationEnded
-from domain.ids import KeyId, LineId, OrderId, ReservationId
+from domain.ids import KeyId, LineId, OrderId, ReservationId, Sku
 from domain.kinds import AdjustmentReason, StockQuantity
+from domain.orders import NewLine, NewOrder
 from persistence.database import PostgresDatabase, connect
 from services.callers import Caller
 from services.desk import Desk
+from services.orders import place_order
 from services.ports import OrderFilter
 from services.reservations import expire_reservations
 from services.stock import AdjustedLine, AdjustStock, adjust_stock
@@ -162,6 +164,17 @@ async def buy(database: PostgresDatabase, caller: Caller, orders: Sequence[tuple
         return [str((await allocated(database, caller, order))[0].after) for order in mine]
 
     return [after for one in await asyncio.gather(*map(task, orders)) for after in one]
+
+
+async def order_at_once(database: PostgresDatabase, caller: Caller, share: tuple[int, int]) -> list[OrderId]:
+    """Place orders of one chair through the process's own desk, so many at a time; the orders."""
+    process, count = share
+    desk = Desk(database)
+    news = [
+        NewOrder(channel="SHOP", number=f"{process}-{at}", lines=(NewLine(sku=Sku("CHAIR"), quantity=1),))
+        for at in range(count)
+    ]
+    return [done.order for done in await asyncio.gather(*(place_order(desk, caller, new, a_key()) for new in news))]
 
 
 async def pay_out(database: PostgresDatabase, caller: Caller, share: tuple[str, int]) -> int:

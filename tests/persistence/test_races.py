@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import event, text
 
 import persistence.batches
+from domain.automation import AllocationRule
 from domain.ids import ItemId
-from domain.kinds import AllocationStatus, ReservationState
+from domain.kinds import AllocateWhen, AllocationStatus, ReservationState
 from persistence.locks import lock_skus
 from persistence.verify import verify
+from services.automation import save_allocation_rules
 from tests.builders import (
     a_catalog,
     allocated,
@@ -36,6 +38,7 @@ from tests.persistence.racing import (
     buy,
     check_out,
     end,
+    order_at_once,
     pay_out,
     processes,
     reserve,
@@ -60,6 +63,10 @@ def shared(orders: list) -> list[list]:
     return [pairs[process::PROCESSES] for process in range(PROCESSES)]
 
 
+async def item_now(database, sku: str) -> ItemId:
+    return (await database.read(lambda uow: uow.catalog.items_by_sku([sku])))[sku]
+
+
 async def deadlocks(engine) -> int:
     async with engine.connect() as connection:
         found = await connection.execute(
@@ -79,6 +86,34 @@ async def test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last
     assert Counter(after for one in answers for after in one) == {"ALLOCATED": 1, "COULD_NOT_ALLOCATE": 199}
     assert Counter(await statuses_now(database, *orders)) == {ALLOCATED: 1, COULD_NOT: 199}
     assert await quantities_now(database, "CHAIR") == (1, 1, 0, 0)
+
+
+async def test_of_two_hundred_orders_that_a_rule_allocates_at_once_in_four_processes_exactly_the_stock_is_sold(
+    database, caller, database_url, pool
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 40, ("CHAIR", "YORK"): 33})
+    await save_allocation_rules(database, [AllocationRule(name="all", when=AllocateWhen.AT_ONCE)])
+
+    placed_by = together(pool, order_at_once, database_url, *((process, 50) for process in range(PROCESSES)))
+
+    orders = [order for mine in placed_by for order in mine]
+    assert Counter(await statuses_now(database, *orders)) == {ALLOCATED: 73, COULD_NOT: 127}
+    assert await quantities_now(database, "CHAIR", "LEEDS") == (40, 40, 0, 0)
+    assert await quantities_now(database, "CHAIR", "YORK") == (33, 33, 0, 0)
+
+
+async def test_only_orders_that_a_rule_allocates_at_once_wait_for_who_works_on_their_skus(database, caller, engine):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    await save_allocation_rules(database, [AllocationRule(name="web", when=AllocateWhen.AT_ONCE, channels=("WEB",))])
+    async with engine.connect() as connection:
+        await lock_skus(connection, [await item_now(database, "CHAIR")])
+        shop = await placed(database, caller, {"CHAIR": 1}, channel="SHOP")
+        waiting = asyncio.create_task(placed(database, caller, {"CHAIR": 1}, channel="WEB"))
+        await asyncio.wait({waiting}, timeout=0.5)
+        assert not waiting.done()
+        await connection.rollback()
+
+    assert await statuses_now(database, shop, await waiting) == [UNALLOCATED, ALLOCATED]
 
 
 async def test_a_hundred_buyers_of_two_units_each_share_what_is_there_to_the_last_unit(
