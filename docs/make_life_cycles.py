@@ -283,6 +283,7 @@ def _by_operation() -> dict[str, tuple[OrderStatus, ...]]:
     moves = dict.fromkeys(name for edges in TRANSITIONS.values() for name in edges)
     return {name: states_that_allow(name) for name in moves} | {
         "editOrder": EDITABLE,
+        "splitOrder": EDITABLE,
         "allocateOrders": ALLOCATABLE,
         "deallocateOrders": ALLOCATABLE,
     }

@@ -86,7 +86,8 @@ class DividedClaim:
 class Changes:
     """Everything one transaction writes. `resized_lines`: those of `lines` that changed in more than their claims.
 
-    `schedules`: orders that wait for a schedule, each with the minutes between its turns.
+    `schedules`: orders that wait for a schedule, each with the minutes between its turns. `split_from`: new orders,
+    each with the one that it was part of.
     """
 
     placed: list[tuple[Order, NewOrder]] = field(default_factory=list)
@@ -108,6 +109,7 @@ class Changes:
     movements: list[Movement] = field(default_factory=list)
     replenished: set[ItemId] = field(default_factory=set)
     schedules: dict[OrderId, int] = field(default_factory=dict)
+    split_from: dict[OrderId, OrderId] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
 
@@ -258,6 +260,13 @@ class Batch:
                 self._stale_levels.add(claim.level)
                 self._level_causes[claim.level] = AllocationCause.EDITED
         self.note(order.id, change)
+
+    def split_off(self, order: OrderId, part: OrderId) -> None:
+        """The part is an order that was placed in this batch; what went to it has been moved."""
+        self._made.split_from[part] = order
+        self.note(order, OrderChange.SPLIT)
+        self.explain(order, AllocationCause.SPLIT)
+        self.explain(part, AllocationCause.SPLIT)
 
     def void(self, order: Order, reason: str) -> None:
         self._made.void_reasons[order.id] = reason

@@ -91,6 +91,7 @@ class AllocationCause(StrEnum):
     CANCELED = "CANCELED"
     DROPSHIPPED = "DROPSHIPPED"
     STOCK_RESERVATION = "STOCK_RESERVATION"
+    SPLIT = "SPLIT"
     OTHER = "OTHER"
 
 
@@ -103,6 +104,7 @@ class OrderChange(StrEnum):
     VOIDED = "VOIDED"
     ALLOCATIONS_CHANGED = "ALLOCATIONS_CHANGED"
     FULFILLED = "FULFILLED"
+    SPLIT = "SPLIT"
 
 
 class RunState(StrEnum):

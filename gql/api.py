@@ -65,6 +65,11 @@ class Mutation:
         "to channels. A cart's stock reservation becomes the order's in the same moment.",
     )
     edit_order = strawberry.mutation(write.edit_order, description="Change an order's lines and terms.")
+    split_order = strawberry.mutation(
+        write.split_order,
+        description="Let some of an order's open units become an order of their own, with what is set aside for them: "
+        "nothing is given back in between.",
+    )
     finalize_order = strawberry.mutation(
         write.finalize_order, description="Confirm a draft: from now on it can be allocated."
     )

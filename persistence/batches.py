@@ -254,7 +254,7 @@ class PostgresBatches:
         self.has_new_events = self.has_new_events or bool(changes.events)
         await self._arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
         schedules = changes.schedules
-        await self._rows(INSERT_ORDERS, [_placed(*one, schedules.get(one[0].id)) for one in changes.placed])
+        await self._rows(INSERT_ORDERS, [_placed(changes, *one) for one in changes.placed])
         await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
         await self._arrays(INSERT_RESERVATIONS, columns(map(_new_cart, changes.new_reservations), CART_COLUMNS))
         reserved = [line for new in changes.new_reservations for line in new.lines]
@@ -434,14 +434,17 @@ NEXT_TURN = """
 INSERT_ORDERS = sql(
     f"""
     INSERT INTO orders (id, channel_id, number, status, allocation_status, shipping_policy, priority, tags, placed_at,
-                        customer_name, customer_email, customer_reference, ship_to, allocate_after, version)
+                        customer_name, customer_email, customer_reference, ship_to, allocate_after, split_from,
+                        version)
     SELECT n.id, c.id, n.number, n.status, n.allocation_status, n.shipping_policy, n.priority, n.tags,
            coalesce(n.placed_at, now()), n.customer_name, n.customer_email, n.customer_reference,
-           nullif(n.ship_to, 'null'), {NEXT_TURN}, n.version
+           nullif(n.ship_to, 'null'),
+           coalesce({NEXT_TURN}, (SELECT o.allocate_after FROM orders o WHERE o.id = n.split_from)), n.split_from,
+           n.version
     FROM jsonb_to_recordset(:rows) AS n(
         id bigint, channel text, number text, status text, allocation_status text, shipping_policy text, priority int,
         tags text[], placed_at timestamptz, customer_name text, customer_email text, customer_reference text,
-        ship_to jsonb, minutes int, version bigint)
+        ship_to jsonb, minutes int, split_from bigint, version bigint)
     JOIN channels c ON c.code = n.channel
     """,  # noqa: S608
     rows=JSON,
@@ -758,7 +761,7 @@ def _terms(order: OrderId, terms: OrderTerms) -> dict[str, Any]:
     }
 
 
-def _placed(order: Order, new: NewOrder, minutes: int | None) -> dict[str, Any]:
+def _placed(changes: Changes, order: Order, new: NewOrder) -> dict[str, Any]:
     return _terms(order.id, new.terms) | {
         "channel": order.channel,
         "number": order.number,
@@ -767,7 +770,8 @@ def _placed(order: Order, new: NewOrder, minutes: int | None) -> dict[str, Any]:
         "shipping_policy": order.shipping_policy,
         "priority": order.priority,
         "placed_at": new.placed_at,
-        "minutes": minutes,
+        "minutes": changes.schedules.get(order.id),
+        "split_from": changes.split_from.get(order.id),
         "version": order.version,
     }
 

@@ -42,11 +42,15 @@ Rules = Sequence[AllocationRule]
 class Needs:
     """What a command needs to know before it can decide.
 
-    `orders` and `reservations` are locked and loaded whole; `numbers` are only looked up; `skus` are looked up, and
-    locked with their levels where `locks_skus`; ids are reserved for new rows. `rules`: the allocation rules are read,
-    and the SKUs are also locked where `locks_skus_under` holds of them. `views`: the orders are also read as they are
-    shown, with their lines. `alone`: it shares its transaction with no other command. `path`: what is too long in the
-    input where too many SKUs come together.
+    - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and as they are
+      shown, with their lines.
+    - `numbers` are only looked up. `beside`: the orders in the channel of the command's only order that have this
+      number; with "", those whose number is that order's with a suffix.
+    - `skus` are looked up, and locked with their levels where `locks_skus`, or where `locks_skus_under` holds of the
+      allocation rules, which are read where `rules`.
+    - `new_orders` and `new_lines`: ids are reserved for them; `copies_lines`: also for as many as the orders have.
+    - `alone`: it shares its transaction with no other command.
+    - `path`: what is too long in the input where too many SKUs come together.
     """
 
     orders: tuple[OrderReference, ...] = ()
@@ -62,6 +66,8 @@ class Needs:
     rules: bool = False
     locks_skus_under: Callable[[Rules], bool] | None = None
     views: bool = False
+    copies_lines: bool = False
+    beside: str | None = None
     alone: bool = False
     path: tuple[str, ...] = ("input",)
 
@@ -81,6 +87,7 @@ class Known:
     rules: Rules = ()
     views: Mapping[OrderId, OrderView] = field(default_factory=dict)
     lines: Mapping[LineId, LineView] = field(default_factory=dict)
+    beside: Mapping[str, OrderId] = field(default_factory=dict)
 
 
 class Performer(Protocol):
@@ -222,7 +229,8 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
     locked = {items[sku] for one in needs if _locks(one, rules) for sku in one.skus if sku in items}
     orders = list(dict.fromkeys(order for found, _ in resolved for order in found if order is not None))
     batch = Batch(await _load(uow, orders, locked, needs))
-    order_ids, line_ids = await _reserve(uow, needs)
+    new_lines = [_new_lines(one, found, batch) for one, (found, _) in zip(needs, resolved, strict=True)]
+    order_ids, line_ids = await _reserve(uow, sum(one.new_orders for one in needs), sum(new_lines))
     cart_ids, cart_line_ids = await _reserve_carts(uow, needs)
     terms = await _terms(uow, _orders_of(needs, resolved, lambda one: one.terms))
     views, lines = await _views(uow, _orders_of(needs, resolved, lambda one: one.views))
@@ -232,15 +240,16 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
             numbers=tuple(numbers),
             items=items,
             order_ids=tuple(next(order_ids) for _ in range(one.new_orders)),
-            line_ids=tuple(next(line_ids) for _ in range(one.new_lines)),
+            line_ids=tuple(next(line_ids) for _ in range(lines_of_one)),
             reservation_ids=tuple(next(cart_ids) for _ in range(one.new_reservations)),
             reserved_line_ids=tuple(next(cart_line_ids) for _ in range(one.new_reserved_lines)),
             terms=terms,
             rules=rules,
             views=views,
             lines=lines,
+            beside=await _beside(uow, one, found),
         )
-        for one, (found, numbers) in zip(needs, resolved, strict=True)
+        for one, (found, numbers), lines_of_one in zip(needs, resolved, new_lines, strict=True)
     ]
     return knowns, batch
 
@@ -259,8 +268,12 @@ async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[Item
         raise InvalidInput(problems=problems.all()) from error
 
 
-async def _reserve(uow: UnitOfWork, needs: Iterable[Needs]) -> tuple[Iterator[OrderId], Iterator[LineId]]:
-    orders, lines = sum(one.new_orders for one in needs), sum(one.new_lines for one in needs)
+def _new_lines(needs: Needs, orders: Sequence[OrderId | None], batch: Batch) -> int:
+    copied = sum(len(batch.lines_of(order)) for order in orders if order) if needs.copies_lines else 0
+    return needs.new_lines + copied
+
+
+async def _reserve(uow: UnitOfWork, orders: int, lines: int) -> tuple[Iterator[OrderId], Iterator[LineId]]:
     if not orders and not lines:
         return iter(()), iter(())
     order_ids, line_ids = await uow.batches.reserve_ids(orders, lines)
@@ -275,6 +288,14 @@ async def _reserve_carts(
         return iter(()), iter(())
     ids, line_ids = await uow.batches.reserve_cart_ids(reservations, sum(one.new_reserved_lines for one in needs))
     return iter(ids), iter(line_ids)
+
+
+async def _beside(uow: UnitOfWork, needs: Needs, orders: Sequence[OrderId | None]) -> Mapping[str, OrderId]:
+    """One statement for a command that asks for it; such a command is alone."""
+    if needs.beside is None or orders[0] is None:
+        return {}
+    assert needs.alone
+    return await uow.orders.beside(orders[0], needs.beside)
 
 
 Resolved = Sequence[tuple[list[OrderId | None], Any]]

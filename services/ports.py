@@ -84,6 +84,7 @@ class OrderView(Order):
     placed_at: datetime
     updated_at: datetime
     customer: Customer | None
+    split_from: OrderId | None
 
     @property
     def terms(self) -> OrderTerms:
@@ -293,6 +294,12 @@ class Batches(Protocol):
 class Orders(Protocol):
     async def resolve(self, references: Sequence[OrderReference]) -> list[OrderId | None]: ...
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]: ...
+    async def beside(self, order: OrderId, number: str) -> Mapping[str, OrderId]:
+        """The orders in its channel that have this number, by number.
+
+        With "": those whose number is the order's with "-1", "-2" and so on behind it.
+        """
+
     async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]: ...
     async def in_sequence(
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None

@@ -13,7 +13,7 @@ from domain.kinds import OrderStatus
 from gql.errors import bad_input
 from gql.schema import inputs
 from gql.schema.ids import row_id
-from services import ports
+from services import ports, splitting
 from services.ports import OrderReference, ReservationReference
 
 T = TypeVar("T")
@@ -73,6 +73,14 @@ def new_line(line: inputs.OrderLineInput) -> orders.NewLine:
         unit_price=money(line.unit_price),
         reference=given(line.reference),
     )
+
+
+def split_lines(lines: list[inputs.SplitOrderLineInput] | None) -> tuple[splitting.SplitLine, ...] | None:
+    lines = given(lines)
+    if lines is None:
+        return None
+    ids = line_ids((("input", "by", "lines", str(at), "line"), line.line) for at, line in enumerate(lines))
+    return tuple(splitting.SplitLine(line=row, quantity=line.quantity) for row, line in zip(ids, lines, strict=True))
 
 
 CUSTOMER_FIELDS = ("name", "email", "reference")

@@ -18,7 +18,7 @@ from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockL
 from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
 from gql.schema.reservations import StockReservation
-from services import allocation, automation, catalog, orders, reservations, runs, stock
+from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock
 
 CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
 CLAIMS_MAX = 100
@@ -142,6 +142,22 @@ async def edit_order(
     context = info.context
     done = await orders.edit_order(context.performer, context.caller, command, input.idempotency_key)
     return results.EditOrderSuccess(order=await _order(info, done))
+
+
+async def split_order(
+    info: Info, input: Annotated[inputs.SplitOrderInput, strawberry.argument(description="Which order, and how.")]
+) -> results.SplitOrderResult:
+    context = info.context
+    command = splitting.SplitOrder(
+        order=parsed.order_reference(input.order),
+        expected_version=parsed.given(input.expected_version),
+        number=parsed.given(input.number),
+        lines=parsed.split_lines(input.by.lines),
+        allocated=parsed.given(input.by.allocated),
+    )
+    done = await splitting.split_order(context.performer, context.caller, command, input.idempotency_key)
+    context.forget()
+    return results.SplitOrderSuccess(order=await Order.load(info, done.order), split=await Order.load(info, done.split))
 
 
 async def finalize_order(

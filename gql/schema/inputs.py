@@ -286,6 +286,34 @@ class EditOrderInput:
     idempotency_key: str = _(KEY)
 
 
+@strawberry.input(description="Open units of a line that go to the new order.")
+class SplitOrderLineInput:
+    line: strawberry.ID = _("Which line.")
+    quantity: int = _("How many of its open units; what is set aside for the line goes with them first.")
+
+
+@strawberry.input(one_of=True, description="What goes to the new order.")
+class SplitOrderBy:
+    lines: list[SplitOrderLineInput] | None = _("These units, each line once.", default=UNSET)
+    allocated: bool | None = _(
+        "True: all that is set aside and backed by stock, so that it can be shipped; the rest waits in the old order.",
+        default=UNSET,
+    )
+
+
+@strawberry.input(description="An order to divide in two.")
+class SplitOrderInput:
+    order: OrderBy = _("Which order.")
+    expected_version: int | None = _("Refuse unless the order's version is this now.", default=UNSET)
+    number: str | None = _(
+        "The new order's number, unique within the channel; the order's own with -1, -2 and so on, the first that is "
+        "free, when absent.",
+        default=UNSET,
+    )
+    by: SplitOrderBy = _("What goes to the new order; something that is open must stay.")
+    idempotency_key: str = _(KEY)
+
+
 @strawberry.input(description="A draft to confirm.")
 class FinalizeOrderInput:
     order: OrderBy = _("Which order.")

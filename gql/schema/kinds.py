@@ -77,6 +77,7 @@ _publish(
     CANCELED="An order was canceled.",
     DROPSHIPPED="Goods were dropshipped.",
     STOCK_RESERVATION="A cart's stock reservation became the order, or ended.",
+    SPLIT="Some of an order went to an order of its own.",
     OTHER="Anything else.",
 )
 _publish(
@@ -87,6 +88,7 @@ _publish(
     VOIDED="It was canceled.",
     ALLOCATIONS_CHANGED="What is set aside for it changed, or a run looked at it.",
     FULFILLED="Everything was delivered.",
+    SPLIT="Some of it went to an order of its own.",
 )
 
 

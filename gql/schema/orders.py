@@ -161,6 +161,10 @@ class Order(Node):
         assert found is not None
         return Channel.of(found)
 
+    @strawberry.field(description="The order that it was part of; null where it was not split off.")
+    async def split_from(self, info: Info) -> "Order | None":
+        return None if self.view.split_from is None else await Order.find(info, self.view.split_from)
+
     @strawberry.field(description="What is ordered, in the order in which it was written down.")
     async def lines(self, info: Info) -> list[OrderLine]:
         return [OrderLine.of(line) for line in await info.context.loaders.lines_of.load(self.view.id)]

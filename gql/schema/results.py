@@ -77,6 +77,12 @@ class ReleaseReservationSuccess:
     reservation: StockReservation = strawberry.field(description=RESERVATION)
 
 
+@strawberry.type(description="The order was divided in two.")
+class SplitOrderSuccess:
+    order: Order = strawberry.field(description="The old order as it is now.")
+    split: Order = strawberry.field(description="The new order.")
+
+
 @strawberry.type(description="The run is over.")
 class AllocateOrdersSuccess:
     results: list[OrderAllocation] = strawberry.field(description="One per order, in the sequence given.")
@@ -153,3 +159,13 @@ StartAllocationRunResult = Annotated[
 ]
 CancelAllocationRunResult = Annotated[CancelAllocationRunSuccess | NotFound, _result("CancelAllocationRunResult")]
 SaveAllocationRulesResult = Annotated[SaveAllocationRulesSuccess | InvalidInput, _result("SaveAllocationRulesResult")]
+SplitOrderResult = Annotated[
+    SplitOrderSuccess
+    | InvalidInput
+    | IdempotencyKeyReused
+    | NotFound
+    | OrderAlreadyPlaced
+    | OrderNotInState
+    | OrderVersionConflict,
+    _result("SplitOrderResult"),
+]

@@ -29,7 +29,7 @@ from graphql.utilities import DangerousChangeType, ast_from_value
 from domain import errors as refusals
 from gql.api import create_schema
 from gql.errors import CODES, CONVERTERS, formatted
-from services import allocation, automation, catalog, orders, reservations, runs, stock
+from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -61,6 +61,14 @@ REFUSALS_OF = {
         "OrderNotInState",
         "OrderVersionConflict",
         "QuantityAlreadyShipped",
+    ),
+    "splitOrder": (
+        "InvalidInput",
+        "IdempotencyKeyReused",
+        "NotFound",
+        "OrderAlreadyPlaced",
+        "OrderNotInState",
+        "OrderVersionConflict",
     ),
     "finalizeOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState"),
     "voidOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState"),
@@ -346,7 +354,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
     name = re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), mutation)
     (service,) = [
         getattr(module, name)
-        for module in (allocation, automation, catalog, orders, reservations, runs, stock)
+        for module in (allocation, automation, catalog, orders, reservations, runs, splitting, stock)
         if hasattr(module, name)
     ]
     sentence = service.__doc__.partition("Raises")[2]

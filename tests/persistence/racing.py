@@ -18,8 +18,9 @@ from persistence.database import PostgresDatabase, connect
 from services.callers import Caller
 from services.desk import Desk
 from services.orders import place_order
-from services.ports import OrderFilter
+from services.ports import OrderFilter, OrderReference
 from services.reservations import expire_reservations
+from services.splitting import SplitLine, SplitOrder, split_order
 from services.stock import AdjustedLine, AdjustStock, adjust_stock
 from tests.builders import (
     a_key,
@@ -214,7 +215,9 @@ async def trade(database: PostgresDatabase, caller: Caller, share: tuple[int, fl
 
 async def do_place(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
     lines = [(sku, chance.randint(1, 3)) for sku in chance.choices(skus, k=chance.randint(1, 4))]
-    order = await placed(database, caller, lines, number=a_key(), priority=chance.randint(0, 1))
+    order = await placed(
+        database, caller, lines, number=a_key(), channel=chance.choice(("SHOP", "WEB")), priority=chance.randint(0, 1)
+    )
     if chance.random() < 0.7:
         await allocated(database, caller, order)
 
@@ -237,6 +240,14 @@ async def do_edit(database: PostgresDatabase, caller: Caller, chance: random.Ran
 
 async def do_void(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
     await voided(database, caller, (await some_orders(database, chance))[0])
+
+
+async def do_split(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    """By what is allocated, or by a unit of a line, whether there is one or not."""
+    (order, *_more) = await some_orders(database, chance)
+    lines = sorted(await lines_now(database, order), key=lambda line: line.open)
+    by = {"allocated": True} if chance.random() < 0.3 else {"lines": (SplitLine(line=lines[-1].id, quantity=1),)}
+    await split_order(Desk(database), caller, SplitOrder(order=OrderReference(id=order), **by), a_key())  # type: ignore[arg-type]
 
 
 async def do_receive(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
@@ -271,7 +282,7 @@ async def do_reserve(database: PostgresDatabase, caller: Caller, chance: random.
 
 
 OFTEN = (do_place, do_allocate, do_adjust)
-DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_void, do_receive, do_reserve)
+DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_split, do_void, do_receive, do_reserve)
 
 
 async def some_orders(database: PostgresDatabase, chance: random.Random) -> list[OrderId]:
