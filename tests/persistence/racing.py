@@ -282,7 +282,7 @@ async def do_reserve(database: PostgresDatabase, caller: Caller, chance: random.
 
 
 OFTEN = (do_place, do_allocate, do_adjust)
-DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_split, do_void, do_receive, do_reserve)
+DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_split, do_split, do_void, do_receive, do_reserve)
 
 
 async def some_orders(database: PostgresDatabase, chance: random.Random) -> list[OrderId]:
