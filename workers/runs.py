@@ -1,7 +1,4 @@
-"""The runner: works on background runs, chunk by chunk, and runs what nobody has to ask for.
-
-That is the orders that wait for what has just arrived, and those whose schedule has come.
-"""
+"""The runner: works on background runs, chunk by chunk, and runs the orders that wait for what has just arrived."""
 
 import asyncio
 import logging
@@ -47,8 +44,7 @@ class Runner:
         waiting = 0
         if self._run_waiting:
             waiting = await run_waiting_orders(self._database, _caller())
-        scheduled = await run_scheduled_orders(self._database, _caller())
-        return await self._advance() or bool(waiting or scheduled)
+        return await self._advance() or bool(waiting)
 
     async def _advance(self) -> bool:
         try:
@@ -68,6 +64,11 @@ class Runner:
         self._failures[run] += 1
         if self._failures[run] >= FAILURES_MAX:
             await self._database.run(lambda uow: fail_run(uow, run), repeatable=True)
+
+
+async def run_schedules(database: Database) -> bool:
+    """Allocate the orders whose schedule has come; whether there were any. A chore, beside runs that take long."""
+    return await run_scheduled_orders(database, _caller()) > 0
 
 
 def _caller() -> Caller:
