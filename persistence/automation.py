@@ -11,6 +11,7 @@ from domain.automation import AllocationRule
 from domain.ids import OrderId
 from domain.kinds import AllocateWhen
 from domain.orders import Money
+from persistence.searching import any_of
 from persistence.tables import allocation_rules, orders
 
 LOCK_RULES = text("LOCK TABLE allocation_rules IN SHARE ROW EXCLUSIVE MODE")
@@ -41,6 +42,11 @@ class PostgresAutomation:
         statement = select(orders.c.id).where(orders.c.allocate_after <= func.now())
         sequence = orders.c.priority.desc(), orders.c.placed_at, orders.c.id
         return list((await self._connection.execute(statement.order_by(*sequence).limit(first))).scalars())
+
+    async def scheduled(self, of: Sequence[OrderId]) -> set[OrderId]:
+        """Those of the orders that wait for a schedule now."""
+        statement = select(orders.c.id).where(any_of(orders.c.id, of), orders.c.allocate_after.is_not(None))
+        return set((await self._connection.execute(statement)).scalars())
 
 
 def _row(position: int, rule: AllocationRule) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from domain.allocating import OrderOutcome, OrderToAllocate, Terms, allocate, deallocate
 from domain.allocation import FREE_FOR_ALL, Policy
-from domain.batch import Batch, Changes, can_be_scheduled
+from domain.batch import Batch, Changes
 from domain.checks import LIST_MAX, Path, Problems
 from domain.foresight import Foresight
 from domain.ids import ItemId, LevelKey, LineId, OrderId
@@ -125,21 +125,20 @@ async def deallocate_orders(performer: Performer, caller: Caller, command: Deall
 
 
 async def allocate_batch(
-    uow: UnitOfWork,
-    caller: Caller,
-    orders: Sequence[OrderId],
-    terms: Terms | None = None,
-    *,
-    only_unallocated: bool = False,
+    uow: UnitOfWork, caller: Caller, orders: Sequence[OrderId], terms: Terms | None = None
 ) -> tuple[OrderOutcome, ...]:
     """Allocate orders that are known by id, in this sequence, within a transaction that the caller keeps.
 
-    `only_unallocated`: leave those alone that, now that they are locked, a run has looked at. The outcomes tell of each
-    line only where `terms` ask for it.
+    The outcomes tell of each line only where `terms` ask for it.
     """
     batch = Batch(await uow.batches.load(orders=orders), actor=caller.actor, request=caller.request)
-    if only_unallocated:
-        orders = [order for order in orders if can_be_scheduled(batch.orders[order])]
+    return await allocate_loaded(uow, batch, orders, terms)
+
+
+async def allocate_loaded(
+    uow: UnitOfWork, batch: Batch, orders: Sequence[OrderId], terms: Terms | None = None
+) -> tuple[OrderOutcome, ...]:
+    """Allocate orders of a batch that nothing else is done with, and write it."""
     outcomes = allocate(batch, _whole_orders(orders), terms or Terms(each_line=False))
     await settle(uow, batch)
     await uow.batches.record(batch.changes())

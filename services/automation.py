@@ -10,7 +10,7 @@ from domain.checks import Path, Problems
 from domain.ids import LineId, OrderId
 from domain.kinds import AllocateWhen
 from domain.orders import Money, NewOrder
-from services.allocation import allocate_batch
+from services.allocation import allocate_loaded
 from services.callers import Caller
 from services.order_input import checked_money
 from services.performing import Known
@@ -49,7 +49,10 @@ async def run_scheduled_orders(database: Database, caller: Caller) -> int:
 async def _serve_scheduled(uow: UnitOfWork, *, caller: Caller) -> list[OrderId]:
     chunk = await within_bounds(uow, await uow.automation.due(CHUNK_ORDERS_MAX))
     if chunk:
-        await allocate_batch(uow, caller, chunk, only_unallocated=True)
+        batch = Batch(await uow.batches.load(orders=chunk), actor=caller.actor, request=caller.request)
+        # Somebody may have looked at some of them before they were locked.
+        still = await uow.automation.scheduled(chunk)
+        await allocate_loaded(uow, batch, [order for order in chunk if order in still])
     return chunk
 
 
@@ -111,7 +114,7 @@ def _check_schedule(problems: Problems, rule: AllocationRule, path: Path) -> Non
     at = (*path, "everyMinutes")
     if rule.when is not AllocateWhen.ON_SCHEDULE:
         if rule.every_minutes is not None:
-            problems.add(at, "OUT_OF_RANGE", "Only ON_SCHEDULE has minutes: leave them out.")
+            problems.add(at, "NOT_ALLOWED", "Only ON_SCHEDULE has minutes: leave them out.")
     elif rule.every_minutes is None:
         problems.add(at, "REQUIRED", "ON_SCHEDULE needs to know how often.")
     else:
@@ -123,7 +126,7 @@ def _check_bounds(problems: Problems, rule: AllocationRule, path: Path) -> None:
     if low and high:
         if low.currency_code != high.currency_code:
             at = (*path, "valueBelow", "currencyCode")
-            problems.add(at, "OUT_OF_RANGE", "Both bounds are of one currency; make a rule for each.")
+            problems.add(at, "NOT_ALLOWED", "Both bounds are of one currency; make a rule for each.")
         elif low.amount >= high.amount:
             problems.add((*path, "valueBelow", "amount"), "OUT_OF_RANGE", "This must be more than valueFrom.")
 

@@ -42,8 +42,8 @@ Rules = Sequence[AllocationRule]
 class Needs:
     """What a command needs to know before it can decide.
 
-    - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and the orders
-      as they are shown, with their lines.
+    - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and the
+      orders as they are shown, with their lines.
     - `numbers` are only looked up. `beside`: the orders in the channel of the command's only order that have this
       number; with "", those whose number is that order's with a suffix.
     - `skus` are looked up, and locked with their levels where `locks_skus`, or where `locks_skus_under` holds of the

@@ -399,6 +399,9 @@ class Automation(Protocol):
     async def due(self, first: int) -> list[OrderId]:
         """Orders whose schedule has come, highest priority first, then oldest."""
 
+    async def scheduled(self, orders: Sequence[OrderId]) -> set[OrderId]:
+        """Those of the orders that wait for a schedule now."""
+
 
 class Credentials(Protocol):
     async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None: ...

@@ -13,8 +13,10 @@ from domain.events import AllocationStatusChanged, OrderChanged
 from domain.ids import Sku
 from domain.kinds import AllocateWhen, AllocationCause, AllocationStatus, OrderChange, OrderStatus, ShippingPolicy
 from domain.orders import Address, Money, NewLine, NewOrder, OrderTerms
+from persistence import batches
+from persistence.locks import lock_skus
 from persistence.tables import orders as orders_table
-from services import runs
+from services import allocation, runs
 from services.automation import run_scheduled_orders, save_allocation_rules
 from services.desk import Desk
 from services.orders import EditOrder, edit_order, finalize_order, place_order, place_orders
@@ -98,13 +100,13 @@ async def test_what_is_wrong_with_rules_is_told_all_at_once(database):
         await save_allocation_rules(database, wrong)
 
     assert [(".".join(problem.path[2:]), problem.code) for problem in refused.value.problems] == [
-        ("0.everyMinutes", "OUT_OF_RANGE"),
+        ("0.everyMinutes", "NOT_ALLOWED"),
         ("0.channels", "REQUIRED"),
         ("1.everyMinutes", "REQUIRED"),
         ("1.countryCodes.0", "NOT_A_COUNTRY_CODE"),
         ("2.everyMinutes", "OUT_OF_RANGE"),
         ("2.name", "REQUIRED"),
-        ("2.valueBelow.currencyCode", "OUT_OF_RANGE"),
+        ("2.valueBelow.currencyCode", "NOT_ALLOWED"),
         ("3.valueBelow.amount", "OUT_OF_RANGE"),
         ("1", "DUPLICATE"),
     ]
@@ -304,7 +306,7 @@ async def test_a_worker_that_dies_leaves_whole_chunks_and_the_next_one_does_the_
     await save_allocation_rules(database, [LATER])
     orders = [await placed(database, caller, {"CHAIR": 1}) for _ in range(5)]
     await the_time_comes(engine)
-    serve = runs.allocate_batch
+    serve = allocation.allocate_loaded
 
     async def dies_in_the_second_chunk(*arguments, **more):
         done = await serve(*arguments, **more)
@@ -312,7 +314,7 @@ async def test_a_worker_that_dies_leaves_whole_chunks_and_the_next_one_does_the_
             raise KeyboardInterrupt
         return done
 
-    monkeypatch.setattr("services.automation.allocate_batch", dies_in_the_second_chunk)
+    monkeypatch.setattr("services.automation.allocate_loaded", dies_in_the_second_chunk)
     with pytest.raises(KeyboardInterrupt):
         await run_scheduled_orders(database, caller)
     assert await statuses_now(database, *orders) == [ALLOCATED] * 2 + [UNALLOCATED] * 3
@@ -320,6 +322,29 @@ async def test_a_worker_that_dies_leaves_whole_chunks_and_the_next_one_does_the_
 
     assert await run_scheduled_orders(database, caller) == 3
     assert {(await order_now(database, order)).version for order in orders} == {2}
+
+
+async def test_an_order_that_somebody_gives_back_before_the_worker_has_the_locks_is_left_alone(
+    database, caller, engine, databases, monkeypatch
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 9})
+    await save_allocation_rules(database, [LATER])
+    order, other = [await placed(database, caller, {"CHAIR": 1}) for _ in range(2)]
+    await the_time_comes(engine)
+    before = []
+
+    async def others_first(connection, items):
+        if not before:
+            before.append(items)
+            await allocated(databases(), caller, order)
+            await deallocated(databases(), caller, order)
+        await lock_skus(connection, items)
+
+    monkeypatch.setattr(batches, "lock_skus", others_first)
+
+    assert await run_scheduled_orders(database, caller) == 2
+
+    assert await statuses_now(database, order, other) == [UNALLOCATED, ALLOCATED]
 
 
 async def test_several_workers_at_once_allocate_each_order_once(database, caller, engine, databases, monkeypatch):

@@ -158,6 +158,20 @@ async def test_what_has_no_stock_behind_it_stays_behind_where_the_rest_is_split_
     assert (await level_now(database, "CHAIR")).overallocated == 2
 
 
+async def test_units_with_stock_behind_them_go_before_older_ones_without(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 2, ("CHAIR", "YORK"): 3})
+    order = await placed(database, caller, {"CHAIR": 5})
+    await allocated(database, caller, order)
+    await counted(database, caller, {"CHAIR": 0})
+    (line,) = await lines_now(database, order)
+
+    two = await split(database, caller, order, {line.id: 2})
+    ready = await split(database, caller, order)
+
+    assert await statuses_now(database, order, two.split, ready.split) == [OVERALLOCATED, ALLOCATED, ALLOCATED]
+    assert [[units[1:] for units in await held(database, one.split)] for one in (two, ready)] == [[(2, 0)], [(1, 0)]]
+
+
 async def test_a_split_makes_no_claim_younger(database, caller):
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 8})
     old, young = [await placed(database, caller, {"CHAIR": 4}) for _ in range(2)]
