@@ -33,7 +33,7 @@ from services.desk import Desk
 from services.reservations import expire_reservations
 from workers.loop import repeated, running
 from workers.relay import Relay
-from workers.runs import Runner
+from workers.runs import POLL_SECONDS, Runner, run_schedules
 
 CLEANING_SECONDS = 600.0
 SWEEPING_SECONDS = 1.0
@@ -70,7 +70,8 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             runner = Runner(database, run_waiting=settings.run_waiting)
             cleaning = partial(repeated, "the cleaner", partial(forget_expired_keys, database), CLEANING_SECONDS)
             sweeping = partial(repeated, "the sweeper", partial(expire_reservations, database), SWEEPING_SECONDS)
-            async with running(bell.run, relay.run, feed.run, runner.run, cleaning, sweeping):
+            schedules = partial(repeated, "the schedule", partial(run_schedules, database), POLL_SECONDS)
+            async with running(bell.run, relay.run, feed.run, runner.run, schedules, cleaning, sweeping):
                 yield {"running": _plug(settings, engine, database, desk, feed)}
                 await desk.close()
         finally:

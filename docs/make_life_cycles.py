@@ -5,7 +5,7 @@ So its moves are found by trying: one operation after another, on two small orde
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations, product
@@ -41,6 +41,8 @@ from domain.orders import (
     ALLOCATABLE,
     EDITABLE,
     TRANSITIONS,
+    NewLine,
+    NewOrder,
     Order,
     OrderLine,
     OrderTerms,
@@ -50,6 +52,7 @@ from domain.orders import (
 from domain.reservations import TRANSITIONS as ENDINGS
 from domain.reservations import Reservation
 from domain.reserving import release, take_over
+from domain.splitting import Part, split
 from domain.stock import Location, StockLevel
 from domain.stocking import StockChange, apply, receive
 from domain.supply import TRANSITIONS as SUPPLY_TRANSITIONS
@@ -63,7 +66,7 @@ Edges: TypeAlias = Mapping[tuple[Status, Status], list[AllocationCause]]
 Operation: TypeAlias = Callable[[Batch], object]
 
 SKU, CHAIR, LEEDS = Sku("CHAIR"), ItemId(1), LocationId(1)
-MINE, YOURS, CART = OrderId(1), OrderId(2), ReservationId(1)
+MINE, YOURS, PART, CART = OrderId(1), OrderId(2), OrderId(3), ReservationId(1)
 QUANTITIES = range(3)
 """Of a line: none, one, and more than one."""
 ON_HAND = range(4)
@@ -110,7 +113,7 @@ def allocation_edges(steps: int = STEPS_MAX) -> Edges:
                     reached.add(after)
         frontier = reached - seen
         seen |= frontier
-    for event in _events_of_carts():
+    for event in (*_events_of_carts(), *_events_of_splits(seen)):
         found[event.before, event.after].add(event.cause)
     return {edge: [cause for cause in AllocationCause if cause in found[edge]] for edge in _in_order(found)}
 
@@ -193,6 +196,18 @@ def _do(world: World, operation: Operation) -> tuple[World | None, list[Allocati
         level=level,
     )
     return (after if level.on_hand in ON_HAND else None), events
+
+
+def _events_of_splits(worlds: Iterable[World]) -> Iterator[AllocationStatusChanged]:
+    """A unit of a line becomes an order of its own."""
+    new = NewOrder(channel="SHOP", number="1-1", lines=(NewLine(sku=SKU, quantity=1),))
+    for world, order in ((one, order) for one in worlds for order in one.orders if order.status in EDITABLE):
+        lines = [line for line in world.lines if line.order == order.id and line.open]
+        if sum(line.open for line in lines) > 1:
+            for line in lines:
+                part = Part(line=line.id, quantity=1, to=LineId(4))
+                operation = partial(split, order=order.id, to=PART, new=replace(new, status=order.status), parts=[part])
+                yield from _events(world.batch(), operation)
 
 
 def _events_of_carts() -> Iterator[AllocationStatusChanged]:
@@ -290,6 +305,7 @@ def _by_operation() -> dict[str, tuple[OrderStatus, ...]]:
     moves = dict.fromkeys(name for edges in TRANSITIONS.values() for name in edges)
     return {name: states_that_allow(name) for name in moves} | {
         "editOrder": EDITABLE,
+        "splitOrder": EDITABLE,
         "allocateOrders": ALLOCATABLE,
         "deallocateOrders": ALLOCATABLE,
     }
@@ -310,6 +326,7 @@ PICTURES: Mapping[str, tuple[AllocationCause, ...]] = {
         AllocationCause.STOCK_ADJUSTED,
         AllocationCause.STOCK_TRANSFERRED,
     ),
+    "Orders are split": (AllocationCause.SPLIT,),
     "Orders change": (AllocationCause.EDITED, AllocationCause.CANCELED, AllocationCause.OTHER),
 }
 """One picture of all the moves would be a tangle."""
@@ -323,8 +340,9 @@ def _allocation_statuses() -> list[str]:
         "",
         "No table lists these moves. `domain.orders.allocation_status` computes the status from the open lines of",
         "the order, and every commit that touches an order computes it anew. The script finds the moves by trying:",
-        f"up to {STEPS_MAX} operations in a row on two small orders that want the same SKU, and the end of a cart that",
-        "holds it. So a move may come from what is done to the order, to the stock, to the other order or to the cart.",
+        f"up to {STEPS_MAX} operations in a row on two small orders that want the same SKU, a split after them, and",
+        "the end of a cart that holds it. So a move may come from what is done to the order, to the stock, to the",
+        "other order or to the cart.",
         "The label is the `cause` of the event `AllocationStatusChanged`.",
         "",
         "An order is placed as `UNALLOCATED`. `nothing_open` stands for null: every unit is shipped, dropshipped or",

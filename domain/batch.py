@@ -24,7 +24,15 @@ from domain.ids import (
     SupplyId,
 )
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
-from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.orders import (
+    ALLOCATABLE,
+    NewLine,
+    NewOrder,
+    Order,
+    OrderLine,
+    OrderTerms,
+    allocation_status,
+)
 from domain.reservations import NewReservation, Reservation
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, Movement, StockCount, StockLevel
@@ -79,7 +87,11 @@ class DividedClaim:
 
 @dataclass(slots=True, kw_only=True)
 class Changes:
-    """Everything one transaction writes. `resized_lines`: those of `lines` that changed in more than their claims."""
+    """Everything one transaction writes. `resized_lines`: those of `lines` that changed in more than their claims.
+
+    `schedules`: orders that wait for a schedule, each with the minutes between its turns. `split_from`: new orders,
+    each with the one that it was part of.
+    """
 
     placed: list[tuple[Order, NewOrder]] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
@@ -104,6 +116,8 @@ class Changes:
     changed_supplies: list[Supply] = field(default_factory=list)
     changed_supply_lines: list[tuple[SupplyId, SupplyLine]] = field(default_factory=list)
     replenished: set[ItemId] = field(default_factory=set)
+    schedules: dict[OrderId, int] = field(default_factory=dict)
+    split_from: dict[OrderId, OrderId] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
 
@@ -158,6 +172,7 @@ class Batch:
         self._level_causes: dict[LevelKey, AllocationCause] = {}
         self._stale_levels: set[LevelKey] = set()
         self._numbers: dict[tuple[str, str], OrderId] = {}
+        self._new_lines: dict[LineId, NewLine] = {}
         self._made = Changes()
         self.learn(facts)
 
@@ -199,6 +214,10 @@ class Batch:
     def sourcing_of(self, channel: str | None) -> Sourcing:
         return BY_RANK if channel is None else self.sourcing.get(channel, BY_RANK)
 
+    def new_line(self, line: LineId) -> NewLine | None:
+        """The line as it was asked for, if that was in this batch."""
+        return self._new_lines.get(line)
+
     def lines_of(self, order: OrderId) -> list[OrderLine]:
         return [self.lines[line] for line in self._lines_of[order]]
 
@@ -238,6 +257,7 @@ class Batch:
         line = placed.line
         self.lines[line.id] = line
         self._lines_of[line.order].append(line.id)
+        self._new_lines[line.id] = placed.new
         self._made.placed_lines.append(placed)
 
     def change_order(self, order: Order, change: OrderChange, terms: OrderTerms | None = None) -> None:
@@ -258,6 +278,13 @@ class Batch:
             self.orders[order] = replace(self.orders[order], asked_at=locations)
             self._made.asked_at[order] = locations
 
+    def split_off(self, order: OrderId, part: OrderId) -> None:
+        """The part is an order that was placed in this batch; what went to it has been moved."""
+        self._made.split_from[part] = order
+        self.note(order, OrderChange.SPLIT)
+        self.explain(order, AllocationCause.SPLIT)
+        self.explain(part, AllocationCause.SPLIT)
+
     def void(self, order: Order, reason: str) -> None:
         self._made.void_reasons[order.id] = reason
         self.change_order(order, OrderChange.VOIDED)
@@ -265,6 +292,10 @@ class Batch:
     def note(self, order: OrderId, change: OrderChange) -> None:
         """This happened to the order in this commit."""
         self._changes_of[order].add(change)
+
+    def schedule(self, order: OrderId, minutes: int) -> None:
+        """Let the order be allocated at the next multiple of so many minutes, unless a run looks at it before."""
+        self._made.schedules[order] = minutes
 
     def explain(self, order: OrderId, cause: AllocationCause) -> None:
         """If the order's allocation status moves in this commit, this is why."""
@@ -540,6 +571,9 @@ class Batch:
                 made.orders.append(order)
             made.events.extend(self._order_events(order, before, touched[order_id] or self.lines_of(order_id)))
         made.placed = [(self.orders[order.id], new) for order, new in made.placed]
+        made.schedules = {
+            order: every for order, every in made.schedules.items() if can_be_scheduled(self.orders[order])
+        }
 
     def _order_events(self, order: Order, before: Order | None, lines: Sequence[OrderLine]) -> Iterator[Event]:
         held = self._locations_before[order.id] | {claim.location for claim in self.claims_of(order.id)}
@@ -547,7 +581,7 @@ class Batch:
         skus = tuple(dict.fromkeys(line.sku for line in lines))
         changes = set(self._changes_of[order.id])
         was = before.allocation_status if before else AllocationStatus.UNALLOCATED
-        if not changes or (before and any(self._allocation_moved(line) for line in lines)):
+        if not changes or any(self._allocation_moved(line) for line in lines):
             changes.add(OrderChange.ALLOCATIONS_CHANGED)
         yield OrderChanged(
             order_id=order.id,
@@ -572,8 +606,12 @@ class Batch:
             )
 
     def _allocation_moved(self, line: OrderLine) -> bool:
+        """Whether what is set aside for the line changed, or a run looked at it."""
         before = self._lines_before.get(line.id)
-        return before is not None and (before.allocated, before.overallocated) != (line.allocated, line.overallocated)
+        if before is None:
+            return line.allocated > 0 or line.looked_at
+        moved = (before.allocated, before.overallocated) != (line.allocated, line.overallocated)
+        return moved or (line.looked_at and not before.looked_at)
 
     def _version_levels(self) -> None:
         for key, level in self.levels.items():
@@ -624,6 +662,11 @@ class Batch:
             expected_at=supply.expected_at,
             expected_at_before=before.expected_at if before else None,
         )
+
+
+def can_be_scheduled(order: Order) -> bool:
+    """Whether a schedule may still be waiting for the order: nobody has looked at it."""
+    return order.status in ALLOCATABLE and order.allocation_status is AllocationStatus.UNALLOCATED
 
 
 def _is_resized(before: OrderLine, now: OrderLine) -> bool:

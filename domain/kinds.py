@@ -123,6 +123,7 @@ class AllocationCause(StrEnum):
     CANCELED = "CANCELED"
     DROPSHIPPED = "DROPSHIPPED"
     STOCK_RESERVATION = "STOCK_RESERVATION"
+    SPLIT = "SPLIT"
     OTHER = "OTHER"
 
 
@@ -135,6 +136,7 @@ class OrderChange(StrEnum):
     VOIDED = "VOIDED"
     ALLOCATIONS_CHANGED = "ALLOCATIONS_CHANGED"
     FULFILLED = "FULFILLED"
+    SPLIT = "SPLIT"
 
 
 class RunState(StrEnum):
@@ -161,6 +163,14 @@ class ReservationState(StrEnum):
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
     TAKEN_OVER = "TAKEN_OVER"
+
+
+class AllocateWhen(StrEnum):
+    """When an allocation rule allocates the new orders that it matches."""
+
+    AT_ONCE = "AT_ONCE"
+    ON_SCHEDULE = "ON_SCHEDULE"
+    NEVER = "NEVER"
 
 
 class AllocationEnd(StrEnum):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.batch import Batch, PlacedLine
 from domain.errors import NotFound, OrderNotInState, OrderVersionConflict, QuantityAlreadyShipped
 from domain.ids import ItemId, LineId, OrderId, Sku
@@ -45,10 +46,15 @@ def place(batch: Batch, order: OrderId, lines: Iterable[LineId], items: Mapping[
 
 
 def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], items: Mapping[Sku, ItemId]) -> None:
-    """Change lines and terms. What is then allocated beyond a line's open quantity is given back, the latest first."""
+    """Change lines and terms. What is then allocated beyond a line's open quantity is given back, the latest first.
+
+    For an order that had everything, what is added is asked for at once. What it holds, it keeps, also where it is to
+    be shipped complete and the addition is not all there: then nothing of the addition is taken, and all of it waits.
+    """
     order = batch.orders[order_id]
     if order.status not in EDITABLE:
         raise OrderNotInState(order=order_id, allowed=EDITABLE)
+    had_everything = batch.status_of(order_id) is AllocationStatus.ALLOCATED
     existing = {line.id: line for line in batch.lines_of(order_id)}
     _refuse_lines(order_id, existing, edit.quantities)
     for line_id, quantity in edit.quantities:
@@ -59,6 +65,8 @@ def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], i
         terms = edit.terms
         order = replace(order, priority=terms.priority, shipping_policy=terms.shipping_policy, ship_to=terms.ship_to)
     batch.change_order(order, OrderChange.EDITED, edit.terms)
+    if had_everything and batch.status_of(order_id) not in (AllocationStatus.ALLOCATED, None):
+        allocate(batch, [OrderToAllocate(reference=f"Order:{order_id}", order=order_id)], Terms(each_line=False))
     batch.explain(order_id, AllocationCause.EDITED)
 
 

@@ -38,6 +38,9 @@ class Query:
     )
     allocation_run = strawberry.field(read.allocation_run, description="One background run.")
     stock_reservation = strawberry.field(read.stock_reservation, description="One cart's stock reservation.")
+    allocation_rules = strawberry.field(
+        read.allocation_rules, description="What happens to new orders: the first rule that matches decides."
+    )
     events = strawberry.field(
         read.events,
         description="The event log from its beginning or after a cursor: the same events, in the same order, as "
@@ -93,6 +96,11 @@ class Mutation:
         "to channels. A cart's stock reservation becomes the order's in the same moment.",
     )
     edit_order = strawberry.mutation(write.edit_order, description="Change an order's lines and terms.")
+    split_order = strawberry.mutation(
+        write.split_order,
+        description="Let some of an order's open units become an order of their own, with what is set aside for them: "
+        "nothing is given back in between.",
+    )
     finalize_order = strawberry.mutation(
         write.finalize_order, description="Confirm a draft: from now on it can be allocated."
     )
@@ -116,6 +124,11 @@ class Mutation:
     )
     cancel_allocation_run = strawberry.mutation(
         write.cancel_allocation_run, description="Stop a background run; what it did stays done."
+    )
+    save_allocation_rules = strawberry.mutation(
+        write.save_allocation_rules,
+        description="Say which new orders are allocated without anyone asking, and when. The list replaces the one "
+        "before; orders that wait for a schedule already keep it.",
     )
     deallocate_orders = strawberry.mutation(
         write.deallocate_orders, description="Give back everything set aside for these orders."

@@ -263,7 +263,8 @@ class PostgresBatches:
         """Write everything; each kind of row is one statement."""
         self.has_new_events = self.has_new_events or bool(changes.events)
         await self._arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
-        await self._rows(INSERT_ORDERS, [_placed(*one) for one in changes.placed])
+        schedules = changes.schedules
+        await self._rows(INSERT_ORDERS, [_placed(changes, *one) for one in changes.placed])
         await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
         await self._arrays(INSERT_RESERVATIONS, columns(map(_new_cart, changes.new_reservations), CART_COLUMNS))
         reserved = [line for new in changes.new_reservations for line in new.lines]
@@ -284,7 +285,8 @@ class PostgresBatches:
         resized = [line for line in changes.lines if line.id in changes.resized_lines]
         await self._guarded(UPDATE_SERVED_LINES, attributes(served, SERVED_LINE_COLUMNS))
         await self._guarded(UPDATE_LINES, attributes(resized, LINE_UPDATE_COLUMNS))
-        await self._guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS))
+        minutes = {"minutes": [schedules.get(order.id) for order in changes.orders]}
+        await self._guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS) | minutes)
         await self._rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
         await self._arrays(REPLENISH, {"items": sorted(changes.replenished)})
         await self._rows(ASK_AT, [{"id": order, "at": at} for order, at in changes.asked_at.items()])
@@ -444,19 +446,27 @@ INSERT_CHANNELS = sql(
     codes=TEXTS,
 )
 
-INSERT_ORDERS = sql(
+NEXT_TURN = """
+    date_bin(make_interval(mins => n.minutes), now(), to_timestamp(0)) + make_interval(mins => n.minutes)
     """
+"""The next multiple of so many minutes, by the database's clock; null where there are none."""
+
+INSERT_ORDERS = sql(
+    f"""
     INSERT INTO orders (id, channel_id, number, status, allocation_status, shipping_policy, priority, tags, placed_at,
-                        customer_name, customer_email, customer_reference, ship_to, version)
+                        customer_name, customer_email, customer_reference, ship_to, allocate_after, split_from,
+                        version)
     SELECT n.id, c.id, n.number, n.status, n.allocation_status, n.shipping_policy, n.priority, n.tags,
            coalesce(n.placed_at, now()), n.customer_name, n.customer_email, n.customer_reference,
-           nullif(n.ship_to, 'null'), n.version
+           nullif(n.ship_to, 'null'),
+           coalesce({NEXT_TURN}, (SELECT o.allocate_after FROM orders o WHERE o.id = n.split_from)), n.split_from,
+           n.version
     FROM jsonb_to_recordset(:rows) AS n(
         id bigint, channel text, number text, status text, allocation_status text, shipping_policy text, priority int,
         tags text[], placed_at timestamptz, customer_name text, customer_email text, customer_reference text,
-        ship_to jsonb, version bigint)
+        ship_to jsonb, minutes int, split_from bigint, version bigint)
     JOIN channels c ON c.code = n.channel
-    """,
+    """,  # noqa: S608
     rows=JSON,
 )
 
@@ -788,18 +798,20 @@ ORDER_COLUMNS = {
     "versions": "version",
 }
 UPDATE_ORDERS = sql(
-    """
+    f"""
     UPDATE orders o SET status = n.status, allocation_status = n.allocation_status, priority = n.priority,
-        shipping_policy = n.shipping_policy, version = n.version, updated_at = now()
-    FROM unnest(:ids, :statuses, :allocation_statuses, :policies, :priorities, :versions)
-        AS n(id, status, allocation_status, shipping_policy, priority, version)
+        shipping_policy = n.shipping_policy, version = n.version, updated_at = now(),
+        allocate_after = CASE WHEN n.allocation_status = 'UNALLOCATED' THEN coalesce({NEXT_TURN}, o.allocate_after) END
+    FROM unnest(:ids, :statuses, :allocation_statuses, :policies, :priorities, :minutes, :versions)
+        AS n(id, status, allocation_status, shipping_policy, priority, minutes, version)
     WHERE o.id = n.id AND o.version = n.version - 1
-    """,
+    """,  # noqa: S608
     ids=BIGINTS,
     statuses=TEXTS,
     allocation_statuses=TEXTS,
     policies=TEXTS,
     priorities=INTS,
+    minutes=INTS,
     versions=BIGINTS,
 )
 
@@ -816,7 +828,7 @@ def _terms(order: OrderId, terms: OrderTerms) -> dict[str, Any]:
     }
 
 
-def _placed(order: Order, new: NewOrder) -> dict[str, Any]:
+def _placed(changes: Changes, order: Order, new: NewOrder) -> dict[str, Any]:
     return _terms(order.id, new.terms) | {
         "channel": order.channel,
         "number": order.number,
@@ -825,6 +837,8 @@ def _placed(order: Order, new: NewOrder) -> dict[str, Any]:
         "shipping_policy": order.shipping_policy,
         "priority": order.priority,
         "placed_at": new.placed_at,
+        "minutes": changes.schedules.get(order.id),
+        "split_from": changes.split_from.get(order.id),
         "version": order.version,
     }
 

@@ -11,7 +11,7 @@ from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, Ship
 from domain.orders import Address, Customer, OrderTerms
 from domain.runs import RunSeek
 from persistence.searching import any_of, starts_with
-from persistence.sql import BIGINTS, TEXTS, columns, sql
+from persistence.sql import BIGINT, BIGINTS, TEXT, TEXTS, columns, sql
 from persistence.tables import allocations, channels, items, locations, order_lines, orders
 from services.ports import AllocationView, LineView, OrderFilter, OrderReference, OrderSort, OrderView, Seek
 
@@ -32,6 +32,24 @@ RESOLVE = sql(
     ids=BIGINTS,
     channels=TEXTS,
     numbers=TEXTS,
+)
+
+WITH_NUMBER = sql(
+    """
+    SELECT o.number, o.id FROM orders own JOIN orders o ON o.channel_id = own.channel_id
+    WHERE own.id = :order AND o.number = :number
+    """,
+    order=BIGINT,
+    number=TEXT,
+)
+# "." comes right after "-": between the two, in the index, are the numbers that begin with the order's own and "-".
+WITH_SUFFIX = sql(
+    """
+    SELECT o.number, o.id FROM orders own JOIN orders o ON o.channel_id = own.channel_id
+    WHERE own.id = :order AND o.number > own.number || '-' AND o.number < own.number || '.'
+        AND substr(o.number, length(own.number) + 2) ~ '^[0-9]+$'
+    """,
+    order=BIGINT,
 )
 
 COULD_BE_SERVED = (
@@ -69,17 +87,14 @@ class PostgresOrders:
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]:
         return await self._orders(ORDERS.where(any_of(orders.c.id, ids)))
 
+    async def beside(self, order: OrderId, number: str) -> Mapping[str, OrderId]:
+        """The orders in its channel that have this number, or, with "", its own number with a suffix of digits."""
+        statement = WITH_NUMBER if number else WITH_SUFFIX
+        parameters = {"order": order, "number": number} if number else {"order": order}
+        return {row.number: row.id for row in await self._connection.execute(statement, parameters)}
+
     async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]:
-        return {
-            view.id: OrderTerms(
-                shipping_policy=view.shipping_policy,
-                priority=view.priority,
-                tags=view.tags,
-                customer=view.customer,
-                ship_to=view.ship_to,
-            )
-            for view in await self.by_ids(orders)
-        }
+        return {view.id: view.terms for view in await self.by_ids(orders)}
 
     async def page(self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None) -> list[OrderView]:
         """`after`: the values of the sort's columns in the last row of the page before."""
@@ -253,6 +268,7 @@ def _order(row: Any) -> OrderView:
         customer=Customer(name=buyer[0], email=buyer[1], reference=buyer[2]) if any(buyer) else None,
         ship_to=Address(**row.ship_to) if row.ship_to else None,
         asked_at=None if row.asked_at is None else tuple(row.asked_at),
+        split_from=row.split_from,
     )
 
 

@@ -237,12 +237,19 @@ orders = Table(
     Column("ship_to", JSONB),
     Column("void_reason", Text),
     Column("asked_at", ARRAY(Integer)),
+    Column("allocate_after", DateTime(timezone=True)),
+    Column("split_from", BigInteger, ForeignKey("orders.id")),
     Column("version", BigInteger, nullable=False),
     UniqueConstraint("channel_id", "number"),
     CheckConstraint("(status = 'VOID') <= (allocation_status IS NULL)", name="a_void_order_has_no_allocation_status"),
+    CheckConstraint(
+        "allocate_after IS NULL OR (status = 'FINALIZED' AND allocation_status IS NOT DISTINCT FROM 'UNALLOCATED')",
+        name="a_schedule_ends_when_a_run_looks_at_the_order",
+    ),
     Index(None, "placed_at", "id"),
     Index(None, "priority", "placed_at", "id"),
     Index(None, "updated_at"),
+    Index("orders_scheduled_idx", "allocate_after", postgresql_where=text("allocate_after IS NOT NULL")),
     Index("orders_tags_idx", "tags", postgresql_using="gin"),
     Index("orders_country_code_idx", text("(ship_to ->> 'country_code')")),
     postgresql_with={"fillfactor": 80},
@@ -418,6 +425,33 @@ replenished_items = Table(
     Column("item_id", Integer, ForeignKey("items.id"), primary_key=True),
     _time("since"),
     comment="SKUs that became available: a worker runs the orders that wait for them, then removes the row.",
+)
+
+allocation_rules = Table(
+    "allocation_rules",
+    metadata,
+    _id(Integer),
+    Column("position", Integer, nullable=False),
+    _text("name"),
+    _text("allocate_when"),
+    Column("every_minutes", Integer),
+    Column("channels", ARRAY(Text)),
+    Column("country_codes", ARRAY(Text)),
+    Column("regions", ARRAY(Text)),
+    Column("tags", ARRAY(Text)),
+    Column("value_from", Numeric),
+    Column("value_below", Numeric),
+    _text("currency_code", nullable=True),
+    UniqueConstraint("position"),
+    UniqueConstraint("name"),
+    CheckConstraint(
+        "(allocate_when = 'ON_SCHEDULE') = (every_minutes IS NOT NULL)", name="only_a_schedule_has_minutes"
+    ),
+    CheckConstraint("every_minutes BETWEEN 1 AND 1440", name="a_schedule_comes_at_least_once_a_day"),
+    CheckConstraint(
+        "(coalesce(value_from, value_below) IS NULL) = (currency_code IS NULL)", name="a_value_has_a_currency"
+    ),
+    comment="When new orders are allocated: the first rule that matches decides.",
 )
 
 idempotency_keys = Table(

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from persistence.automation import PostgresAutomation
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
 from persistence.events import PostgresEventLog
@@ -42,6 +43,10 @@ class PostgresUnitOfWork:
     @cached_property
     def reservations(self) -> PostgresReservations:
         return PostgresReservations(self._connection)
+
+    @cached_property
+    def automation(self) -> PostgresAutomation:
+        return PostgresAutomation(self._connection)
 
     @cached_property
     def orders(self) -> PostgresOrders:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.kinds import (
+    AllocateWhen,
     AllocationEnd,
     AllocationStatus,
     MovementCause,
@@ -268,6 +269,25 @@ ENDED_PARTS_AGREE = """
         <> (max(item_id), max(location_id), max(allocated_at))
     """
 
+SCHEDULED = """
+    SELECT id AS order_id, status, allocation_status, allocate_after FROM orders
+    WHERE allocate_after IS NOT NULL AND (status, allocation_status) IS DISTINCT FROM ('FINALIZED', 'UNALLOCATED')
+    """
+
+SPLITS = """
+    SELECT o.id AS order_id, o.split_from, o.channel_id, s.channel_id AS channel_of_the_other
+    FROM orders o LEFT JOIN orders s ON s.id = o.split_from
+    WHERE o.split_from IS NOT NULL AND (s.id < o.id AND s.channel_id = o.channel_id) IS NOT TRUE
+    """
+
+RULES = f"""
+    SELECT name, position, allocate_when, every_minutes, value_from, value_below, currency_code
+    FROM (SELECT *, row_number() OVER (ORDER BY position) - 1 AS expected FROM allocation_rules) AS r
+    WHERE position <> expected OR allocate_when NOT IN {_one_of(AllocateWhen)}
+        OR (every_minutes BETWEEN 1 AND 1440) IS DISTINCT FROM CASE WHEN allocate_when = 'ON_SCHEDULE' THEN true END
+        OR (coalesce(value_from, value_below) IS NULL) <> (currency_code IS NULL) OR value_from >= value_below
+    """  # noqa: S608
+
 # ---------------------------------------------------------------- stock reservations
 
 # An active one holds all of its units; one that has ended holds none of them, and they ended as it did. What an order
@@ -483,5 +503,10 @@ INVARIANTS: Sequence[Invariant] = (
         sql=RUN_VERSIONS,
     ),
     Invariant(id="I15-runs", statement="A run is in a known state, and counts no more orders than it has.", sql=RUNS),
+    Invariant(
+        id="I15-scheduled", statement="Only finalized orders that no run has looked at are scheduled.", sql=SCHEDULED
+    ),
+    Invariant(id="I15-rules", statement="Rules stand in sequence, each with what it needs to decide.", sql=RULES),
+    Invariant(id="I15-split", statement="An order was split off an older one of its channel.", sql=SPLITS),
     Invariant(id="I15-void", statement="A void order has nothing open.", sql=VOID_ORDERS_ARE_CLOSED),
 )

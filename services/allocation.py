@@ -132,6 +132,13 @@ async def allocate_batch(
     The outcomes tell of each line only where `terms` ask for it.
     """
     batch = Batch(await uow.batches.load(orders=orders), actor=caller.actor, request=caller.request)
+    return await allocate_loaded(uow, batch, orders, terms)
+
+
+async def allocate_loaded(
+    uow: UnitOfWork, batch: Batch, orders: Sequence[OrderId], terms: Terms | None = None
+) -> tuple[OrderOutcome, ...]:
+    """Allocate orders of a batch that nothing else is done with, and write it."""
     outcomes = allocate(batch, _whole_orders(orders), terms or Terms(each_line=False))
     await settle(uow, batch)
     await uow.batches.record(batch.changes())

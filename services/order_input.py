@@ -30,16 +30,18 @@ def check_new_order(new: NewOrder, path: Path) -> NewOrder:
 
 
 def checked_line(problems: Problems, line: NewLine, path: Path) -> NewLine:
-    price = line.unit_price
     return NewLine(
         sku=Sku(problems.code(line.sku, (*path, "sku"))),
         quantity=problems.whole(line.quantity, (*path, "quantity"), 1, checks.ORDER_QUANTITY_MAX),
-        unit_price=price
-        and Money(
-            amount=problems.amount(price.amount, (*path, "unitPrice", "amount")),
-            currency_code=problems.currency(price.currency_code, (*path, "unitPrice", "currencyCode")),
-        ),
+        unit_price=checked_money(problems, line.unit_price, (*path, "unitPrice")),
         reference=problems.optional_text(line.reference, (*path, "reference"), checks.CODE_LENGTH_MAX),
+    )
+
+
+def checked_money(problems: Problems, money: Money | None, path: Path) -> Money | None:
+    return money and Money(
+        amount=problems.amount(money.amount, (*path, "amount")),
+        currency_code=problems.currency(money.currency_code, (*path, "currencyCode")),
     )
 
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from domain import checks, ordering, reserving
+from domain import automation, checks, ordering, reserving
 from domain.batch import Batch, Changes
 from domain.checks import Problems
 from domain.errors import NotFound, OrderAlreadyPlaced
 from domain.ids import LineId, OrderId
 from domain.ordering import Edit
 from domain.orders import ALLOCATABLE, NewLine, NewOrder, OrderTerms
+from services.automation import as_it_is, as_placed
 from services.callers import Caller
 from services.order_input import changed_terms, check_new_order, checked_line, checked_terms, merged_terms, wire_name
 from services.performing import Asked, Known, Needs, Performer, execute
@@ -59,6 +60,8 @@ class Place(_OrderCommand):
             reservations=() if self.reservation is None else (self.reservation.id,),
             new_orders=1,
             new_lines=len(new.lines),
+            rules=new.status in ALLOCATABLE,
+            locks_skus_under=lambda rules: automation.allocates_at_once(rules, as_placed(new)),
         )
 
     def decide(self, batch: Batch, known: Known) -> OrderDone:
@@ -78,6 +81,7 @@ class Place(_OrderCommand):
         ordering.place(batch, order, known.line_ids, known.items, new)
         if cart:
             reserving.take_over(batch, cart.id, order)
+        automation.automate(batch, order, known.rules, as_placed(new))
         return OrderDone(order=order)
 
 
@@ -128,11 +132,12 @@ class FinalizeOrder(_OrderCommand):
     order: OrderReference
 
     def needs(self) -> Needs:
-        return Needs(orders=(self.order,))
+        return Needs(orders=(self.order,), rules=True, views=True)
 
     def decide(self, batch: Batch, known: Known) -> OrderDone:
         order = _found(self.order, known)
         ordering.finalize(batch, order)
+        automation.automate(batch, order, known.rules, as_it_is(batch, known, order))
         return OrderDone(order=order)
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import orjson
 
+from domain.automation import AllocationRule
 from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
@@ -23,22 +24,39 @@ from domain.stock import LedgerSince
 from domain.supplying import Queue
 from services.callers import Caller
 from services.outcomes import from_json, to_json
-from services.ports import BatchTooLarge, Database, IdempotencyKey, OrderReference, SupplyReference, UnitOfWork
+from services.ports import (
+    BatchTooLarge,
+    Database,
+    IdempotencyKey,
+    LineView,
+    OrderReference,
+    OrderView,
+    SupplyReference,
+    UnitOfWork,
+)
 from services.recording import settle
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+Rules = Sequence[AllocationRule]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a command needs to know before it can decide.
 
-    `orders` and `reservations` are locked and loaded whole; `numbers` are only looked up; `skus` are looked up, and
-    locked with their levels where `locks_skus`; `supplies` are loaded, under the locks of all their SKUs. `since`: what
-    the ledger knows of the SKUs since then is read as well; `queue`: who waits for the SKUs of the supplies, and what
-    else is expected of them. Ids are reserved for new rows. `alone`: it shares its transaction with no other command.
-    `path`: what is too long in the input where too many SKUs come together.
+    - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and the
+      orders as they are shown, with their lines.
+    - `numbers` are only looked up. `beside`: the orders in the channel of the command's only order that have this
+      number; with "", those whose number is that order's with a suffix.
+    - `skus` are looked up, and locked with their levels where `locks_skus`, or where `locks_skus_under` holds of the
+      allocation rules, which are read where `rules`.
+    - `supplies` are loaded, under the locks of all their SKUs; `queue`: also who waits for these SKUs, and what else is
+      expected of them. `since`: what the ledger knows of the SKUs since then.
+    - `new_orders` and `new_lines`: ids are reserved for them; `copies_lines`: also for as many as the orders have.
+    - `alone`: it shares its transaction with no other command.
+    - `path`: what is too long in the input where too many SKUs come together.
     """
 
     orders: tuple[OrderReference, ...] = ()
@@ -55,6 +73,11 @@ class Needs:
     new_reserved_lines: int = 0
     new_supply: bool = False
     terms: bool = False
+    rules: bool = False
+    locks_skus_under: Callable[[Rules], bool] | None = None
+    views: bool = False
+    copies_lines: bool = False
+    beside: str | None = None
     alone: bool = False
     path: tuple[str, ...] = ("input",)
 
@@ -75,6 +98,10 @@ class Known:
     reserved_line_ids: tuple[ReservedLineId, ...] = ()
     supply_id: SupplyId | None = None
     terms: Mapping[OrderId, OrderTerms] = field(default_factory=dict)
+    rules: Rules = ()
+    views: Mapping[OrderId, OrderView] = field(default_factory=dict)
+    lines: Mapping[LineId, LineView] = field(default_factory=dict)
+    beside: Mapping[str, OrderId] = field(default_factory=dict)
 
 
 class Performer(Protocol):
@@ -212,14 +239,17 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
     resolved = [([next(ids) for _ in one.orders], [next(ids) for _ in one.numbers]) for one in needs]
     skus = {sku for one in needs for sku in one.skus}
     items = await uow.catalog.items_by_sku(list(skus)) if skus else {}
-    locked = {items[sku] for one in needs if one.locks_skus for sku in one.skus if sku in items}
+    rules = await uow.automation.rules() if any(one.rules for one in needs) else ()
+    locked = {items[sku] for one in needs if _locks(one, rules) for sku in one.skus if sku in items}
     orders = list(dict.fromkeys(order for found, _ in resolved for order in found if order is not None))
     supplies = [await _resolve_supplies(uow, one, locked) for one in needs]
     facts = await _load(uow, orders, locked, needs)
     batch = Batch(await _with_supplies(uow, facts, [supply for one in supplies for supply in one]))
-    order_ids, line_ids = await _reserve(uow, needs)
+    new_lines = [_new_lines(one, found, batch) for one, (found, _) in zip(needs, resolved, strict=True)]
+    order_ids, line_ids = await _reserve(uow, sum(one.new_orders for one in needs), sum(new_lines))
     cart_ids, cart_line_ids = await _reserve_carts(uow, needs)
-    terms = await _terms(uow, needs, resolved)
+    terms = await _terms(uow, _orders_of(needs, resolved, lambda one: one.terms))
+    views, lines = await _views(uow, _orders_of(needs, resolved, lambda one: one.views))
     knowns = [
         Known(
             orders=tuple(found),
@@ -230,12 +260,18 @@ async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known]
             queue=await _queue(uow, batch, found_supplies) if one.queue else None,
             supply_id=await uow.supplies.reserve_id() if one.new_supply else None,
             order_ids=tuple(next(order_ids) for _ in range(one.new_orders)),
-            line_ids=tuple(next(line_ids) for _ in range(one.new_lines)),
+            line_ids=tuple(next(line_ids) for _ in range(lines_of_one)),
             reservation_ids=tuple(next(cart_ids) for _ in range(one.new_reservations)),
             reserved_line_ids=tuple(next(cart_line_ids) for _ in range(one.new_reserved_lines)),
             terms=terms,
+            rules=rules,
+            views=views,
+            lines=lines,
+            beside=await _beside(uow, one, found),
         )
-        for one, (found, numbers), found_supplies in zip(needs, resolved, supplies, strict=True)
+        for one, (found, numbers), found_supplies, lines_of_one in zip(
+            needs, resolved, supplies, new_lines, strict=True
+        )
     ]
     return knowns, batch
 
@@ -279,8 +315,12 @@ async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[Item
         raise InvalidInput(problems=problems.all()) from error
 
 
-async def _reserve(uow: UnitOfWork, needs: Iterable[Needs]) -> tuple[Iterator[OrderId], Iterator[LineId]]:
-    orders, lines = sum(one.new_orders for one in needs), sum(one.new_lines for one in needs)
+def _new_lines(needs: Needs, orders: Sequence[OrderId | None], batch: Batch) -> int:
+    copied = sum(len(batch.lines_of(order)) for order in orders if order) if needs.copies_lines else 0
+    return needs.new_lines + copied
+
+
+async def _reserve(uow: UnitOfWork, orders: int, lines: int) -> tuple[Iterator[OrderId], Iterator[LineId]]:
     if not orders and not lines:
         return iter(()), iter(())
     order_ids, line_ids = await uow.batches.reserve_ids(orders, lines)
@@ -297,11 +337,37 @@ async def _reserve_carts(
     return iter(ids), iter(line_ids)
 
 
-async def _terms(
-    uow: UnitOfWork, needs: Sequence[Needs], resolved: Sequence[tuple[list[OrderId | None], Any]]
-) -> Mapping[OrderId, OrderTerms]:
-    wanted = [order for one, (found, _) in zip(needs, resolved, strict=True) if one.terms for order in found if order]
-    return await uow.orders.terms(wanted) if wanted else {}
+async def _beside(uow: UnitOfWork, needs: Needs, orders: Sequence[OrderId | None]) -> Mapping[str, OrderId]:
+    """One statement for a command that asks for it; such a command is alone."""
+    if needs.beside is None or orders[0] is None:
+        return {}
+    assert needs.alone
+    return await uow.orders.beside(orders[0], needs.beside)
+
+
+Resolved = Sequence[tuple[list[OrderId | None], Any]]
+
+
+def _locks(needs: Needs, rules: Rules) -> bool:
+    ruled = needs.rules and needs.locks_skus_under is not None and needs.locks_skus_under(rules)
+    return needs.locks_skus or ruled
+
+
+def _orders_of(needs: Sequence[Needs], resolved: Resolved, wanted: Callable[[Needs], bool]) -> list[OrderId]:
+    return [order for one, (found, _) in zip(needs, resolved, strict=True) if wanted(one) for order in found if order]
+
+
+async def _terms(uow: UnitOfWork, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]:
+    return await uow.orders.terms(orders) if orders else {}
+
+
+async def _views(
+    uow: UnitOfWork, orders: Sequence[OrderId]
+) -> tuple[Mapping[OrderId, OrderView], Mapping[LineId, LineView]]:
+    if not orders:
+        return {}, {}
+    views = {view.id: view for view in await uow.orders.by_ids(orders)}
+    return views, {line.id: line for line in await uow.orders.lines_of(orders)}
 
 
 # ---------------------------------------------------------------- idempotency

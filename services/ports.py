@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
 from domain.events import LoggedEvent
 from domain.ids import (
@@ -25,7 +26,7 @@ from domain.ids import (
     SupplyId,
 )
 from domain.kinds import AllocationSequence, AllocationStatus, MovementCause, OrderStatus, StockQuantity, SupplyState
-from domain.orders import Customer, Order, OrderLine, OrderTerms
+from domain.orders import Customer, Money, Order, OrderLine, OrderTerms
 from domain.pegging import WaitingLine
 from domain.reservations import Reservation, ReservedLine
 from domain.runs import Run, RunSeek
@@ -86,6 +87,17 @@ class OrderView(Order):
     placed_at: datetime
     updated_at: datetime
     customer: Customer | None
+    split_from: OrderId | None
+
+    @property
+    def terms(self) -> OrderTerms:
+        return OrderTerms(
+            shipping_policy=self.shipping_policy,
+            priority=self.priority,
+            tags=self.tags,
+            customer=self.customer,
+            ship_to=self.ship_to,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,12 @@ class LineView(OrderLine):
     unit_price: Decimal | None
     currency_code: str | None
     order_status: OrderStatus
+
+    @property
+    def price(self) -> Money | None:
+        if self.unit_price is None or self.currency_code is None:
+            return None
+        return Money(amount=self.unit_price, currency_code=self.currency_code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +356,12 @@ class Batches(Protocol):
 class Orders(Protocol):
     async def resolve(self, references: Sequence[OrderReference]) -> list[OrderId | None]: ...
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]: ...
+    async def beside(self, order: OrderId, number: str) -> Mapping[str, OrderId]:
+        """The orders in its channel that have this number, by number.
+
+        With "": those whose number is the order's with "-1", "-2" and so on behind it.
+        """
+
     async def terms(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]: ...
     async def in_sequence(
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
@@ -456,6 +480,20 @@ class Reservations(Protocol):
         """
 
 
+class Automation(Protocol):
+    async def rules(self) -> list[AllocationRule]:
+        """The allocation rules, in the order in which they are asked."""
+
+    async def replace_rules(self, rules: Sequence[AllocationRule]) -> None:
+        """These rules instead of all that there were."""
+
+    async def due(self, first: int) -> list[OrderId]:
+        """Orders whose schedule has come, highest priority first, then oldest."""
+
+    async def scheduled(self, orders: Sequence[OrderId]) -> set[OrderId]:
+        """Those of the orders that wait for a schedule now."""
+
+
 class Credentials(Protocol):
     async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None: ...
     async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
@@ -495,6 +533,8 @@ class UnitOfWork(Protocol):
     def runs(self) -> Runs: ...
     @property
     def reservations(self) -> Reservations: ...
+    @property
+    def automation(self) -> Automation: ...
     @property
     def credentials(self) -> Credentials: ...
 

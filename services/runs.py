@@ -13,7 +13,7 @@ from typing import TypeVar
 from domain.allocating import OrderOutcome, Terms
 from domain.allocation import FREE_FOR_ALL, Policy
 from domain.errors import NotFound
-from domain.ids import ItemId, KeyId, LevelKey, LocationId, RunId
+from domain.ids import ItemId, KeyId, LevelKey, LocationId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, RunState
 from domain.orders import ALLOCATABLE
 from domain.runs import Run, RunSeek
@@ -123,19 +123,24 @@ async def _serve(uow: UnitOfWork, run: Run, chunk: Sequence[RunSeek]) -> Run:
 
 
 async def _chunk(uow: UnitOfWork, run: Run, condition: OrderFilter) -> list[RunSeek]:
-    places = await uow.orders.in_sequence(condition, run.sequence, CHUNK_ORDERS_MAX, run.seek)
-    return await _within_bounds(uow, places)
+    return await _places_within_bounds(
+        uow, await uow.orders.in_sequence(condition, run.sequence, CHUNK_ORDERS_MAX, run.seek)
+    )
 
 
-async def _within_bounds(uow: UnitOfWork, places: list[RunSeek]) -> list[RunSeek]:
-    """As many of the orders as one transaction takes."""
-    items = await uow.batches.items_of([place.order for place in places])
+async def _places_within_bounds(uow: UnitOfWork, places: list[RunSeek]) -> list[RunSeek]:
+    return places[: len(await within_bounds(uow, [place.order for place in places]))]
+
+
+async def within_bounds(uow: UnitOfWork, orders: list[OrderId]) -> list[OrderId]:
+    """As many of the orders as one transaction takes, and at least one."""
+    items = await uow.batches.items_of(orders)
     skus: set[ItemId] = set()
-    for at, place in enumerate(places):
-        skus.update(items.get(place.order, ()))
+    for at, order in enumerate(orders):
+        skus.update(items.get(order, ()))
         if at and len(skus) > SKUS_MAX:
-            return places[:at]
-    return places
+            return orders[:at]
+    return orders
 
 
 async def _count(uow: UnitOfWork, condition: OrderFilter) -> int:
@@ -182,7 +187,7 @@ async def run_waiting_orders(database: Database, caller: Caller) -> int:
 async def _serve_waiting(
     uow: UnitOfWork, *, caller: Caller, items: Sequence[ItemId], after: RunSeek | None
 ) -> list[RunSeek]:
-    chunk = await _within_bounds(uow, await uow.orders.waiting_for(items, CHUNK_ORDERS_MAX, after))
+    chunk = await _places_within_bounds(uow, await uow.orders.waiting_for(items, CHUNK_ORDERS_MAX, after))
     if chunk:
         await allocate_batch(uow, caller, [place.order for place in chunk])
     return chunk

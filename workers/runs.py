@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 
 from domain.ids import KeyId, RunId
+from services.automation import run_scheduled_orders
 from services.callers import Caller
 from services.ports import Busy, Database
 from services.runs import advance_a_run, fail_run, run_waiting_orders
@@ -63,6 +64,11 @@ class Runner:
         self._failures[run] += 1
         if self._failures[run] >= FAILURES_MAX:
             await self._database.run(lambda uow: fail_run(uow, run), repeatable=True)
+
+
+async def run_schedules(database: Database) -> bool:
+    """Allocate the orders whose schedule has come; whether there were any. A chore, beside runs that take long."""
+    return await run_scheduled_orders(database, _caller()) > 0
 
 
 def _caller() -> Caller:

@@ -16,7 +16,7 @@ from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerm
 from services.callers import Caller
 from services.order_input import check_new_order
 from services.orders import OrderDone, place_orders
-from services.ports import Database, OrderReference, UnitOfWork
+from services.ports import BatchTooLarge, Database, OrderReference, UnitOfWork
 
 ORDERS_MAX = 1_000
 LINES_MAX = 10_000
@@ -49,6 +49,7 @@ class _Tally:
 
 
 Pair = tuple[ImportedOrder, NewOrder]
+Placed = OrderDone | NotFound | OrderAlreadyPlaced
 
 
 async def load_orders(
@@ -62,7 +63,7 @@ async def load_orders(
     tally = _Tally(left_out=read.orders_left_out, issues=list(read.issues))
     pairs = ((order, new) for order in read.orders if (new := _checked(order, tally)))
     for batch in _batches(pairs):
-        outcomes = await database.run(partial(_place, caller=caller, batch=batch), repeatable=True)
+        outcomes = await _place_all(database, caller, batch)
         for pair, outcome in zip(batch, outcomes, strict=True):
             _count(tally, *pair, outcome)
         if progress:
@@ -92,9 +93,17 @@ def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
         yield batch
 
 
-async def _place(
-    uow: UnitOfWork, *, caller: Caller, batch: Sequence[Pair]
-) -> list[OrderDone | NotFound | OrderAlreadyPlaced]:
+async def _place_all(database: Database, caller: Caller, batch: Sequence[Pair]) -> list[Placed]:
+    """In one transaction; where rules allocate the orders at once, and they have too many SKUs for that, in halves."""
+    try:
+        return await database.run(partial(_place, caller=caller, batch=batch), repeatable=True)
+    except BatchTooLarge:
+        middle = len(batch) // 2
+        first = await _place_all(database, caller, batch[:middle])
+        return first + await _place_all(database, caller, batch[middle:])
+
+
+async def _place(uow: UnitOfWork, *, caller: Caller, batch: Sequence[Pair]) -> list[Placed]:
     outcomes = await place_orders(uow, caller, [new for _, new in batch])
     # That an order is there outweighs that a SKU of it is not known.
     unknown = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, NotFound)]
@@ -106,9 +115,7 @@ async def _place(
     return outcomes
 
 
-def _count(
-    tally: _Tally, order: ImportedOrder, new: NewOrder, outcome: OrderDone | NotFound | OrderAlreadyPlaced
-) -> None:
+def _count(tally: _Tally, order: ImportedOrder, new: NewOrder, outcome: Placed) -> None:
     match outcome:
         case OrderDone():
             tally.placed += 1

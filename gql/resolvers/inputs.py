@@ -6,13 +6,14 @@ from typing import Any, TypeVar
 from strawberry import UNSET
 
 from domain import orders
+from domain.automation import AllocationRule
 from domain.checks import Path, Problems, is_storable
 from domain.ids import LineId, OrderId, ReservationId, Sku, SupplyId
 from domain.kinds import OrderStatus
 from gql.errors import bad_input
 from gql.schema import inputs, supply_inputs
 from gql.schema.ids import row_id
-from services import ports
+from services import ports, splitting
 from services.ports import OrderReference, ReservationReference, SupplyReference
 
 T = TypeVar("T")
@@ -68,14 +69,26 @@ def line_ids(values: Iterable[tuple[Path, str]]) -> list[LineId]:
     return found
 
 
+def money(value: inputs.MoneyInput | None) -> orders.Money | None:
+    value = given(value)
+    return orders.Money(amount=value.amount, currency_code=value.currency_code) if value else None
+
+
 def new_line(line: inputs.OrderLineInput) -> orders.NewLine:
-    price = given(line.unit_price)
     return orders.NewLine(
         sku=Sku(line.sku),
         quantity=line.quantity,
-        unit_price=orders.Money(amount=price.amount, currency_code=price.currency_code) if price else None,
+        unit_price=money(line.unit_price),
         reference=given(line.reference),
     )
+
+
+def split_lines(lines: list[inputs.SplitOrderLineInput] | None) -> tuple[splitting.SplitLine, ...] | None:
+    lines = given(lines)
+    if lines is None:
+        return None
+    ids = line_ids((("input", "by", "lines", str(at), "line"), line.line) for at, line in enumerate(lines))
+    return tuple(splitting.SplitLine(line=row, quantity=line.quantity) for row, line in zip(ids, lines, strict=True))
 
 
 CUSTOMER_FIELDS = ("name", "email", "reference")
@@ -110,6 +123,20 @@ def changed_terms(input: inputs.EditOrderInput) -> Mapping[str, Any]:
     if changed.get("ship_to"):
         changed["ship_to"] = present(input.ship_to, ADDRESS_FIELDS)
     return changed
+
+
+def allocation_rule(rule: inputs.AllocationRuleInput) -> AllocationRule:
+    return AllocationRule(
+        name=rule.name,
+        when=rule.when,
+        every_minutes=given(rule.every_minutes),
+        channels=_tuple(rule.channels),
+        country_codes=_tuple(rule.country_codes),
+        regions=_tuple(rule.regions),
+        tags=_tuple(rule.tags),
+        value_from=money(rule.value_from),
+        value_below=money(rule.value_below),
+    )
 
 
 # ---------------------------------------------------------------- filters

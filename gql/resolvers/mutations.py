@@ -13,12 +13,13 @@ from gql.errors import refusal_of
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs, results
 from gql.schema.allocation import AllocationRun, LineAllocation, OrderAllocation
+from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockLevel
 from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
 from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
-from services import allocation, catalog, orders, reservations, runs, stock, supplies
+from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies
 
 CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
 CLAIMS_MAX = 100
@@ -154,6 +155,22 @@ async def edit_order(
     context = info.context
     done = await orders.edit_order(context.performer, context.caller, command, input.idempotency_key)
     return results.EditOrderSuccess(order=await _order(info, done))
+
+
+async def split_order(
+    info: Info, input: Annotated[inputs.SplitOrderInput, strawberry.argument(description="Which order, and how.")]
+) -> results.SplitOrderResult:
+    context = info.context
+    command = splitting.SplitOrder(
+        order=parsed.order_reference(input.order),
+        expected_version=parsed.given(input.expected_version),
+        number=parsed.given(input.number),
+        lines=parsed.split_lines(input.by.lines),
+        allocated=parsed.given(input.by.allocated),
+    )
+    done = await splitting.split_order(context.performer, context.caller, command, input.idempotency_key)
+    context.forget()
+    return results.SplitOrderSuccess(order=await Order.load(info, done.order), split=await Order.load(info, done.split))
 
 
 async def finalize_order(
@@ -301,7 +318,15 @@ async def _line(info: Info, outcome: LineOutcome) -> LineAllocation:
     )
 
 
-# ---------------------------------------------------------------- runs
+# ---------------------------------------------------------------- rules and runs
+
+
+async def save_allocation_rules(
+    info: Info, input: Annotated[inputs.SaveAllocationRulesInput, strawberry.argument(description="All the rules.")]
+) -> results.SaveAllocationRulesResult:
+    wanted = [parsed.allocation_rule(rule) for rule in input.rules]
+    rules = await automation.save_allocation_rules(info.context.database, wanted)
+    return results.SaveAllocationRulesSuccess(rules=[AllocationRule.of(rule) for rule in rules])
 
 
 async def start_allocation_run(

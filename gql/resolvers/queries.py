@@ -14,6 +14,7 @@ from gql.pagination import page_info, page_size, seek
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs
 from gql.schema.allocation import AllocationRun
+from gql.schema.automation import AllocationRule
 from gql.schema.catalog import (
     Channel,
     Item,
@@ -164,6 +165,10 @@ async def allocation_run(info: Info, id: Id) -> AllocationRun | None:
 async def stock_reservation(info: Info, id: Id) -> StockReservation | None:
     row = row_id("StockReservation", id)
     return None if row is None else await StockReservation.find(info, ReservationId(row))
+
+
+async def allocation_rules(info: Info) -> list[AllocationRule]:
+    return [AllocationRule.of(rule) for rule in await info.context.read(lambda uow: uow.automation.rules())]
 
 
 # ---------------------------------------------------------------- lists

@@ -13,6 +13,7 @@ from strawberry import UNSET
 import gql.schema.kinds  # noqa: F401  (makes the enums known, before a type names them)
 from domain.kinds import (
     AdjustmentReason,
+    AllocateWhen,
     AllocationSequence,
     AllocationStatus,
     LocationKind,
@@ -295,6 +296,34 @@ class EditOrderInput:
     idempotency_key: str = _(KEY)
 
 
+@strawberry.input(description="Open units of a line that go to the new order.")
+class SplitOrderLineInput:
+    line: strawberry.ID = _("Which line.")
+    quantity: int = _("How many of its open units; what is set aside for the line goes with them first.")
+
+
+@strawberry.input(one_of=True, description="What goes to the new order.")
+class SplitOrderBy:
+    lines: list[SplitOrderLineInput] | None = _("These units, each line once.", default=UNSET)
+    allocated: bool | None = _(
+        "True: all that is set aside and backed by stock, so that it can be shipped; the rest waits in the old order.",
+        default=UNSET,
+    )
+
+
+@strawberry.input(description="An order to divide in two.")
+class SplitOrderInput:
+    order: OrderBy = _("Which order.")
+    expected_version: int | None = _("Refuse unless the order's version is this now.", default=UNSET)
+    number: str | None = _(
+        "The new order's number, unique within the channel; the order's own with -1, -2 and so on, the first that is "
+        "free, when absent.",
+        default=UNSET,
+    )
+    by: SplitOrderBy = _("What goes to the new order; something that is open must stay.")
+    idempotency_key: str = _(KEY)
+
+
 @strawberry.input(description="A draft to confirm.")
 class FinalizeOrderInput:
     order: OrderBy = _("Which order.")
@@ -384,6 +413,30 @@ class StartAllocationRunInput:
 @strawberry.input(description="A run to stop.")
 class CancelAllocationRunInput:
     run: strawberry.ID = _("Which run.")
+
+
+@strawberry.input(description="A rule for new orders; every criterion that is given must hold.")
+class AllocationRuleInput:
+    name: str = _("What people call it; each name once.")
+    when: AllocateWhen = _("When the orders that match are allocated.")
+    every_minutes: int | None = _(
+        "For ON_SCHEDULE, and only there: 1 to 1,440; the turns are its multiples, counted from 1970-01-01 00:00 UTC.",
+        default=UNSET,
+    )
+    channels: list[str] | None = _("From one of these channels, by code.", default=UNSET)
+    country_codes: list[str] | None = _("Shipping to one of these countries, of ISO 3166.", default=UNSET)
+    regions: list[str] | None = _("Shipping to one of these regions, in any case.", default=UNSET)
+    tags: list[str] | None = _("With at least one of these tags.", default=UNSET)
+    value_from: MoneyInput | None = _(
+        "Worth this or more; an order with a line without a price, or one in another currency, does not match.",
+        default=UNSET,
+    )
+    value_below: MoneyInput | None = _("Worth less than this, in the same currency.", default=UNSET)
+
+
+@strawberry.input(description="All the rules, in the order in which they are asked: the first that matches decides.")
+class SaveAllocationRulesInput:
+    rules: list[AllocationRuleInput] = _("0 to 100 rules; they replace all that there were.")
 
 
 @strawberry.input(description="Orders whose allocation is given back.")

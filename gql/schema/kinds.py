@@ -89,6 +89,7 @@ _publish(
     CANCELED="An order was canceled.",
     DROPSHIPPED="Goods were dropshipped.",
     STOCK_RESERVATION="A cart's stock reservation became the order, or ended.",
+    SPLIT="Some of an order went to an order of its own.",
     OTHER="Anything else.",
 )
 _publish(
@@ -99,6 +100,7 @@ _publish(
     VOIDED="It was canceled.",
     ALLOCATIONS_CHANGED="What is set aside for it changed, or a run looked at it.",
     FULFILLED="Everything was delivered.",
+    SPLIT="Some of it went to an order of its own.",
 )
 
 
@@ -145,6 +147,12 @@ _publish(
     EXPECTED="On its way: some of it is still to come.",
     RECEIVED="Everything has come, or nothing more is waited for.",
     CANCELED="What had not come will not come.",
+)
+_publish(
+    kinds.AllocateWhen,
+    AT_ONCE="In the transaction that places or confirms them.",
+    ON_SCHEDULE="By a worker, at the next multiple of everyMinutes.",
+    NEVER="When somebody asks for it.",
 )
 _publish(
     OrderSort,

@@ -22,6 +22,10 @@ class Money:
     amount: Decimal = strawberry.field(description="In units of the currency, not in cents.")
     currency_code: str = strawberry.field(description="Three letters of ISO 4217.")
 
+    @classmethod
+    def of(cls, money: orders.Money) -> "Money":
+        return cls(amount=money.amount, currency_code=money.currency_code)
+
 
 @strawberry.type(description="Who buys.")
 class Customer:
@@ -109,15 +113,12 @@ class OrderLine:
 
     @classmethod
     def of(cls, line: ports.LineView) -> "OrderLine":
-        price = None
-        if line.unit_price is not None and line.currency_code is not None:
-            price = Money(amount=line.unit_price, currency_code=line.currency_code)
         return cls(
             view=line,
             id=global_id("OrderLine", line.id),
             reference=line.reference,
             sku=line.sku,
-            unit_price=price,
+            unit_price=Money.of(line.price) if line.price else None,
             quantity=line.quantity,
             open=line.open,
             allocated=line.allocated,
@@ -168,6 +169,10 @@ class Order(Node):
     async def allocation_explanation(self, info: Info) -> AllocationExplanation | None:
         told = await info.context.loaders.explanations.load(self.view.id)
         return AllocationExplanation(lines=[LineExplanation.of(line) for line in told.lines]) if told else None
+
+    @strawberry.field(description="The order that it was part of; null where it was not split off.")
+    async def split_from(self, info: Info) -> "Order | None":
+        return None if self.view.split_from is None else await Order.find(info, self.view.split_from)
 
     @strawberry.field(description="What is ordered, in the order in which it was written down.")
     async def lines(self, info: Info) -> list[OrderLine]:

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from gql.schema.allocation import AllocationRun, OrderAllocation
+from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, StockLevel
 from gql.schema.orders import ClaimSummary, Order
 from gql.schema.refusals import (
@@ -121,6 +122,12 @@ class ReleaseReservationSuccess:
     reservation: StockReservation = strawberry.field(description=RESERVATION)
 
 
+@strawberry.type(description="The order was divided in two.")
+class SplitOrderSuccess:
+    order: Order = strawberry.field(description="The old order as it is now.")
+    split: Order = strawberry.field(description="The new order.")
+
+
 @strawberry.type(description="The run is over.")
 class AllocateOrdersSuccess:
     results: list[OrderAllocation] = strawberry.field(description="One per order, in the sequence given.")
@@ -139,6 +146,11 @@ class StartAllocationRunSuccess:
 @strawberry.type(description="The run goes no further.")
 class CancelAllocationRunSuccess:
     run: AllocationRun = strawberry.field(description="The run as it is now.")
+
+
+@strawberry.type(description="The rules were saved.")
+class SaveAllocationRulesSuccess:
+    rules: list[AllocationRule] = strawberry.field(description="All the rules, in the order in which they are asked.")
 
 
 def _result(name: str) -> object:
@@ -220,3 +232,14 @@ StartAllocationRunResult = Annotated[
     StartAllocationRunSuccess | InvalidInput | IdempotencyKeyReused, _result("StartAllocationRunResult")
 ]
 CancelAllocationRunResult = Annotated[CancelAllocationRunSuccess | NotFound, _result("CancelAllocationRunResult")]
+SaveAllocationRulesResult = Annotated[SaveAllocationRulesSuccess | InvalidInput, _result("SaveAllocationRulesResult")]
+SplitOrderResult = Annotated[
+    SplitOrderSuccess
+    | InvalidInput
+    | IdempotencyKeyReused
+    | NotFound
+    | OrderAlreadyPlaced
+    | OrderNotInState
+    | OrderVersionConflict,
+    _result("SplitOrderResult"),
+]

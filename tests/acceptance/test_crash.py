@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
@@ -186,3 +188,68 @@ def test_a_server_that_is_killed_in_the_middle_of_its_work_loses_and_doubles_not
             server.process.wait(SECONDS_MAX)
     assert verified.code == 0, verified
     assert not has_traceback(server.log.read_text())
+
+
+# ---------------------------------------------------------------- a schedule
+
+
+SCHEDULED = 700
+STATUSES = "{ orderCounts { byAllocationStatus { status count } } }"
+
+
+def allocated(server: Serving) -> int:
+    counts = server.ask(STATUSES).json()["data"]["orderCounts"]["byAllocationStatus"]
+    return next(one["count"] for one in counts if one["status"] == "ALLOCATED")
+
+
+async def the_time_comes(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("UPDATE orders SET allocate_after = now()")
+    await connection.close()
+
+
+async def place_all(server: Serving) -> None:
+    place = """mutation ($input: PlaceOrderInput!) { placeOrder(input: $input) { __typename } }"""
+    limits = httpx.Limits(max_connections=50)
+    headers = {"authorization": f"Bearer {KEY}"}
+    async with httpx.AsyncClient(headers=headers, timeout=SECONDS_MAX, limits=limits) as http:
+
+        async def one(number: int) -> None:
+            lines = [{"sku": SKUS[number % 12], "quantity": 1}]
+            order = {"channel": "SHOP", "number": str(number), "lines": lines, "idempotencyKey": a_key()}
+            answer = (await http.post(server.address, json={"query": place, "variables": {"input": order}})).json()
+            assert answer["data"]["placeOrder"]["__typename"] == "PlaceOrderSuccess", answer
+
+        await asyncio.gather(*map(one, range(SCHEDULED)))
+
+
+def test_a_schedule_whose_server_is_killed_goes_on_where_it_stopped(tmp_path: Path, empty_database_url: str):
+    settings = {"DIBS_ADMIN_KEY": KEY, "DIBS_DATABASE_URL": empty_database_url}
+    assert dibs("migrate", **settings).code == 0
+    with serving(tmp_path, **settings) as server:
+        set_up = """mutation ($items: [ItemInput!]!, $stock: ReceiveStockInput!) {
+          saveItems(input: {items: $items}) { __typename }
+          saveLocations(input: {locations: [{code: "LEEDS", name: "Leeds"}]}) { __typename }
+          receiveStock(input: $stock) { __typename }
+          saveAllocationRules(input: {rules: [{name: "daily", when: ON_SCHEDULE, everyMinutes: 1440}]}) { __typename }
+        }"""
+        stock = {"location": "LEEDS", "lines": [{"sku": sku, "quantity": 100} for sku in SKUS], "idempotencyKey": "1"}
+        items = [{"sku": sku, "name": sku} for sku in SKUS]
+        assert "errors" not in server.ask(set_up, items=items, stock=stock).json()
+        asyncio.run(place_all(server))
+        asyncio.run(the_time_comes(empty_database_url))
+        deadline = time.monotonic() + SECONDS_MAX
+        while not allocated(server):
+            assert time.monotonic() < deadline
+        os.kill(server.process.pid, signal.SIGKILL)
+
+    with serving(tmp_path, **settings) as server:
+        deadline = time.monotonic() + SECONDS_MAX
+        while allocated(server) < SCHEDULED:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        versions = server.ask("{ orders(first: 100) { nodes { version } } }").json()["data"]["orders"]["nodes"]
+        verified = dibs("verify", **settings)
+
+    assert {order["version"] for order in versions} == {2}
+    assert verified.code == 0, verified

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import ordering, reserving, stocking
+from domain import ordering, reserving, splitting, stocking
 from domain.allocating import OrderToAllocate, Terms, allocate, deallocate
 from domain.allocation import CartClaim, Claim, age
 from domain.errors import DomainError, InsufficientStock, ReservationEnded
@@ -24,7 +24,8 @@ from domain.kinds import (
     StockQuantity,
 )
 from domain.ordering import Edit
-from domain.orders import NewLine, NewOrder, OrderTerms, allocation_status
+from domain.orders import EDITABLE, NewLine, NewOrder, OrderTerms, allocation_status
+from domain.splitting import Part
 from domain.stock import FIELD
 from domain.stocking import StockChange
 from tests.builders import CHAIR, LEEDS, LOCATIONS, RANKS, SKUS, TABLE, YORK
@@ -259,6 +260,41 @@ class Shop(RuleBasedStateMachine):
                 self.memory.settle(batch)
         self.memory.record(batch)
         assert {key: self.memory.levels[key].committed for key in committed} == committed
+
+    @precondition(lambda self: self.memory.orders)
+    @rule(some=SOME, quantities=st.lists(st.integers(0, 4), min_size=1, max_size=3), ready=st.booleans())
+    def split(self, some, quantities, ready):
+        (order, *_) = self.pick(some)
+        batch = self.memory.load(orders=[order])
+        if batch.orders[order].status not in EDITABLE:
+            return
+        lines = batch.lines_of(order)
+        wanted = {line.id: min(units, line.open) for line, units in zip(lines, quantities, strict=False)}
+        going = [
+            (batch.lines[line], units)
+            for line, units in (splitting.ready_to_ship(batch, order) if ready else wanted).items()
+            if units
+        ]
+        if not 0 < sum(units for _, units in going) < sum(line.open for line in lines):
+            return
+        (to,), ids = self.memory.reserve_ids(1, len(going))
+        parts = [Part(line=line.id, quantity=units, to=at) for (line, units), at in zip(going, ids, strict=True)]
+        old = batch.orders[order]
+        new = NewOrder(
+            channel="SHOP",
+            number=str(to),
+            lines=tuple(NewLine(sku=line.sku, quantity=units) for line, units in going),
+            status=old.status,
+            terms=OrderTerms(shipping_policy=old.shipping_policy, priority=old.priority),
+        )
+        open_before, allocated_before = sum(line.open for line in lines), sum(line.allocated for line in lines)
+        splitting.split(batch, order, to, new, parts)
+        self.memory.record(batch)
+        both = [line for line in self.memory.lines.values() if line.order in (order, to)]
+        assert sum(line.open for line in both) == open_before
+        assert sum(line.allocated for line in both) == allocated_before
+        if ready:
+            assert self.memory.orders[to].allocation_status is AllocationStatus.ALLOCATED
 
     def decide(self, order, operation, items=()):
         batch = self.memory.load(orders=[order], items=items)

@@ -29,7 +29,7 @@ from graphql.utilities import DangerousChangeType, ast_from_value
 from domain import errors as refusals
 from gql.api import create_schema
 from gql.errors import CODES, CONVERTERS, formatted
-from services import allocation, catalog, orders, reservations, runs, stock, supplies
+from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -65,9 +65,18 @@ REFUSALS_OF = {
         "OrderVersionConflict",
         "QuantityAlreadyShipped",
     ),
+    "splitOrder": (
+        "InvalidInput",
+        "IdempotencyKeyReused",
+        "NotFound",
+        "OrderAlreadyPlaced",
+        "OrderNotInState",
+        "OrderVersionConflict",
+    ),
     "finalizeOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState"),
     "voidOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState"),
     "allocateOrders": ("InvalidInput", "IdempotencyKeyReused"),
+    "saveAllocationRules": ("InvalidInput",),
     "startAllocationRun": ("InvalidInput", "IdempotencyKeyReused"),
     "cancelAllocationRun": ("NotFound",),
     "deallocateOrders": ("InvalidInput", "IdempotencyKeyReused"),
@@ -332,7 +341,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
     name = re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), mutation)
     (service,) = [
         getattr(module, name)
-        for module in (allocation, catalog, orders, reservations, runs, stock, supplies)
+        for module in (allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies)
         if hasattr(module, name)
     ]
     sentence = service.__doc__.partition("Raises")[2]

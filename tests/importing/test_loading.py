@@ -15,8 +15,11 @@ from dibs.importing.loading_stock import load_stock
 from dibs.importing.orders import read_orders
 from dibs.importing.refusals import ImportRefused
 from dibs.importing.stock import read_stock
-from domain.kinds import AllocationStatus, StockQuantity
+from domain.automation import AllocationRule
+from domain.kinds import AllocateWhen, AllocationStatus, StockQuantity
+from persistence import batches
 from persistence.tables import items, locations, stock_movements
+from services.automation import save_allocation_rules
 from services.catalog import save_items, save_locations
 from services.ports import OrderReference
 from tests.builders import (
@@ -370,3 +373,24 @@ async def test_stock_goes_in_by_batches_of_one_location(database, caller, tmp_pa
 
     assert (loaded.items_created, loaded.levels_changed) == (3, 6)
     assert seen == [(2, 6), (3, 6), (5, 6), (6, 6)]
+
+
+# ---------------------------------------------------------------- rules
+
+
+async def test_imported_orders_that_a_rule_allocates_at_once_are_allocated_also_where_they_have_many_skus(
+    database, caller, tmp_path, monkeypatch
+):
+    await a_catalog(database, caller, {(f"S{number}", "LEEDS"): 1 for number in range(8)})
+    monkeypatch.setattr(batches, "SKUS_MAX", 3)
+    rows = [f"O{number},S{number},1" for number in range(8)] + ["O8,S0,1"]
+    file = written(tmp_path, "\n".join(["order,sku,quantity", *rows, ""]))
+    await save_allocation_rules(database, [AllocationRule(name="all", when=AllocateWhen.AT_ONCE)])
+
+    loaded = await load_orders(database, caller, read_orders(file, default_channel="SHOP"))
+
+    assert (loaded.placed, loaded.lines) == (9, 9)
+    orders = [await imported(database, f"O{number}") for number in range(9)]
+    assert [await status_now(database, order) for order in orders] == [AllocationStatus.ALLOCATED] * 8 + [
+        AllocationStatus.COULD_NOT_ALLOCATE
+    ]

@@ -12,13 +12,16 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from domain.errors import DomainError, InsufficientStock, NotFound, ReservationEnded
-from domain.ids import KeyId, LineId, OrderId, ReservationId
+from domain.ids import KeyId, LineId, OrderId, ReservationId, Sku
 from domain.kinds import AdjustmentReason, StockQuantity, SupplyState
+from domain.orders import NewLine, NewOrder
 from persistence.database import PostgresDatabase, connect
 from services.callers import Caller
 from services.desk import Desk
-from services.ports import OrderFilter, SupplyFilter, SupplyView
+from services.orders import place_order
+from services.ports import OrderFilter, OrderReference, SupplyFilter, SupplyView
 from services.reservations import expire_reservations
+from services.splitting import SplitLine, SplitOrder, split_order
 from services.stock import AdjustedLine, AdjustStock, adjust_stock
 from tests.builders import (
     a_key,
@@ -172,6 +175,17 @@ async def buy(database: PostgresDatabase, caller: Caller, orders: Sequence[tuple
     return [after for one in await asyncio.gather(*map(task, orders)) for after in one]
 
 
+async def order_at_once(database: PostgresDatabase, caller: Caller, share: tuple[int, int]) -> list[OrderId]:
+    """Place orders of one chair through the process's own desk, so many at a time; the orders."""
+    process, count = share
+    desk = Desk(database)
+    news = [
+        NewOrder(channel="SHOP", number=f"{process}-{at}", lines=(NewLine(sku=Sku("CHAIR"), quantity=1),))
+        for at in range(count)
+    ]
+    return [done.order for done in await asyncio.gather(*(place_order(desk, caller, new, a_key()) for new in news))]
+
+
 async def pay_out(database: PostgresDatabase, caller: Caller, share: tuple[str, int]) -> int:
     """Take a unit off a level again and again, in several tasks; how often it was there."""
     sku, times = share
@@ -209,7 +223,9 @@ async def trade(database: PostgresDatabase, caller: Caller, share: tuple[int, fl
 
 async def do_place(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
     lines = [(sku, chance.randint(1, 3)) for sku in chance.choices(skus, k=chance.randint(1, 4))]
-    order = await placed(database, caller, lines, number=a_key(), priority=chance.randint(0, 1))
+    order = await placed(
+        database, caller, lines, number=a_key(), channel=chance.choice(("SHOP", "WEB")), priority=chance.randint(0, 1)
+    )
     if chance.random() < 0.7:
         await allocated(database, caller, order)
 
@@ -232,6 +248,14 @@ async def do_edit(database: PostgresDatabase, caller: Caller, chance: random.Ran
 
 async def do_void(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
     await voided(database, caller, (await some_orders(database, chance))[0])
+
+
+async def do_split(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    """By what is allocated, or by a unit of a line, whether there is one or not."""
+    (order, *_more) = await some_orders(database, chance)
+    lines = sorted(await lines_now(database, order), key=lambda line: line.open)
+    by = {"allocated": True} if chance.random() < 0.3 else {"lines": (SplitLine(line=lines[-1].id, quantity=1),)}
+    await split_order(Desk(database), caller, SplitOrder(order=OrderReference(id=order), **by), a_key())  # type: ignore[arg-type]
 
 
 async def do_receive(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
@@ -302,7 +326,8 @@ REFERENCES = [f"R{number}" for number in range(200)]
 """So few that two sometimes meet at one."""
 OFTEN = (do_place, do_allocate, do_adjust)
 SUPPLYING = (do_count, do_expect, do_send, do_receive_some, do_receive_some, do_end)
-DEEDS = (*OFTEN, *OFTEN, do_deallocate, do_edit, do_void, do_receive, do_reserve, *SUPPLYING)
+ORDERING = (do_deallocate, do_edit, do_split, do_split, do_void)
+DEEDS = (*OFTEN, *OFTEN, *ORDERING, do_receive, do_reserve, *SUPPLYING)
 
 
 async def some_supply(database: PostgresDatabase, chance: random.Random) -> SupplyView:

@@ -11,15 +11,23 @@ import pytest
 from sqlalchemy import event, text
 
 import persistence.batches
+from domain.automation import AllocationRule
+from domain.errors import OrderNotInState
 from domain.ids import ItemId
-from domain.kinds import AllocationStatus, ReservationState
+from domain.kinds import AllocateWhen, AllocationStatus, ReservationState
 from persistence.locks import lock_skus
 from persistence.verify import verify
+from services.automation import save_allocation_rules
+from services.desk import Desk
+from services.splitting import OrderSplit, SplitLine, SplitOrder, split_order
 from tests.builders import (
     a_catalog,
+    a_key,
     allocated,
+    by_id,
     cart_states,
     counted,
+    deallocated,
     edited,
     level_now,
     lines_now,
@@ -29,6 +37,7 @@ from tests.builders import (
     run_out,
     status_now,
     statuses_now,
+    voided,
 )
 from tests.conftest import Server
 from tests.persistence.racing import (
@@ -37,6 +46,7 @@ from tests.persistence.racing import (
     buy,
     check_out,
     end,
+    order_at_once,
     pay_out,
     processes,
     reserve,
@@ -61,6 +71,10 @@ def shared(orders: list) -> list[list]:
     return [pairs[process::PROCESSES] for process in range(PROCESSES)]
 
 
+async def item_now(database, sku: str) -> ItemId:
+    return (await database.read(lambda uow: uow.catalog.items_by_sku([sku])))[sku]
+
+
 async def deadlocks(engine) -> int:
     async with engine.connect() as connection:
         found = await connection.execute(
@@ -80,6 +94,34 @@ async def test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last
     assert Counter(after for one in answers for after in one) == {"ALLOCATED": 1, "COULD_NOT_ALLOCATE": 199}
     assert Counter(await statuses_now(database, *orders)) == {ALLOCATED: 1, COULD_NOT: 199}
     assert await quantities_now(database, "CHAIR") == (1, 1, 0, 0)
+
+
+async def test_of_two_hundred_orders_that_a_rule_allocates_at_once_in_four_processes_exactly_the_stock_is_sold(
+    database, caller, database_url, pool
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 40, ("CHAIR", "YORK"): 33})
+    await save_allocation_rules(database, [AllocationRule(name="all", when=AllocateWhen.AT_ONCE)])
+
+    placed_by = together(pool, order_at_once, database_url, *((process, 50) for process in range(PROCESSES)))
+
+    orders = [order for mine in placed_by for order in mine]
+    assert Counter(await statuses_now(database, *orders)) == {ALLOCATED: 73, COULD_NOT: 127}
+    assert await quantities_now(database, "CHAIR", "LEEDS") == (40, 40, 0, 0)
+    assert await quantities_now(database, "CHAIR", "YORK") == (33, 33, 0, 0)
+
+
+async def test_only_orders_that_a_rule_allocates_at_once_wait_for_who_works_on_their_skus(database, caller, engine):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    await save_allocation_rules(database, [AllocationRule(name="web", when=AllocateWhen.AT_ONCE, channels=("WEB",))])
+    async with engine.connect() as connection:
+        await lock_skus(connection, [await item_now(database, "CHAIR")])
+        shop = await placed(database, caller, {"CHAIR": 1}, channel="SHOP")
+        waiting = asyncio.create_task(placed(database, caller, {"CHAIR": 1}, channel="WEB"))
+        await asyncio.wait({waiting}, timeout=0.5)
+        assert not waiting.done()
+        await connection.rollback()
+
+    assert await statuses_now(database, shop, await waiting) == [UNALLOCATED, ALLOCATED]
 
 
 async def test_a_hundred_buyers_of_two_units_each_share_what_is_there_to_the_last_unit(
@@ -152,6 +194,7 @@ async def test_everything_at_once_for_a_while_breaks_no_invariant_and_deadlocks_
     for number in range(10):
         await placed(database, caller, {skus[number % 7]: 2, skus[(number * 3 + 1) % 7]: 1}, number=f"first {number}")
 
+    await save_allocation_rules(database, [AllocationRule(name="web", when=AllocateWhen.AT_ONCE, channels=("WEB",))])
     deadlocks_before = await deadlocks(engine)
 
     done = sum(together(pool, trade, database_url, *[(seed, 4.0, skus) for seed in range(PROCESSES)]), Counter())
@@ -180,6 +223,35 @@ async def test_a_run_takes_the_sku_that_an_edit_adds_before_it_has_the_locks(dat
     assert taken == [1, 2, 2]  # the run, the edit in between, the run again
     assert [(line.quantity, line.allocated) for line in outcome.lines] == [(1, 1), (1, 1)]
     assert await status_now(database, order) is ALLOCATED
+
+
+async def test_whatever_a_split_races_with_every_claim_has_one_holder_and_no_unit_is_lost(database, caller, databases):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 60})
+    orders = [await placed(database, caller, {"CHAIR": 6}) for _ in range(16)]
+    await allocated(database, caller, *orders)
+
+    async def split(order, line):
+        command = SplitOrder(order=by_id(order), lines=(SplitLine(line=line, quantity=4),))
+        return await split_order(Desk(databases()), caller, command, a_key())
+
+    lines = [(await lines_now(database, order))[0].id for order in orders]
+    rivals = [
+        deed(databases(), caller, order)
+        for deed, order in zip([voided, allocated, deallocated] * 6, orders, strict=False)
+    ]
+    rivals += [counted(databases(), caller, {"CHAIR": units}) for units in (20, 55, 3, 60)]
+
+    done = await asyncio.gather(*map(split, orders, lines), *rivals, return_exceptions=True)
+
+    refused = [one for one in done if isinstance(one, Exception)]
+    assert {type(one) for one in refused} <= {OrderNotInState}
+    splits = {one.order: one.split for one in done if isinstance(one, OrderSplit)}
+    assert len(splits) == 16 - len(refused)
+    for order, part in splits.items():
+        kept, moved = await lines_now(database, order), await lines_now(database, part)
+        assert sum(line.quantity for line in (*kept, *moved)) == 6
+    on_hand, committed, available, _ = await quantities_now(database, "CHAIR")
+    assert available == max(0, on_hand - committed)
 
 
 async def test_two_stock_changes_that_flag_one_order_at_once_make_two_versions_of_it(database, caller):

@@ -7,10 +7,24 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.automation import AllocationRule
 from domain.ids import Sku
+from domain.kinds import AllocateWhen
 from domain.orders import NewLine, NewOrder
+from services.automation import save_allocation_rules
 from services.orders import place_orders
-from tests.builders import a_catalog, allocated, counted, deallocated, edited, lines_now, placed, received, voided
+from tests.builders import (
+    a_catalog,
+    allocated,
+    counted,
+    deallocated,
+    edited,
+    lines_now,
+    placed,
+    received,
+    statuses_now,
+    voided,
+)
 
 SKUS = [f"S{number:02}" for number in range(20)]
 MANY = 50
@@ -55,6 +69,20 @@ async def test_placing_fifty_orders_of_twenty_lines_takes_as_many_statements_as_
 
     assert for_many == for_one
     assert 5 <= len(for_one) <= 12
+
+
+async def test_placing_and_allocating_fifty_orders_at_once_takes_as_many_statements_as_one_of_one(
+    engine, database, caller, stocked
+):
+    await save_allocation_rules(database, [AllocationRule(name="all", when=AllocateWhen.AT_ONCE)])
+    with statements(engine) as for_one:
+        await place(database, caller, 1, 1, "A")
+    with statements(engine) as for_many:
+        orders = await place(database, caller, MANY, len(SKUS), "B")
+
+    assert set(await statuses_now(database, *orders)) == {"ALLOCATED"}
+    assert for_many == for_one
+    assert len(for_one) <= 16
 
 
 async def test_a_run_over_fifty_orders_of_twenty_lines_takes_as_many_statements_as_one_of_one(

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domain.automation import AllocationRule
 from domain.ids import KeyId
-from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, ReservationState
+from domain.kinds import AllocateWhen, AllocationSequence, AllocationStatus, OrderStatus, ReservationState
 from persistence.database import PostgresDatabase, connect
 from persistence.verify import INVARIANTS, verify
+from services.automation import save_allocation_rules
 from services.callers import Caller
 from services.catalog import save_items
 from services.ports import OrderFilter
@@ -75,6 +77,8 @@ async def make_a_world(url: str) -> None:
     await edited(database, caller, partial, quantities={line.id: 12})
     await counted(database, caller, {"CHAIR": 3})
     await some_carts(database, caller)
+    later = AllocationRule(name="later", when=AllocateWhen.ON_SCHEDULE, every_minutes=5, channels=("NOBODY",))
+    await save_allocation_rules(database, [AllocationRule(name="never", when=AllocateWhen.NEVER), later])
     await start_allocation_run(database, caller, A_DRY_RUN, a_key())
     while await database.run(advance_a_run):
         pass
@@ -537,6 +541,50 @@ BREAKAGES = {
     "a draft holds an allocation": (
         (f"UPDATE orders SET status = 'DRAFT' WHERE id = {STRONG}",),
         {"I15-allocated"},
+    ),
+    "a schedule waits for an order that a run has looked at": (
+        (
+            *without("orders", "a_schedule_ends_when_a_run_looks_at_the_order"),
+            f"UPDATE orders SET allocate_after = now() WHERE id = {STRONG}",
+        ),
+        {"I15-scheduled"},
+    ),
+    "an order was split off a younger one": (
+        (f"UPDATE orders SET split_from = (SELECT max(id) FROM orders) WHERE id = {STRONG}",),
+        {"I15-split"},
+    ),
+    "an order was split off one of another channel": (
+        (
+            "INSERT INTO channels (code, name) VALUES ('OTHER', 'Other')",
+            """UPDATE orders SET channel_id = (SELECT max(id) FROM channels), split_from = (SELECT min(id) FROM orders)
+                WHERE id = (SELECT max(id) FROM orders)""",
+        ),
+        {"I15-split"},
+    ),
+    "rules with a hole in their sequence": (
+        ("UPDATE allocation_rules SET position = 7 WHERE position = 1",),
+        {"I15-rules"},
+    ),
+    "a schedule that never comes": (
+        (
+            *without("allocation_rules", "only_a_schedule_has_minutes"),
+            "UPDATE allocation_rules SET every_minutes = NULL",
+        ),
+        {"I15-rules"},
+    ),
+    "a rule that does something unknown": (
+        (
+            *without("allocation_rules", "only_a_schedule_has_minutes"),
+            "UPDATE allocation_rules SET allocate_when = 'SOMETIMES' WHERE position = 0",
+        ),
+        {"I15-rules"},
+    ),
+    "a rule whose value has no currency": (
+        (
+            *without("allocation_rules", "a_value_has_a_currency"),
+            "UPDATE allocation_rules SET value_from = 1 WHERE position = 0",
+        ),
+        {"I15-rules"},
     ),
     "a void order has something open": (
         ("UPDATE order_lines SET canceled = 0 WHERE canceled > 0",),

@@ -124,8 +124,28 @@ async def test_o4_voiding_gives_back_what_was_set_aside_and_its_history_stays_re
     assert (last.before, last.after, last.cause) == (ALLOCATED, None, AllocationCause.CANCELED)
 
 
-async def test_o7_growing_an_allocated_line_makes_it_partially_allocated_until_the_next_run(database, caller):
-    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
+async def test_o7_what_an_edit_adds_to_an_allocated_order_is_asked_for_in_the_same_transaction(
+    database, caller, engine
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5, ("TABLE", "LEEDS"): 5})
+    order = await placed(database, caller, {"CHAIR": 2})
+    await allocated(database, caller, order)
+    (line,) = await lines_now(database, order)
+
+    await edited(database, caller, order, quantities={line.id: 4}, added={"TABLE": 1})
+
+    assert await status_now(database, order) is ALLOCATED
+    assert [line.allocated for line in await lines_now(database, order)] == [4, 1]
+    assert await quantities_now(database, "CHAIR") == (5, 4, 1, 0)
+    assert len(await events_now(engine, AllocationStatusChanged)) == 1
+    last = (await events_now(engine, OrderChanged))[-1]
+    assert (last.order_version, last.changes) == (3, (OrderChange.EDITED, OrderChange.ALLOCATIONS_CHANGED))
+
+
+async def test_o7_what_an_edit_adds_and_is_not_there_makes_an_allocated_order_partially_allocated(
+    database, caller, engine
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
     order = await placed(database, caller, {"CHAIR": 2})
     await allocated(database, caller, order)
     (line,) = await lines_now(database, order)
@@ -133,22 +153,35 @@ async def test_o7_growing_an_allocated_line_makes_it_partially_allocated_until_t
     await edited(database, caller, order, quantities={line.id: 4})
 
     assert await status_now(database, order) is PARTIALLY
-    (outcome,) = await allocated(database, caller, order)
-    assert [(one.quantity, one.allocated) for one in outcome.lines] == [(2, 2)]
-    assert await status_now(database, order) is ALLOCATED
-    assert await quantities_now(database, "CHAIR") == (5, 4, 1, 0)
+    assert await quantities_now(database, "CHAIR") == (3, 3, 0, 0)
+    last = (await events_now(engine, AllocationStatusChanged))[-1]
+    assert (last.before, last.after, last.cause) == (ALLOCATED, PARTIALLY, AllocationCause.EDITED)
 
 
-async def test_o7_an_added_item_makes_an_allocated_order_partially_allocated_until_the_next_run(database, caller):
-    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5, ("TABLE", "LEEDS"): 5})
-    order = await placed(database, caller, {"CHAIR": 2})
+async def test_o7_an_order_that_ships_complete_keeps_what_it_has_where_the_addition_is_not_all_there(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    order = await placed(database, caller, {"CHAIR": 2}, policy=ShippingPolicy.SHIP_COMPLETE)
     await allocated(database, caller, order)
+    (line,) = await lines_now(database, order)
 
-    await edited(database, caller, order, added={"TABLE": 1})
+    await edited(database, caller, order, quantities={line.id: 4})
 
     assert await status_now(database, order) is PARTIALLY
-    await allocated(database, caller, order)
-    assert await status_now(database, order) is ALLOCATED
+    assert await quantities_now(database, "CHAIR") == (3, 2, 1, 0)
+
+
+async def test_o7_an_edit_asks_for_nothing_where_the_order_did_not_have_everything(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    untouched, short = [await placed(database, caller, {"CHAIR": 2}) for _ in range(2)]
+    await allocated(database, caller, short)
+    await received(database, caller, {"CHAIR": 9})
+
+    for order in (untouched, short):
+        (line,) = await lines_now(database, order)
+        await edited(database, caller, order, quantities={line.id: 3})
+
+    assert await statuses_now(database, untouched, short) == [UNALLOCATED, PARTIALLY]
+    assert await quantities_now(database, "CHAIR") == (10, 1, 9, 0)
 
 
 async def test_o8_received_stock_makes_a_new_run_meaningful(database, caller):

@@ -198,7 +198,7 @@ async def test_edits_that_come_together_build_on_each_other(database, caller, de
     now = await order_now(database, order)
     assert (now.priority, now.tags, now.version, now.allocation_status) == (4, ("a",), 3, PARTIALLY)
     lines = await lines_now(database, order)
-    assert [(one.quantity, one.allocated) for one in lines] == [(1, 1), (2, 0), (1, 0)]
+    assert [(one.quantity, one.allocated) for one in lines] == [(1, 1), (2, 1), (1, 0)]
 
 
 async def test_orders_of_one_number_that_come_together_are_placed_once(database, caller, desk):

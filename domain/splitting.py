@@ -1,0 +1,83 @@
+"""Divide an order in two: open units go to an order of their own, with what is set aside for them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from domain import ordering
+from domain.allocation import Claim
+from domain.batch import Batch
+from domain.errors import NotFound, OrderNotInState
+from domain.ids import AllocationId, LineId, OrderId
+from domain.orders import EDITABLE, NewOrder, OrderLine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """`quantity` open units of a line, for the line of the new order with this id."""
+
+    line: LineId
+    quantity: int
+    to: LineId
+
+
+def require_parts(batch: Batch, order: OrderId, lines: Sequence[LineId]) -> None:
+    """Raises OrderNotInState, and NotFound for lines of other orders."""
+    if batch.orders[order].status not in EDITABLE:
+        raise OrderNotInState(order=order, allowed=EDITABLE)
+    own = {line.id for line in batch.lines_of(order)}
+    strangers = tuple(line for line in lines if line not in own)
+    if strangers:
+        raise NotFound(references=strangers)
+
+
+def ready_to_ship(batch: Batch, order: OrderId) -> Mapping[LineId, int]:
+    """What is set aside for each line and has stock behind it."""
+    lines = batch.lines_of(order)
+    return {line.id: line.allocated - line.overallocated for line in lines if line.allocated > line.overallocated}
+
+
+def split(batch: Batch, order: OrderId, to: OrderId, new: NewOrder, parts: Sequence[Part]) -> None:
+    """Move the parts into a new order, which has a line for each of them, in the same sequence.
+
+    A part takes along what is set aside for its line: units with stock behind them first, and of those the oldest. The
+    claims change hands without being given back, so nobody can come between, and they stay as old as they are.
+
+    The old line's quantity falls by the part. A line of which nothing would remain keeps its quantity, and the part
+    counts as canceled there: a line has a quantity, and its history stays readable.
+    """
+    lines = [batch.lines[part.line] for part in parts]
+    items = {line.sku: line.item for line in lines}
+    ordering.place(batch, to, [part.to for part in parts], items, new)
+    for part, line in zip(parts, lines, strict=True):
+        batch.change_line(replace(batch.lines[part.to], looked_at=line.looked_at))
+        _hand_over(batch, part)
+        batch.change_line(_without(batch.lines[part.line], part.quantity))
+    batch.split_off(order, to)
+
+
+def _hand_over(batch: Batch, part: Part) -> None:
+    """Each claim that is concerned goes whole, and what is too much of it comes back: so what comes back is weaker."""
+    for claim, units in _taken_along(batch, part):
+        batch.hand_over(claim, part.to, claim.quantity)
+        if units < claim.quantity:
+            batch.hand_over(batch.claims[claim.id], part.line, claim.quantity - units)
+
+
+def _taken_along(batch: Batch, part: Part) -> list[tuple[Claim, int]]:
+    """The units of each claim that go with the part: those with stock behind them first, and of those the oldest."""
+    claims = [claim for claim in batch.claims_of(batch.lines[part.line].order) if claim.line == part.line]
+    missing = part.quantity
+    units: Counter[AllocationId] = Counter()
+    for backed in (True, False):
+        for claim in claims:
+            there = claim.quantity - claim.overallocated if backed else claim.overallocated
+            units[claim.id] += min(missing, there)
+            missing -= min(missing, there)
+    return [(claim, units[claim.id]) for claim in claims if units[claim.id]]
+
+
+def _without(line: OrderLine, units: int) -> OrderLine:
+    if line.quantity > units:
+        return replace(line, quantity=line.quantity - units)
+    return replace(line, canceled=line.canceled + units)

@@ -1,0 +1,141 @@
+"""Split an order: what is ready can be shipped, and the rest waits on its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, ClassVar
+
+from domain import checks, ordering, splitting
+from domain.batch import Batch, Changes
+from domain.checks import Problems
+from domain.errors import NotFound, OrderAlreadyPlaced
+from domain.ids import LineId, OrderId
+from domain.orders import NewLine, NewOrder
+from domain.splitting import Part
+from services.callers import Caller
+from services.performing import Known, Needs, Performer
+from services.ports import OrderReference
+from services.references import checked_reference
+
+BY = ("input", "by")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSplit:
+    """The order that was split, and the new one."""
+
+    order: OrderId
+    split: OrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitLine:
+    """Open units of a line that go to the new order."""
+
+    line: LineId
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitOrder:
+    """Divide an order by `lines`, or by what is `allocated`; one of the two. `number` None: the first that is free."""
+
+    mutation: ClassVar[str] = "splitOrder"
+    outcome_type: ClassVar[Any] = OrderSplit
+    order: OrderReference
+    expected_version: int | None = None
+    number: str | None = None
+    lines: tuple[SplitLine, ...] | None = None
+    allocated: bool | None = None
+
+    def needs(self) -> Needs:
+        # Alone, so that the lines and numbers that were read are those that are there when it decides.
+        return Needs(
+            orders=(self.order,), new_orders=1, copies_lines=True, views=True, beside=self.number or "", alone=True
+        )
+
+    def decide(self, batch: Batch, known: Known) -> OrderSplit:
+        (order,) = known.orders
+        if order is None:
+            raise NotFound(references=(str(self.order),))
+        splitting.require_parts(batch, order, [line.line for line in self.lines or ()])
+        ordering.expect_version(batch, order, self.expected_version)
+        number = self._number(known, known.views[order].number)
+        quantities = self._quantities(batch, order)
+        (split,) = known.order_ids
+        parts = [
+            Part(line=line, quantity=units, to=to)
+            for (line, units), to in zip(quantities.items(), known.line_ids, strict=False)
+        ]
+        splitting.split(batch, order, split, _new_order(known, order, number, parts), parts)
+        return OrderSplit(order=order, split=split)
+
+    def conclude(self, outcome: OrderSplit, _: Changes) -> OrderSplit:
+        return outcome
+
+    def _number(self, known: Known, number: str) -> str:
+        if self.number is not None:
+            if self.number in known.beside:
+                raise OrderAlreadyPlaced(order=known.beside[self.number])
+            return self.number
+        free = next(f"{number}-{suffix}" for suffix in count(1) if f"{number}-{suffix}" not in known.beside)
+        if len(free) > checks.CODE_LENGTH_MAX:
+            problems = Problems()
+            problems.add(("input", "number"), "REQUIRED", "The order's number is too long for a suffix: give one.")
+            problems.refuse()
+        return free
+
+    def _quantities(self, batch: Batch, order: OrderId) -> Mapping[LineId, int]:
+        """Open units of each line that go. Raises InvalidInput where it is nothing, everything, or too many."""
+        problems = Problems()
+        if self.lines is None:
+            quantities = splitting.ready_to_ship(batch, order)
+            if not quantities:
+                problems.add((*BY, "allocated"), "NOTHING_TO_SPLIT", "Nothing is set aside for this order.")
+        else:
+            quantities = {line.line: line.quantity for line in self.lines}
+            for index, line in enumerate(self.lines):
+                open_units = batch.lines[line.line].open
+                if line.quantity > open_units:
+                    at = (*BY, "lines", str(index), "quantity")
+                    problems.add(at, "OUT_OF_RANGE", f"{open_units:,} units of this line are open.")
+        if sum(quantities.values()) >= sum(line.open for line in batch.lines_of(order)) and not problems.found:
+            problems.add(BY, "NOTHING_LEFT", "This is all that is open: leave something in the order.")
+        problems.refuse()
+        return quantities
+
+
+async def split_order(performer: Performer, caller: Caller, command: SplitOrder, key: str) -> OrderSplit:
+    """Divide an order in two.
+
+    Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderAlreadyPlaced, OrderNotInState, OrderVersionConflict.
+    """
+    problems = Problems()
+    order = checked_reference(problems, command.order, ("input", "order"))
+    number = None if command.number is None else problems.code(command.number, ("input", "number"))
+    if command.lines is not None:
+        problems.size(len(command.lines), (*BY, "lines"), checks.ORDER_LINES_MAX)
+        problems.distinct((line.line for line in command.lines), (*BY, "lines"), "Each line may stand here once.")
+        for index, line in enumerate(command.lines):
+            at = (*BY, "lines", str(index), "quantity")
+            problems.whole(line.quantity, at, 1, checks.ORDER_QUANTITY_MAX)
+    elif not command.allocated:
+        problems.add((*BY, "allocated"), "OUT_OF_RANGE", "This may only be true: name lines otherwise.")
+    problems.refuse()
+    return await performer.perform(caller, replace(command, order=order, number=number), key)
+
+
+def _new_order(known: Known, order: OrderId, number: str, parts: list[Part]) -> NewOrder:
+    view = known.views[order]
+    lines = [(known.lines[part.line], part.quantity) for part in parts]
+    return NewOrder(
+        channel=view.channel,
+        number=number,
+        lines=tuple(
+            NewLine(sku=line.sku, quantity=units, unit_price=line.price, reference=line.reference)
+            for line, units in lines
+        ),
+        status=view.status,
+        terms=view.terms,
+        placed_at=view.placed_at,
+    )
