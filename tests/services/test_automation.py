@@ -34,6 +34,7 @@ from tests.builders import (
     placed,
     quantities_now,
     received,
+    reserved,
     status_now,
     statuses_now,
     voided,
@@ -219,6 +220,32 @@ async def test_orders_that_are_placed_together_get_the_stock_in_the_sequence_in_
     assert desk.batches == 1
     assert await statuses_now(database, *(one.order for one in done)) == [ALLOCATED] * 100 + [COULD_NOT] * 50
     assert await quantities_now(database, "CHAIR") == (100, 100, 0, 0)
+
+
+async def test_an_order_that_takes_a_cart_over_is_allocated_the_rest_at_once_and_keeps_what_the_cart_held(
+    database, caller, engine
+):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
+    await save_allocation_rules(database, [EVERYTHING, LATER])
+    carts = [await reserved(database, caller, {"CHAIR": 1}) for _ in range(2)]
+
+    whole = await placed(database, caller, {"CHAIR": 3}, reservation=carts[0])
+    short = await placed(database, caller, {"CHAIR": 3}, reservation=carts[1], policy=ShippingPolicy.SHIP_COMPLETE)
+
+    assert await statuses_now(database, whole, short) == [ALLOCATED, PARTIALLY]
+    assert await quantities_now(database, "CHAIR") == (5, 4, 1, 0)
+    assert {(await order_now(database, order)).version for order in (whole, short)} == {1}
+
+
+async def test_a_schedule_is_not_for_an_order_that_a_cart_has_given_units(database, caller, engine):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 5})
+    await save_allocation_rules(database, [LATER])
+    cart = await reserved(database, caller, {"CHAIR": 1})
+
+    order = await placed(database, caller, {"CHAIR": 3}, reservation=cart)
+
+    assert await status_now(database, order) is PARTIALLY
+    assert await scheduled_for(engine) == {order: None}
 
 
 async def test_a_refused_order_takes_nothing_from_the_others_of_its_batch(database, caller):
