@@ -145,6 +145,7 @@ supplies = Table(
     CheckConstraint("(kind = 'TRANSFER') = (from_location_id IS NOT NULL)", name="a_transfer_comes_from_somewhere"),
     CheckConstraint("from_location_id <> location_id", name="a_transfer_goes_somewhere_else"),
     Index(None, "expected_at", "id"),
+    Index(None, "state", "expected_at", "id"),
 )
 
 supply_lines = Table(

@@ -33,16 +33,19 @@ class SupplyDone:
 
 
 class _SupplyCommand:
+    outcome_type: ClassVar[Any] = SupplyDone
+
+    def conclude(self, outcome: SupplyDone, _: Changes) -> SupplyDone:
+        return outcome
+
+
+class _ChangeOfSupply(_SupplyCommand):
     """About a supply that is there already."""
 
-    outcome_type: ClassVar[Any] = SupplyDone
     supply: SupplyReference
 
     def needs(self) -> Needs:
         return Needs(supplies=(self.supply,), queue=True, alone=True)
-
-    def conclude(self, outcome: SupplyDone, _: Changes) -> SupplyDone:
-        return outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +139,7 @@ class ReceiveSupply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RescheduleSupply(_SupplyCommand):
+class RescheduleSupply(_ChangeOfSupply):
     """It comes at another time."""
 
     mutation: ClassVar[str] = "rescheduleSupply"
@@ -150,7 +153,7 @@ class RescheduleSupply(_SupplyCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelSupply(_SupplyCommand):
+class CancelSupply(_ChangeOfSupply):
     """What has not come will not come; what is in transit is back where it was sent from."""
 
     mutation: ClassVar[str] = "cancelSupply"
@@ -164,7 +167,7 @@ class CancelSupply(_SupplyCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CloseSupply(_SupplyCommand):
+class CloseSupply(_ChangeOfSupply):
     """Nothing more is waited for; what is in transit is lost."""
 
     mutation: ClassVar[str] = "closeSupply"

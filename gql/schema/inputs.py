@@ -102,9 +102,9 @@ class EventFilter:
     types: list[str] | None = _("Of one of these types, such as OrderChanged.", default=UNSET)
     orders: list[strawberry.ID] | None = _("About one of these orders.", default=UNSET)
     channels: list[str] | None = _("About an order from one of these channels, by code.", default=UNSET)
-    skus: list[str] | None = _("About one of these SKUs, or a line of an order with one.", default=UNSET)
+    skus: list[str] | None = _("About one of these SKUs, or an order or a supply with a line of one.", default=UNSET)
     locations: list[str] | None = _(
-        "About stock there, or an order that held or holds a claim there, by code.", default=UNSET
+        "About stock or a supply there, or an order that held or holds a claim there, by code.", default=UNSET
     )
     occurred_from: datetime | None = _("That happened at this moment or later.", default=UNSET)
     occurred_before: datetime | None = _("That happened before this moment.", default=UNSET)

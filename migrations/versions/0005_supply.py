@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("reference", name=op.f("supplies_reference_key")),
     )
     op.create_index(op.f("supplies_expected_at_id_idx"), "supplies", ["expected_at", "id"], unique=False)
+    op.create_index(op.f("supplies_state_expected_at_id_idx"), "supplies", ["state", "expected_at", "id"], unique=False)
     op.create_table(
         "supply_lines",
         sa.Column("supply_id", sa.BigInteger(), nullable=False),

@@ -18,9 +18,11 @@ from domain.errors import (
     QuantityAlreadyShipped,
     Shortage,
     StockLevelConflict,
+    SupplyAlreadyExpected,
+    SupplyNotInState,
 )
-from domain.ids import ItemId, LineId, LocationId, OrderId, Sku
-from domain.kinds import AdjustmentReason, AllocationStatus, OrderStatus
+from domain.ids import ItemId, LineId, LocationId, OrderId, Sku, SupplyId
+from domain.kinds import AdjustmentReason, AllocationStatus, OrderStatus, SupplyState
 from domain.orders import NewLine, NewOrder
 from domain.stocking import StockOutcome
 from services.allocation import (
@@ -35,6 +37,7 @@ from services.desk import Desk
 from services.orders import EditOrder, OrderDone, edit_order, finalize_order, place_order, void_order
 from services.outcomes import from_json, to_json
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
+from services.supplies import SupplyDone
 from tests.builders import (
     a_catalog,
     a_key,
@@ -207,6 +210,8 @@ OUTCOMES = [
     OrderDone(order=OrderId(5)),
     StockOutcome(levels=((ItemId(1), LocationId(2)), (ItemId(3), LocationId(2)))),
     StockOutcome(levels=(), overallocated=(OrderId(4), OrderId(2))),
+    StockOutcome(levels=(), supply=SupplyId(7), superseded=(Sku("CHAIR"),)),
+    SupplyDone(supply=SupplyId(7)),
     RunOutcome(
         results=(
             OrderOutcome(
@@ -235,6 +240,8 @@ REFUSALS = [
     OrderVersionConflict(order=OrderId(3)),
     QuantityAlreadyShipped(order=OrderId(3), lines=(LineId(1), LineId(2))),
     StockLevelConflict(levels=((ItemId(1), LocationId(2)),)),
+    SupplyAlreadyExpected(supply=SupplyId(7)),
+    SupplyNotInState(supply=SupplyId(7), allowed=(SupplyState.EXPECTED,)),
     InsufficientStock(
         shortages=(
             Shortage(sku=Sku("CHAIR"), location=LocationId(1), requested=3, on_hand=2, available=1),
@@ -260,3 +267,11 @@ def test_a_refusal_that_is_kept_comes_back_from_json_as_it_was(refusal):
 
     assert type(back) is type(refusal)
     assert vars(back) == vars(refusal)
+
+
+def test_an_outcome_that_an_older_release_has_kept_is_read_without_what_came_later():
+    kept = {"levels": [[1, 2]], "overallocated": [3]}
+
+    assert from_json(StockOutcome, kept) == StockOutcome(
+        levels=((ItemId(1), LocationId(2)),), overallocated=(OrderId(3),)
+    )
