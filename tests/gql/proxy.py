@@ -36,6 +36,9 @@ class Proxy:
         self._swallowed |= self._writers
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # it was accepted while the road was being closed
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task
         self._tasks.add(task)
