@@ -1,9 +1,9 @@
 # Every command sets itself up: a stamp in .venv says which lock it was installed from.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := bench dibs docs domain gql migrations persistence services tests workers
+SOURCES := bench dibs docs domain gql migrations persistence proof services tests workers
 
-.PHONY: help setup run test check lock explorer clean
+.PHONY: help setup run test check twins lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -22,6 +22,9 @@ check: .venv/.dev      ## style, types, import rules, printed schema
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dibs schema | diff -u gql/schema/schema.graphql - || { echo "the schema has changed: review it, then '$(BIN)/dibs schema > gql/schema/schema.graphql'"; exit 1; }
+
+twins: .venv/.dev      ## put naive mistakes into a copy of the code, and see the tests catch them (minutes)
+	$(BIN)/python -m proof.twins $(ARGS)
 
 lock:                  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt
