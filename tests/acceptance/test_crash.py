@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,61 +13,17 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from tests.acceptance.clients import Client, connected, named
 from tests.acceptance.processes import KEY, SECONDS_MAX, Serving, dibs, has_traceback, serving
-from tests.builders import a_key
 
 SKUS = [f"SKU-{number:02}" for number in range(12)]
 ORDERS = 48
 ANSWERS_BEFORE_THE_KILL = 60
 
-MUTATIONS = {
-    "receiveStock": "... on StockSuccess { levels { id } }",
-    "placeOrder": "... on PlaceOrderSuccess { order { id } } ... on OrderAlreadyPlaced { order { id } }",
-    "allocateOrders": "... on AllocateOrdersSuccess { results { index before after lines { sku allocated } } }",
-    "deallocateOrders": "... on DeallocateOrdersSuccess { results { index before after lines { sku quantity } } }",
-}
-
-
-@dataclass
-class Request:
-    """What a client meant, written down before it was sent, and what it was told."""
-
-    mutation: str
-    input: dict[str, Any]
-    answer: Any = None
-
-
-@dataclass
-class Client:
-    """Sends mutations; whatever it is told, or not told, is on its list."""
-
-    address: str
-    requests: list[Request] = field(default_factory=list)
-
-    async def send(self, http: httpx.AsyncClient, request: Request) -> Any:
-        kind = request.mutation[0].upper() + request.mutation[1:]
-        document = f"""mutation ($input: {kind}Input!) {{
-            {request.mutation}(input: $input) {{ __typename {MUTATIONS[request.mutation]} }} }}"""
-        response = await http.post(self.address, json={"query": document, "variables": {"input": request.input}})
-        answer = response.json()
-        assert "errors" not in answer, answer
-        return answer["data"][request.mutation]
-
-    async def do(self, http: httpx.AsyncClient, mutation: str, **fields: Any) -> Any:
-        request = Request(mutation, fields | {"idempotencyKey": a_key()})
-        self.requests.append(request)
-        request.answer = await self.send(http, request)
-        return request.answer
-
-
-def named(number: int) -> dict[str, Any]:
-    return {"number": {"channel": "SHOP", "number": str(number)}}
-
 
 async def work(client: Client, start: int) -> None:
     """Place, allocate, deallocate and receive, until the server is gone."""
-    timeout = httpx.Timeout(SECONDS_MAX)
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, timeout=timeout) as http:
+    async with connected() as http:
         number = start
         while True:
             number += 4
@@ -136,8 +91,8 @@ async def the_log(http: httpx.AsyncClient, address: str) -> list[dict[str, Any]]
 
 async def afterwards(server: Serving, client: Client, seen: list[dict[str, Any]], start: str) -> None:
     """Every request's outcome is found by its key, and the subscriber has missed nothing."""
-    client.address = server.address
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, timeout=SECONDS_MAX) as http:
+    client.addresses = [server.address]
+    async with connected() as http:
         told = [await client.send(http, request) for request in client.requests]
         again = [await client.send(http, request) for request in client.requests]
         log = await the_log(http, server.address)
@@ -159,9 +114,9 @@ async def afterwards(server: Serving, client: Client, seen: list[dict[str, Any]]
 
 def test_a_server_that_is_killed_in_the_middle_of_its_work_loses_and_doubles_nothing(tmp_path: Path):
     data = tmp_path / ".dibs"
-    client, seen = Client(""), []
+    client, seen = Client([]), []
     with serving(tmp_path, "--data", data, DIBS_ADMIN_KEY=KEY) as server:
-        client.address = server.address
+        client.addresses = [server.address]
         set_up = """mutation ($items: [ItemInput!]!, $stock: ReceiveStockInput!) {
           saveItems(input: {items: $items}) { __typename }
           saveLocations(input: {locations: [{code: "LEEDS", name: "Leeds"}]}) { __typename }
