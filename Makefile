@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := bench dibs docs domain gql migrations persistence proof services tests workers
 
-.PHONY: help setup run test check twins lock explorer clean
+.PHONY: help setup run test check twins hammer lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -25,6 +25,10 @@ check: .venv/.dev      ## style, types, import rules, printed schema
 
 twins: .venv/.dev      ## put naive mistakes into a copy of the code, and see the tests catch them (minutes)
 	$(BIN)/python -m proof.twins $(ARGS)
+
+hammer: .venv/.dev     ## everything at once in several processes, and what breaks others at full size (minutes)
+	$(BIN)/python -m proof.hammer $(ARGS)
+	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/acceptance/test_peers.py
 
 lock:                  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt

@@ -24,7 +24,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from persistence.embedded import embedded_server
+from proof import ground
 from proof.naive import TWINS, Twin
 
 ROOT = Path(__file__).parents[1]
@@ -64,12 +64,12 @@ class NoFit(Exception):
 def main() -> int:
     """Exit status: 0 where every twin that was run is caught."""
     arguments = _arguments()
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = ground.console()
     chosen = [twin for twin in TWINS if _is_chosen(twin, arguments.words)]
-    with _server(arguments.database_url) as url, _copy_of(arguments.root) as tree:
+    with ground.server(arguments.database_url) as url, _copy_of(arguments.root) as tree:
         healthy = _run(tree, url, sorted({test for twin in chosen for test in twin.tests}), stop_at_first=False)
         if healthy.code != PASSED:
-            console.print(healthy.output, markup=False, highlight=False)
+            console.print(healthy.output, markup=False)
             console.print("Without any change these tests do not pass: they can prove nothing.")
             return 1
         console.print(f"Untouched, the tests pass ({healthy.seconds:.0f} s).")
@@ -92,19 +92,6 @@ def _arguments() -> argparse.Namespace:
 
 def _is_chosen(twin: Twin, words: Sequence[str]) -> bool:
     return not words or any(re.search(rf"\b{re.escape(word)}", twin.name) for word in words)
-
-
-@contextmanager
-def _server(url: str | None) -> Iterator[str]:
-    """One server for all runs: starting it is most of what a small run costs."""
-    if url:
-        yield url
-        return
-    with (
-        tempfile.TemporaryDirectory(prefix="dibs-twins-") as folder,
-        embedded_server(Path(folder) / ".dibs", say=lambda _: None) as embedded,
-    ):
-        yield embedded.url
 
 
 @contextmanager
