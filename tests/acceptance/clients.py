@@ -19,6 +19,7 @@ MUTATIONS = {
     "placeOrder": "... on PlaceOrderSuccess { order { id } } ... on OrderAlreadyPlaced { order { id } }",
     "allocateOrders": "... on AllocateOrdersSuccess { results { index before after lines { sku allocated } } }",
     "deallocateOrders": "... on DeallocateOrdersSuccess { results { index before after lines { sku quantity } } }",
+    "startAllocationRun": "... on StartAllocationRunSuccess { run { id } }",
     "voidOrder": "... on VoidOrderSuccess { order { id } } ... on OrderNotInState { order { id } }",
 }
 """What is asked of each answer: nothing in it may change when the same key is sent again."""

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -15,13 +14,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from persistence.database import connect
-from persistence.verify import verify
 from tests.acceptance.clients import LEVELS, Client, at_once, connected
 from tests.acceptance.processes import KEY, Serving, has_traceback, serving
 from tests.conftest import PREFIX, Server
+from tests.persistence.verified import verified
+from tests.sizes import FULL
 
-FULL = os.environ.get("DIBS_PROOF") == "full"
 SET_UP = """mutation ($items: [ItemInput!]!, $stock: ReceiveStockInput!) {
     saveItems(input: {items: $items}) { __typename }
     saveLocations(input: {locations: [{code: "LEEDS", name: "Leeds"}]}) { __typename }
@@ -47,14 +45,6 @@ class Shop:
         """On hand, committed, available and overallocated."""
         (level,) = (await self.client.ask(http, LEVELS, condition={"skus": [sku]}))["stockLevels"]["nodes"]
         return level["onHand"], level["committed"], level["available"], level["overallocated"]
-
-    async def is_in_order(self) -> None:
-        """Counters equal rows, and everything else that must always be true."""
-        engine = connect(self.url, pool_size=1)
-        try:
-            assert await verify(engine) == []
-        finally:
-            await engine.dispose()
 
 
 async def deadlocks(url: str) -> int:
@@ -98,7 +88,7 @@ async def test_a_hundred_units_are_sold_to_exactly_a_hundred_of_four_hundred_buy
 
         assert Counter(statuses) == {"ALLOCATED": units, "COULD_NOT_ALLOCATE": units * 3}
         assert await shop.level(http, "HOT") == (units, units, 0, 0)
-    await shop.is_in_order()
+    assert await verified(shop.url) == []
 
 
 async def test_an_order_that_two_cancel_at_once_gives_its_units_back_once(shop: Shop):
@@ -122,7 +112,7 @@ async def test_an_order_that_two_cancel_at_once_gives_its_units_back_once(shop: 
         each = [sorted(answers[at : at + 2]) for at in range(0, len(answers), 2)]
         assert each == [["OrderNotInState", "VoidOrderSuccess"]] * orders
         assert await shop.level(http, "TWICE") == (orders * 2, 0, orders * 2, 0)
-    await shop.is_in_order()
+    assert await verified(shop.url) == []
 
 
 async def test_five_line_orders_in_any_line_order_by_sixteen_clients_neither_deadlock_nor_fail(shop: Shop):
@@ -144,7 +134,7 @@ async def test_five_line_orders_in_any_line_order_by_sixteen_clients_neither_dea
         assert set(statuses) <= {"ALLOCATED", "PARTIALLY_ALLOCATED", "COULD_NOT_ALLOCATE"}
         for sku, units in scarce.items():
             assert await shop.level(http, sku) == (units, units, 0, 0)
-    await shop.is_in_order()
+    assert await verified(shop.url) == []
 
 
 async def test_reserving_and_canceling_five_units_in_a_loop_blocks_none_and_sells_none_twice(shop: Shop):
@@ -179,4 +169,4 @@ async def test_reserving_and_canceling_five_units_in_a_loop_blocks_none_and_sell
 
         assert max(held) > 0
         assert await shop.level(http, "FIVE") == (5, 0, 5, 0)
-    await shop.is_in_order()
+    assert await verified(shop.url) == []

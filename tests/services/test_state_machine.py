@@ -8,7 +8,6 @@ DIBS_PROOF=full looks much deeper. A new operation: a method of `Model`, a rule 
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
@@ -43,8 +42,8 @@ from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock
 from tests.builders import a_catalog, a_key, by_id
 from tests.conftest import WIPE
 from tests.services.model import Line, Model, Order, Told
+from tests.sizes import FULL
 
-FULL = os.environ.get("DIBS_PROOF") == "full"
 EXAMPLES, STEPS = (300, 50) if FULL else (15, 20)
 
 SKUS, PLACES = ("CHAIR", "TABLE", "LAMP"), ("LEEDS", "YORK")
