@@ -1,9 +1,9 @@
 # Every command sets itself up: a stamp in .venv says which lock it was installed from.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := bench dibs docs domain gql migrations persistence services tests workers
+SOURCES := bench dibs docs domain gql migrations persistence proof services tests workers
 
-.PHONY: help setup run test check lock explorer clean
+.PHONY: help setup run test check twins hammer chaos lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -22,6 +22,17 @@ check: .venv/.dev      ## style, types, import rules, printed schema
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dibs schema | diff -u gql/schema/schema.graphql - || { echo "the schema has changed: review it, then '$(BIN)/dibs schema > gql/schema/schema.graphql'"; exit 1; }
+
+twins: .venv/.dev      ## put naive mistakes into a copy of the code, and see the tests catch them (minutes)
+	$(BIN)/python -m proof.twins $(ARGS)
+
+hammer: .venv/.dev     ## everything at once in several processes, and what breaks others at full size (minutes)
+	$(BIN)/python -m proof.hammer $(ARGS)
+	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/acceptance/test_peers.py
+
+chaos: .venv/.dev      ## kill -9 at named points, cut at COMMIT, terminated backends, and deep random tests (minutes)
+	DIBS_PROOF=full $(BIN)/python -m pytest -q -m chaos tests/chaos $(ARGS)
+	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/persistence/test_faults.py tests/services/test_state_machine.py tests/domain
 
 lock:                  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt

@@ -15,6 +15,7 @@ from itertools import count
 
 import asyncpg
 import pytest
+from hypothesis import settings
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,8 +24,9 @@ from persistence.database import PostgresDatabase, connect
 from persistence.embedded import embedded_server
 from persistence.migrating import migrate
 from persistence.tables import metadata
-from persistence.verify import verify
 from services.callers import Caller
+from tests.persistence.verified import verified
+from tests.sizes import FULL
 
 PREFIX = f"dibs_test_{secrets.token_hex(4)}"
 _numbers = count(1)
@@ -55,10 +57,16 @@ WIPE = "".join(
 )
 
 
+settings.register_profile("full", max_examples=5_000, deadline=None)
+if FULL:
+    settings.load_profile("full")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "breaks_invariants: the test breaks one on purpose; verify is not asked after it"
     )
+    config.addinivalue_line("markers", "chaos: takes minutes; `make chaos` runs it")
 
 
 class Server:
@@ -213,19 +221,11 @@ def database_url(server: Server, copies: Copies, request: pytest.FixtureRequest)
     try:
         left_behind = server.left_behind(name)
         quiet = not left_behind
-        broken = [] if request.node.get_closest_marker("breaks_invariants") else asyncio.run(_verify(url))
+        broken = [] if request.node.get_closest_marker("breaks_invariants") else asyncio.run(verified(url))
     finally:
         copies.give_back(name, wipe=quiet)
     assert left_behind == []
     assert broken == []
-
-
-async def _verify(url: str) -> list[object]:
-    engine = connect(url, pool_size=1)
-    try:
-        return list(await verify(engine))
-    finally:
-        await engine.dispose()
 
 
 @pytest.fixture

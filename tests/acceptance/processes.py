@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +73,14 @@ class Serving:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: object, **settings: str) -> Iterator[Serving]:
+def serving(
+    folder: Path, *arguments: object, program: Sequence[object] = (DIBS,), **settings: str
+) -> Iterator[Serving]:
     """A server that listens; it is killed at the end where it still runs."""
     log = folder / "stderr.log"
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [DIBS, "serve", "--port", "0", *map(str, arguments)],
+            [*map(str, program), "serve", "--port", "0", *map(str, arguments)],
             env=environment(**settings),
             cwd=folder,
             stdout=subprocess.PIPE,

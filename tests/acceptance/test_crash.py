@@ -1,180 +1,36 @@
 """`kill -9` anywhere leaves before or after, and nothing between (I6, I7, I8)."""
 
 import asyncio
-import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import httpx
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
 
+from tests.acceptance.clients import Client
+from tests.acceptance.crashing import SKUS, afterwards, set_up, until_it_is_gone
 from tests.acceptance.processes import KEY, SECONDS_MAX, Serving, dibs, has_traceback, serving
 from tests.builders import a_key
 
-SKUS = [f"SKU-{number:02}" for number in range(12)]
-ORDERS = 48
 ANSWERS_BEFORE_THE_KILL = 60
 
-MUTATIONS = {
-    "receiveStock": "... on StockSuccess { levels { id } }",
-    "placeOrder": "... on PlaceOrderSuccess { order { id } } ... on OrderAlreadyPlaced { order { id } }",
-    "allocateOrders": "... on AllocateOrdersSuccess { results { index before after lines { sku allocated } } }",
-    "deallocateOrders": "... on DeallocateOrdersSuccess { results { index before after lines { sku quantity } } }",
-}
 
-
-@dataclass
-class Request:
-    """What a client meant, written down before it was sent, and what it was told."""
-
-    mutation: str
-    input: dict[str, Any]
-    answer: Any = None
-
-
-@dataclass
-class Client:
-    """Sends mutations; whatever it is told, or not told, is on its list."""
-
-    address: str
-    requests: list[Request] = field(default_factory=list)
-
-    async def send(self, http: httpx.AsyncClient, request: Request) -> Any:
-        kind = request.mutation[0].upper() + request.mutation[1:]
-        document = f"""mutation ($input: {kind}Input!) {{
-            {request.mutation}(input: $input) {{ __typename {MUTATIONS[request.mutation]} }} }}"""
-        response = await http.post(self.address, json={"query": document, "variables": {"input": request.input}})
-        answer = response.json()
-        assert "errors" not in answer, answer
-        return answer["data"][request.mutation]
-
-    async def do(self, http: httpx.AsyncClient, mutation: str, **fields: Any) -> Any:
-        request = Request(mutation, fields | {"idempotencyKey": a_key()})
-        self.requests.append(request)
-        request.answer = await self.send(http, request)
-        return request.answer
-
-
-def named(number: int) -> dict[str, Any]:
-    return {"number": {"channel": "SHOP", "number": str(number)}}
-
-
-async def work(client: Client, start: int) -> None:
-    """Place, allocate, deallocate and receive, until the server is gone."""
-    timeout = httpx.Timeout(SECONDS_MAX)
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, timeout=timeout) as http:
-        number = start
-        while True:
-            number += 4
-            lines = [{"sku": SKUS[(number + at) % len(SKUS)], "quantity": 1 + at} for at in range(3)]
-            await client.do(http, "placeOrder", channel="SHOP", number=str(number), lines=lines)
-            batch = [named(one) for one in range(max(start, number - 12), number + 1, 4)]
-            await client.do(http, "allocateOrders", orders=[{"order": one} for one in batch])
-            await client.do(http, "receiveStock", location="LEEDS", lines=[{"sku": SKUS[number % 12], "quantity": 2}])
-            await client.do(http, "deallocateOrders", orders=[named(number)])
-
-
-@asynccontextmanager
-async def watching(address: str, after: str) -> AsyncIterator[ClientConnection]:
-    """A socket on which every change of an order after the cursor arrives."""
-    url = address.replace("http", "ws", 1)
-    async with connect(url, subprotocols=["graphql-transport-ws"], compression=None) as socket:  # type: ignore[list-item]
-        await socket.send(json.dumps({"type": "connection_init", "payload": {"authorization": f"Bearer {KEY}"}}))
-        assert json.loads(await socket.recv())["type"] == "connection_ack"
-        query = "subscription ($after: String) { orderChanged(after: $after) { cursor orderNumber orderVersion } }"
-        payload = {"query": query, "variables": {"after": after}}
-        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
-        yield socket
-
-
-async def watch(address: str, after: str, seen: list[dict[str, Any]], until: str = "") -> None:
-    """Append what arrives, until the cursor, or until the server is gone."""
-    async with watching(address, after) as socket:
-        while after != until:
-            message = json.loads(await socket.recv())
-            assert message["type"] == "next", message
-            seen.append(message["payload"]["data"]["orderChanged"])
-            after = seen[-1]["cursor"]
-
-
-async def until_it_is_killed(server: Serving, client: Client, seen: list[dict[str, Any]], start: str) -> None:
-    """Work from four sides and watch; kill the server while requests are on their way."""
-    jobs = [asyncio.create_task(work(client, number)) for number in range(4)]
-    jobs.append(asyncio.create_task(watch(server.address, start, seen)))
-    async with asyncio.timeout(SECONDS_MAX):
-        while sum(request.answer is not None for request in client.requests) < ANSWERS_BEFORE_THE_KILL:
-            await asyncio.sleep(0.001)
-            for job in jobs:
-                if job.done():
-                    job.result()
-    os.kill(server.process.pid, signal.SIGKILL)
-    for ended in await asyncio.gather(*jobs, return_exceptions=True):
-        assert isinstance(ended, httpx.HTTPError | WebSocketException | OSError), ended
-
-
-async def the_log(http: httpx.AsyncClient, address: str) -> list[dict[str, Any]]:
-    """Every OrderChanged, read until nothing more is to come."""
-    query = """query ($after: String) { events(filter: {types: ["OrderChanged"]}, first: 100, after: $after) {
-        nodes { cursor ... on OrderChanged { orderNumber orderVersion } } } }"""
-    found: list[dict[str, Any]] = []
-    quiet = 0
-    while quiet < 3:
-        variables = {"after": found[-1]["cursor"] if found else None}
-        answer = (await http.post(address, json={"query": query, "variables": variables})).json()
-        found += answer["data"]["events"]["nodes"]
-        quiet = 0 if answer["data"]["events"]["nodes"] else quiet + 1
-        if quiet:
-            await asyncio.sleep(0.15)
-    return found
-
-
-async def afterwards(server: Serving, client: Client, seen: list[dict[str, Any]], start: str) -> None:
-    """Every request's outcome is found by its key, and the subscriber has missed nothing."""
-    client.address = server.address
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, timeout=SECONDS_MAX) as http:
-        told = [await client.send(http, request) for request in client.requests]
-        again = [await client.send(http, request) for request in client.requests]
-        log = await the_log(http, server.address)
-        async with asyncio.timeout(SECONDS_MAX):
-            await watch(server.address, seen[-1]["cursor"] if seen else start, seen, log[-1]["cursor"])
-
-    assert [request.answer for request in client.requests if request.answer] == [
-        answer for request, answer in zip(client.requests, told, strict=True) if request.answer
-    ]
-    assert again == told
-    assert {answer["__typename"] for answer in told} <= {
-        "StockSuccess",
-        "PlaceOrderSuccess",
-        "AllocateOrdersSuccess",
-        "DeallocateOrdersSuccess",
-    }
-    assert seen == log
+def kill(server: Serving, client: Client) -> None:
+    """While requests are on their way."""
+    if sum(request.answer is not None for request in client.requests) >= ANSWERS_BEFORE_THE_KILL:
+        os.kill(server.process.pid, signal.SIGKILL)
 
 
 def test_a_server_that_is_killed_in_the_middle_of_its_work_loses_and_doubles_nothing(tmp_path: Path):
     data = tmp_path / ".dibs"
-    client, seen = Client(""), []
+    client, seen = Client([]), []
     with serving(tmp_path, "--data", data, DIBS_ADMIN_KEY=KEY) as server:
-        client.address = server.address
-        set_up = """mutation ($items: [ItemInput!]!, $stock: ReceiveStockInput!) {
-          saveItems(input: {items: $items}) { __typename }
-          saveLocations(input: {locations: [{code: "LEEDS", name: "Leeds"}]}) { __typename }
-          receiveStock(input: $stock) { __typename }
-        }"""
-        received = [{"sku": sku, "quantity": 30} for sku in SKUS]
-        stock = {"location": "LEEDS", "lines": received, "idempotencyKey": "first"}
-        items = [{"sku": sku, "name": sku} for sku in SKUS]
-        assert "errors" not in server.ask(set_up, items=items, stock=stock).json()
-        start = server.ask("{ eventCursor }").json()["data"]["eventCursor"]
-        asyncio.run(until_it_is_killed(server, client, seen, start))
+        client.addresses = [server.address]
+        start = set_up(server)
+        asyncio.run(until_it_is_gone(server, client, seen, start, lambda: kill(server, client)))
 
     assert any(request.answer is None for request in client.requests)
     assert seen

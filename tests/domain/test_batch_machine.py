@@ -31,6 +31,7 @@ from domain.stocking import StockChange
 from tests.builders import CHAIR, LEEDS, LOCATIONS, RANKS, SKUS, TABLE, YORK
 from tests.fakes import Memory
 from tests.reference import unbacked
+from tests.sizes import FULL
 
 ITEMS = {sku: item for item, sku in SKUS.items()}
 AN_ITEM, A_PLACE = st.sampled_from((CHAIR, TABLE)), st.sampled_from((LEEDS, YORK))
@@ -427,4 +428,4 @@ class Shop(RuleBasedStateMachine):
 
 
 TestShop = Shop.TestCase
-TestShop.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestShop.settings = settings(max_examples=3_000 if FULL else 150, stateful_step_count=30, deadline=None)

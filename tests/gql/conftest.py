@@ -7,8 +7,9 @@ import pytest
 import pytest_asyncio
 import uvloop
 
-from tests.conftest import PREFIX, Server, _verify
+from tests.conftest import PREFIX, Server
 from tests.gql.serving import Served, serving
+from tests.persistence.verified import verified
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -38,7 +39,7 @@ def shared_database_url(server: Server, template: str, request: pytest.FixtureRe
     name = f"{PREFIX}_{request.module.__name__.rpartition('.')[2]}"
     yield server.create(name, template)
     left_behind = server.left_behind(name)
-    broken = asyncio.run(_verify(server.url_for(name)))
+    broken = asyncio.run(verified(server.url_for(name)))
     server.drop(name)
     assert left_behind == []
     assert broken == []

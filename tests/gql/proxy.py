@@ -1,10 +1,16 @@
 """A road to PostgreSQL that can be closed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
 from sqlalchemy import make_url
+
+COMMIT = b"COMMIT;\x00"
+"""As the driver sends it, in a packet of its own."""
 
 
 class Proxy:
@@ -48,8 +54,8 @@ class Proxy:
             self._writers |= both
             try:
                 async with asyncio.TaskGroup() as ways:
-                    ways.create_task(self._carry(reader, far_writer))
-                    ways.create_task(self._carry(far_reader, writer))
+                    ways.create_task(self._carry(reader, far_writer, writer))
+                    ways.create_task(self._carry(far_reader, writer, far_writer))
             finally:
                 far_writer.transport.abort()
                 self._writers -= both
@@ -59,22 +65,57 @@ class Proxy:
             writer.transport.abort()
             self._tasks.discard(task)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter
+    ) -> None:
         with suppress(ConnectionError):
-            while data := await reader.read(65_536):
-                if writer not in self._swallowed:
-                    writer.write(data)
-                    await writer.drain()
+            while (data := await reader.read(65_536)) and await self._pass(data, writer, back):
+                pass
         writer.close()
+
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, _back: asyncio.StreamWriter) -> bool:
+        """Write what was read; whether to go on. `_back` leads to where it came from."""
+        if writer not in self._swallowed:
+            writer.write(data)
+            await writer.drain()
+        return True
+
+
+class Shears(Proxy):
+    """Cuts connections exactly at COMMIT: some before it arrives, some when it was done and before its answer."""
+
+    def __init__(self, host: str, port: int, chance: random.Random, share: float) -> None:
+        super().__init__(host, port)
+        self._chance = chance
+        self.share = share
+        self.cuts: Counter[str] = Counter()
+        self._awaits_its_end: set[asyncio.StreamWriter] = set()
+
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, back: asyncio.StreamWriter) -> bool:
+        if writer in self._awaits_its_end:
+            self.cuts["after"] += 1
+            return False
+        if COMMIT in data and self._chance.random() < self.share:
+            if self._chance.random() < 0.5:
+                self.cuts["before"] += 1
+                return False
+            self._awaits_its_end.add(back)
+        return await super()._pass(data, writer, back)
+
+
+ProxyT = TypeVar("ProxyT", bound=Proxy)
 
 
 @asynccontextmanager
-async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
+async def proxied(
+    url: str,
+    make: Callable[[str, int], ProxyT] = Proxy,  # type: ignore[assignment]
+) -> AsyncIterator[tuple[ProxyT, str]]:
     """A proxy to the server of the URL, and the URL that leads through it."""
     parts = make_url(url)
     assert parts.host
     assert parts.port
-    proxy = Proxy(parts.host, parts.port)
+    proxy = make(parts.host, parts.port)
     await proxy.open()
     try:
         yield proxy, parts.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)

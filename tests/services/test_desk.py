@@ -101,9 +101,11 @@ async def test_a_refusal_of_one_request_touches_no_other(database, caller, desk)
     assert await status_now(database, placed_now.order) is UNALLOCATED
 
 
-async def test_twins_that_come_together_have_one_effect(database, caller, desk):
-    answers = await at_once(*(place_order(desk, caller, new_order("N1"), "a key") for _ in range(50)))
+async def test_twins_that_come_together_have_one_effect_and_break_no_batch(database, caller, desk, caplog):
+    with caplog.at_level(logging.WARNING, "dibs.desk"):
+        answers = await at_once(*(place_order(desk, caller, new_order("N1"), "a key") for _ in range(50)))
 
+    assert caplog.text == ""
     assert answers == [answers[0]] * 50
     assert len(await events_now(database.engine, OrderChanged)) == 1
 
@@ -252,6 +254,7 @@ async def test_whoever_stops_waiting_disturbs_nobody_and_the_key_tells_the_outco
     await desk.close()
 
     assert impatient.cancelled()
+    assert len(await events_now(database.engine, OrderChanged)) == 2
     assert (await place_order(desk, caller, new_order("N1"), "a key")).order != patient.result().order
 
 

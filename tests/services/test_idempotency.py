@@ -25,6 +25,7 @@ from domain.ids import ItemId, LineId, LocationId, OrderId, Sku, SupplyId
 from domain.kinds import AdjustmentReason, AllocationStatus, OrderStatus, SupplyState
 from domain.orders import NewLine, NewOrder
 from domain.stocking import StockOutcome
+from persistence.keys import PostgresIdempotencyKeys
 from services.allocation import (
     AllocateOrder,
     AllocateOrders,
@@ -203,6 +204,25 @@ async def test_a_key_whose_first_request_fails_for_another_reason_is_free(databa
         await database.run(broken)
 
     await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
+    assert (await level_now(database, "CHAIR")).on_hand == 11
+
+
+async def test_an_effect_whose_outcome_cannot_be_kept_is_not_there(database, caller, chairs, engine, monkeypatch):
+    class Bug(Exception):
+        pass
+
+    async def broken(*_):
+        raise Bug
+
+    before = await everything(engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresIdempotencyKeys, "keep", broken)
+        with pytest.raises(Bug):
+            await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
+    assert await everything(engine) == before
+
+    await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
+
     assert (await level_now(database, "CHAIR")).on_hand == 11
 
 

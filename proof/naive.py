@@ -1,0 +1,284 @@
+"""The naive twins: small changes that a hurried hand would make, and the tests that must not let them pass.
+
+A number is that of the list in the design of the engine (its section 5); a letter tells variants of one mistake apart,
+and a name without a number is a mistake of our own. To add one: a row with the old text exactly as it stands in the
+source, once, and the node ids of the fewest tests that turn red.
+"""
+
+from dataclasses import dataclass
+
+RACES = "tests/persistence/test_races.py::"
+DATABASE = "tests/persistence/test_database.py::"
+GUARDS = "tests/persistence/test_batches.py::"
+DESK = "tests/services/test_desk.py::"
+KEYS = "tests/services/test_idempotency.py::"
+ORDERS = "tests/services/test_orders.py::"
+STOCK = "tests/services/test_stock.py::"
+ALLOCATION = "tests/services/test_allocation.py::"
+PLANS = "tests/domain/test_properties.py::"
+
+LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
+FIFTY_TWINS = KEYS + "test_i7_fifty_concurrent_twins_have_one_effect_and_one_answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """In this file, where the old text stands once, the new one."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """A naive twin of Dibs. `waits_for`: what it twists is not there yet; it is told and not run."""
+
+    name: str
+    edits: tuple[Edit, ...] = ()
+    tests: tuple[str, ...] = ()
+    waits_for: str = ""
+
+
+def twin(name: str, tests: str | tuple[str, ...], *edits: tuple[str, str, str]) -> Twin:
+    return Twin(
+        name=name,
+        edits=tuple(Edit(file=file, old=old, new=new) for file, old, new in edits),
+        tests=(tests,) if isinstance(tests, str) else tests,
+    )
+
+
+TAKE_LOCKS = "        await lock_skus(self._connection, locked)\n"
+READ_LEVELS = "        skus, levels = await self._levels(locked)\n"
+
+TWINS = (
+    twin(
+        "1 lock and read in one statement",
+        LAST_UNIT,
+        ("persistence/batches.py", TAKE_LOCKS, ""),
+        (
+            "persistence/batches.py",
+            "    FROM items i LEFT JOIN stock_levels s ON s.item_id = i.id\n    WHERE i.id = ANY(:items)\n",
+            (
+                "    FROM (SELECT n, pg_advisory_xact_lock(53685, n) FROM unnest(:items) AS n ORDER BY n) AS locked\n"
+                "    JOIN items i ON i.id = locked.n LEFT JOIN stock_levels s ON s.item_id = i.id\n"
+            ),
+        ),
+    ),
+    twin("1b no lock", LAST_UNIT, ("persistence/batches.py", TAKE_LOCKS, "")),
+    twin(
+        "2 REPEATABLE READ",
+        RACES + "test_units_that_are_taken_off_at_once_in_four_processes_are_all_counted",
+        ("persistence/database.py", "max_overflow=0,", 'max_overflow=0, isolation_level="REPEATABLE READ",'),
+    ),
+    twin(
+        "3 rows read before the lock",
+        LAST_UNIT,
+        ("persistence/batches.py", TAKE_LOCKS + READ_LEVELS, READ_LEVELS + TAKE_LOCKS),
+    ),
+    twin(
+        "3b an order that grew under its locks is served with too few",
+        RACES + "test_a_run_takes_the_sku_that_an_edit_adds_before_it_has_the_locks",
+        ("persistence/batches.py", "if any(line.item_id not in locked for line in rows.lines):", "if False:"),
+    ),
+    twin(
+        "4 keys not sorted",
+        (
+            RACES + "test_locks_are_taken_by_rising_key_each_once_in_a_statement_of_their_own",
+            RACES + "test_orders_that_want_the_same_skus_in_opposite_sequence_never_deadlock",
+        ),
+        ("persistence/locks.py", "sorted(set(items))", "list(set(items))"),
+    ),
+    twin(
+        "5 clamp instead of refuse",
+        STOCK + "test_less_than_nothing_is_refused_with_every_shortage_and_nothing_is_written",
+        (
+            "domain/stocking.py",
+            "level.with_quantity(name, getattr(level, name) + change.delta)",
+            "level.with_quantity(name, max(0, getattr(level, name) + change.delta))",
+        ),
+    ),
+    twin(
+        "5b clamp in SQL instead of refuse",
+        STOCK + "test_less_than_nothing_is_refused_with_every_shortage_and_nothing_is_written",
+        (
+            "domain/stocking.py",
+            "if getattr(after, FIELD[one.quantity]) < 0 or after.damaged + after.quality_control > after.on_hand",
+            "if False",
+        ),
+        (
+            "persistence/batches.py",
+            "SET on_hand = n.on_hand, committed",
+            "SET on_hand = greatest(0, n.on_hand), committed",
+        ),
+    ),
+    twin(
+        "5c nothing falls below what is committed",
+        ALLOCATION + "test_o14_an_order_of_one_becomes_overallocated_when_stock_falls_to_zero",
+        (
+            "domain/stocking.py",
+            "level.with_quantity(name, change.counted)",
+            "level.with_quantity(name, max(level.committed, change.counted))",
+        ),
+    ),
+    twin(
+        "10 idempotency by select-then-insert",
+        FIFTY_TWINS,
+        (
+            "persistence/keys.py",
+            (
+                '        taken = await self._connection.execute(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))\n'
+                "        known = {key for key, _ in keys} - {tuple(row) for row in taken}\n"
+            ),
+            (
+                "        names = columns([key for key, _ in keys], tuple(KEY_TYPES))\n"
+                "        found = await self._connection.execute(STORED, names)\n"
+                "        known = {(row.owner_id, row.mutation, row.key) for row in found}\n"
+                '        await self._connection.execute(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))\n'
+            ),
+        ),
+    ),
+    twin(
+        "11 key committed before the effect",
+        (FIFTY_TWINS, KEYS + "test_a_key_whose_first_request_fails_for_another_reason_is_free"),
+        (
+            "persistence/keys.py",
+            "        if not known:\n",
+            "        await self._connection.commit()\n        if not known:\n",
+        ),
+    ),
+    twin(
+        "11b effect committed before the key's outcome",
+        KEYS + "test_an_effect_whose_outcome_cannot_be_kept_is_not_there",
+        (
+            "services/performing.py",
+            "    await uow.batches.record(changes)\n",
+            "    await uow.batches.record(changes)\n    await uow._connection.commit()\n",
+        ),
+    ),
+    twin(
+        "12 blind retry after a COMMIT error",
+        DATABASE + "test_a_commit_without_an_answer_is_an_unknown_outcome_and_not_done_again",
+        ("persistence/database.py", "if not repeatable or not tries_left:", "if not tries_left:"),
+    ),
+    twin(
+        "12b a batch with a request without a key is done again after a COMMIT error",
+        DESK + "test_what_has_no_key_and_whose_commit_has_no_answer_is_not_done_again",
+        (
+            "services/performing.py",
+            "repeatable=all(one.key is not None for one in asked)",
+            "repeatable=True",
+        ),
+    ),
+    twin(
+        "13 duplicate SKU not summed: receipts",
+        STOCK + "test_i13_a_sku_that_is_repeated_in_a_receipt_counts_as_its_sum",
+        ("domain/stocking.py", "total[item] += units", "total[item] = units"),
+    ),
+    twin(
+        "13b duplicate SKU not summed: corrections",
+        STOCK + "test_i13_differences_of_a_repeated_sku_count_as_their_sum",
+        ("services/stock.py", "line.delta + ((before and before.delta) or 0)", "line.delta"),
+    ),
+    twin(
+        "13c duplicate SKU not summed: lines of an order draw on the stock each for itself",
+        (
+            PLANS + "test_i16_the_engine_gives_the_plan_of_the_reference_allocator",
+            ALLOCATION + "test_i13_the_same_sku_on_two_lines_draws_on_one_stock",
+        ),
+        ("domain/allocation.py", "            committed[key] += quantity\n", ""),
+    ),
+    twin(
+        "14 void without a status guard",
+        ORDERS + "test_i14_of_many_who_void_one_order_at_once_exactly_one_does",
+        (
+            "domain/ordering.py",
+            '_move(batch.orders[order_id], "voidOrder")',
+            '_move(replace(batch.orders[order_id], status=EDITABLE[0]), "voidOrder")',
+        ),
+    ),
+    Twin(
+        name="15 expiry by the application's clock",
+        waits_for="stock reservations",
+    ),
+    twin(
+        "a level is written over whatever it is now",
+        GUARDS + "test_a_level_that_changed_since_it_was_read_is_not_written_over",
+        ("persistence/batches.py", " AND s.version = n.version - 1", ""),
+    ),
+    twin(
+        "a key is answered whatever was asked under it",
+        KEYS + "test_the_same_key_with_other_input_is_refused_and_the_first_answer_stays",
+        ("services/performing.py", "    if stored != made_from:\n", "    if not stored:\n"),
+    ),
+    twin(
+        "the desk gives answers to the wrong callers",
+        DESK + "test_a_refusal_of_one_request_touches_no_other",
+        ("services/desk.py", "in zip(batch, answers, strict=True)", "in zip(batch, answers[::-1], strict=True)"),
+    ),
+    twin(
+        "the desk puts twins into one batch",
+        DESK + "test_twins_that_come_together_have_one_effect_and_break_no_batch",
+        ("services/desk.py", "asked.identity in identities or ", ""),
+    ),
+    twin(
+        "a poisoned request takes its batch with it",
+        DESK + "test_a_request_that_breaks_fails_alone",
+        (
+            "services/desk.py",
+            "            for ticket in batch:\n                if isinstance(error, OutcomeUnknown) and ",
+            "            for ticket in batch:\n                if ticket.asked.key or ",
+        ),
+    ),
+    twin(
+        "a request of a batch is lost with the caller who stopped waiting",
+        DESK + "test_whoever_stops_waiting_disturbs_nobody_and_the_key_tells_the_outcome",
+        (
+            "services/desk.py",
+            "            batch.append(self._queue.popleft())\n",
+            "            batch += [one for one in [self._queue.popleft()] if not one.answer.done()]\n",
+        ),
+    ),
+    twin(
+        "a request does not see the flags that the ones before it left",
+        DESK + "test_a_request_sees_the_flags_that_the_ones_before_it_lifted",
+        (
+            "services/performing.py",
+            "        await settle(uow, batch)  # the next command sees the flags as this one leaves them\n    changes",
+            "    await settle(uow, batch)\n    changes",
+        ),
+    ),
+    twin(
+        "flags are not set anew when stock falls",
+        ALLOCATION + "test_o14_an_order_of_one_becomes_overallocated_when_stock_falls_to_zero",
+        ("domain/batch.py", "        self._stale_levels.add(level.key)\n", ""),
+    ),
+    twin(
+        "the strongest claim is flagged first",
+        (
+            PLANS + "test_flags_fall_unit_by_unit_on_the_weakest_claim",
+            ALLOCATION + "test_the_order_of_lowest_priority_loses_its_stock_first_although_it_was_allocated_first",
+        ),
+        ("domain/allocation.py", "return claim.priority, -claim.id", "return -claim.priority, claim.id"),
+    ),
+    twin(
+        "the claims that compete are read the strongest first",
+        ALLOCATION + "test_the_order_of_lowest_priority_loses_its_stock_first_although_it_was_allocated_first",
+        ("persistence/batches.py", "ORDER BY o.priority, a.id DESC)", "ORDER BY o.priority DESC, a.id)"),
+    ),
+    twin(
+        "an overallocated order keeps its old claims beside the new ones",
+        ALLOCATION + "test_allocating_an_overallocated_order_deallocates_and_allocates_it_in_one_transaction",
+        ("domain/allocating.py", "        if demand.gives_back:\n", "        if not demand:\n"),
+    ),
+    twin(
+        "an order that ships complete keeps a part",
+        ALLOCATION + "test_i13_an_order_that_ships_complete_gets_nothing_when_only_its_sum_is_too_much",
+        ("domain/allocation.py", "if order.all_or_nothing and (short or order.not_asked_for):", "if False:"),
+    ),
+    twin(
+        "available is read as on hand less committed",
+        ALLOCATION + "test_damaged_and_safety_stock_take_stock_from_under_a_claim_as_a_count_does",
+        ("domain/stock.py", "max(0, self.on_hand - self.unavailable)", "max(0, self.on_hand)"),
+    ),
+)

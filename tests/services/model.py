@@ -1,0 +1,265 @@
+"""A merchant's shop in dictionaries: what Dibs must say and hold after each request, without a database or a batch.
+
+It knows orders by number and lines by position, and serves one request after the other: also those that reached Dibs
+together. Who gets which unit is the business of the reference allocator. A new operation is a method that moves the
+dictionaries and returns what the caller must be told (`tests/services/test_state_machine.py` says in which form).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests import reference
+
+Key = tuple[str, str]
+"""SKU and location."""
+ON_HAND, SET_APART = "ON_HAND", ("DAMAGED", "QUALITY_CONTROL", "SAFETY_STOCK")
+Told = Any
+
+
+@dataclass
+class Line:
+    """One line of an order."""
+
+    sku: str
+    quantity: int
+    canceled: int = 0
+    looked_at: bool = False
+
+    @property
+    def open(self) -> int:
+        return self.quantity - self.canceled
+
+
+@dataclass
+class Order:
+    """An order; its lines keep their position."""
+
+    status: str
+    policy: str
+    priority: int
+    lines: list[Line]
+
+
+@dataclass
+class Claim:
+    """Units that are set aside. The list of claims is in the order in which they were made."""
+
+    number: int
+    order: str
+    line: int
+    place: str
+    units: int
+
+
+@dataclass
+class Model:
+    """`places` in the sequence in which they are tried."""
+
+    places: Sequence[str]
+    stock: dict[Key, Counter[str]] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+    made: int = 0
+
+    # ------------------------------------------------------------ readings
+
+    def supply(self, key: Key) -> int:
+        here = self.stock[key]
+        return max(0, here[ON_HAND] - sum(here[name] for name in SET_APART))
+
+    def committed(self, key: Key) -> int:
+        return sum(claim.units for claim in self.claims if self.key_of(claim) == key)
+
+    def key_of(self, claim: Claim) -> Key:
+        return self.orders[claim.order].lines[claim.line].sku, claim.place
+
+    def claims_of(self, order: str, line: int | None = None) -> list[Claim]:
+        return [claim for claim in self.claims if claim.order == order and line in (None, claim.line)]
+
+    def unbacked(self) -> Mapping[int, int]:
+        """Units of each claim that have no stock behind them."""
+        at: defaultdict[Key, list[tuple[int, int, int, int]]] = defaultdict(list)
+        for claim in self.claims:
+            at[self.key_of(claim)].append((claim.number, claim.number, self.orders[claim.order].priority, claim.units))
+        lost: dict[int, int] = {}
+        for key, claims in at.items():
+            missing = max(0, sum(units for *_, units in claims) - self.supply(key))
+            lost |= reference.unbacked(claims, missing)
+        return lost
+
+    def statuses(self) -> dict[str, str | None]:
+        lost = self.unbacked()
+        return {number: self.status(number, lost) for number in self.orders}
+
+    def status(self, number: str, lost: Mapping[int, int] | None = None) -> str | None:
+        order, claims = self.orders[number], self.claims_of(number)
+        lost = self.unbacked() if lost is None else lost
+        wanted, held = sum(line.open for line in order.lines), sum(claim.units for claim in claims)
+        if order.status == "VOID" or not wanted:
+            return None
+        if any(claim.number in lost for claim in claims):
+            return "OVERALLOCATED"
+        if held:
+            return "ALLOCATED" if held == wanted else "PARTIALLY_ALLOCATED"
+        looked_at = any(line.looked_at and line.open for line in order.lines)
+        return "COULD_NOT_ALLOCATE" if looked_at else "UNALLOCATED"
+
+    # ------------------------------------------------------------ stock
+
+    def receive(self, place: str, lines: Sequence[tuple[str, int]]) -> Told:
+        return self._change(place, ON_HAND, lines)
+
+    def correct(self, place: str, quantity: str, lines: Sequence[tuple[str, int]]) -> Told:
+        return self._change(place, quantity, lines)
+
+    def count(self, place: str, quantity: str, sku: str, units: int) -> Told:
+        return self._change(place, quantity, [(sku, units - self.stock.get((sku, place), Counter())[quantity])])
+
+    def _change(self, place: str, quantity: str, lines: Sequence[tuple[str, int]]) -> Told:
+        """Every line or none; what it makes overallocated is told."""
+        before = self.statuses()
+        after = {(sku, place): Counter(self.stock.get((sku, place), Counter())) for sku, _ in lines}
+        for sku, units in lines:
+            after[sku, place][quantity] += units
+        for level in after.values():
+            if level[quantity] < 0 or level["DAMAGED"] + level["QUALITY_CONTROL"] > level[ON_HAND]:
+                return "InsufficientStock"
+        self.stock |= after
+        now = self.statuses()
+        fallen = {number for number in now if now[number] == "OVERALLOCATED" != before[number]}
+        return list(after), fallen
+
+    # ------------------------------------------------------------ orders
+
+    def place(self, number: str, order: Order) -> Told:
+        if number in self.orders:
+            return "OrderAlreadyPlaced"
+        self.orders[number] = order
+        return "done"
+
+    def finalize(self, number: str) -> Told:
+        if self.orders[number].status != "DRAFT":
+            return "OrderNotInState"
+        self.orders[number].status = "FINALIZED"
+        return "done"
+
+    def void(self, number: str) -> Told:
+        order = self.orders[number]
+        if order.status == "VOID":
+            return "OrderNotInState"
+        order.status = "VOID"
+        self._end(self.claims_of(number))
+        for line in order.lines:
+            line.canceled = line.quantity
+        return "done"
+
+    def edit(
+        self,
+        number: str,
+        quantities: Mapping[int, int],
+        added: Sequence[tuple[str, int]],
+        terms: Mapping[str, Any],
+    ) -> Told:
+        order = self.orders[number]
+        if order.status == "VOID":
+            return "OrderNotInState"
+        for at, units in quantities.items():
+            self._set_quantity(number, at, units)
+        order.lines += [Line(sku, units) for sku, units in added]
+        order.priority = terms.get("priority", order.priority)
+        order.policy = terms.get("shipping_policy", order.policy)
+        return "done"
+
+    def _set_quantity(self, number: str, at: int, units: int) -> None:
+        line = self.orders[number].lines[at]
+        before = line.open
+        if units:
+            line.quantity, line.canceled = units, 0
+        else:
+            line.canceled = line.quantity
+        line.looked_at = line.looked_at and line.open <= before
+        while sum(claim.units for claim in self.claims_of(number, at)) > line.open:
+            latest = self.claims_of(number, at)[-1]
+            latest.units -= 1
+            if not latest.units:
+                self._end([latest])
+
+    # ------------------------------------------------------------ allocation
+
+    def allocate(
+        self, numbers: Sequence[str], places: Iterable[str] | None, units: Mapping[int, int | None] | None = None
+    ) -> Told:
+        """`places`: those that may be used. `units`: of one order, the units of each line that shall be set aside."""
+        before = self.statuses()
+        served = [number for number in numbers if self.orders[number].status == "FINALIZED"]
+        wishes = {number: self._wish(number, before[number] == "OVERALLOCATED", units) for number in served}
+        usable = [place for place in self.places if places is None or place in places]
+        free = {key: self.supply(key) - self.committed(key) for key in self.stock if key[1] in usable}
+        answers = dict(zip(served, reference.allocate(list(wishes.values()), usable, free), strict=True))
+        for number in served:
+            if wishes[number].gives_back:
+                self._end(self.claims_of(number))
+        for number, answer in answers.items():
+            for (at, place), quantity in answer.taken.items():
+                self.made += 1
+                self.claims.append(Claim(self.made, number, at, place, quantity))
+            for at, _, _ in wishes[number].asks:
+                self.orders[number].lines[at].looked_at = True
+        after = self.statuses()
+        return [
+            (before[number], after[number], self._lines_told(wishes[number], answers[number]))
+            if number in answers
+            else "OrderNotInState"
+            for number in numbers
+        ]
+
+    def _wish(self, number: str, starts_over: bool, units: Mapping[int, int | None] | None) -> reference.Wish:
+        order = self.orders[number]
+        asks: list[tuple[int, str, int]] = []
+        left_out = False
+        for at, line in enumerate(order.lines):
+            held = sum(claim.units for claim in self.claims_of(number, at))
+            kept = 0 if starts_over else held
+            wanted: int | None
+            if units is None:
+                wanted = line.open
+            elif at in units:
+                wanted = line.open if units[at] is None else min(units[at] or 0, line.open)
+            else:
+                wanted = held if starts_over and held else None
+            if line.open and wanted is not None:
+                asks.append((at, line.sku, max(0, wanted - kept)))
+            left_out = left_out or max(wanted or 0, kept) < line.open
+        back = [(*self.key_of(claim), claim.units) for claim in self.claims_of(number)] if starts_over else []
+        return reference.Wish(asks, back, order.policy == "SHIP_COMPLETE", left_out)
+
+    @staticmethod
+    def _lines_told(wish: reference.Wish, answer: reference.Answer) -> dict[int, tuple[int, int, dict[str, int]]]:
+        told = {}
+        for at, _, wanted in wish.asks:
+            taken = {place: units for (line, place), units in answer.taken.items() if line == at}
+            told[at] = wanted, wanted - answer.missing.get(at, 0), taken
+        return told
+
+    def deallocate(self, numbers: Sequence[str]) -> Told:
+        return [self._deallocate(number) for number in numbers]
+
+    def _deallocate(self, number: str) -> Told:
+        order = self.orders[number]
+        if order.status != "FINALIZED":
+            return "OrderNotInState"
+        before = self.status(number)
+        given_back: dict[int, Counter[str]] = {}
+        for claim in self.claims_of(number):
+            given_back.setdefault(claim.line, Counter())[claim.place] += claim.units
+        self._end(self.claims_of(number))
+        for line in order.lines:
+            line.looked_at = False
+        lines = {at: (sum(places.values()), 0, dict(places)) for at, places in given_back.items()}
+        return before, self.status(number), lines
+
+    def _end(self, claims: Sequence[Claim]) -> None:
+        gone = {claim.number for claim in claims}
+        self.claims = [claim for claim in self.claims if claim.number not in gone]

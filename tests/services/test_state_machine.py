@@ -1,0 +1,401 @@
+"""Any sequence of requests, also several at once, on a real PostgreSQL: answers and rows are those of a model.
+
+After every step: rows equal the model (I1, I2, I4, I13, I15, I16), stock equals its ledger (I3), a key that comes again
+is answered as before and changes nothing (I7), undo twice is undo once (I14). Requests that come together are answered
+as if they had come one after the other (I12). At the end of each example everything that `dibs verify` knows holds.
+
+DIBS_PROOF=full looks much deeper. A new operation: a method of `Model`, a rule here that makes it a `Request`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from sqlalchemy import text
+
+from domain.allocating import OrderOutcome
+from domain.errors import DomainError
+from domain.ids import KeyId, LineId, OrderId, Sku
+from domain.kinds import AdjustmentReason, OrderStatus, ShippingPolicy, StockQuantity
+from domain.orders import NewLine, NewOrder, OrderTerms
+from domain.stocking import StockOutcome
+from persistence.database import PostgresDatabase, connect
+from persistence.verify import verify
+from services.allocation import (
+    AllocateOrder,
+    AllocateOrders,
+    DeallocateOrders,
+    LineToAllocate,
+    RunOutcome,
+    allocate_orders,
+    deallocate_orders,
+)
+from services.callers import Caller
+from services.desk import Desk
+from services.orders import EditOrder, LineQuantity, edit_order, finalize_order, place_order, void_order
+from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
+from tests.builders import a_catalog, a_key, by_id
+from tests.conftest import WIPE
+from tests.services.model import Line, Model, Order, Told
+from tests.sizes import FULL
+
+EXAMPLES, STEPS = (300, 50) if FULL else (15, 20)
+
+SKUS, PLACES = ("CHAIR", "TABLE", "LAMP"), ("LEEDS", "YORK")
+A_SKU, A_PLACE, UNITS, PRIORITY = st.sampled_from(SKUS), st.sampled_from(PLACES), st.integers(1, 5), st.integers(-1, 1)
+POLICY, QUANTITY = st.sampled_from(ShippingPolicy), st.sampled_from(StockQuantity)
+LINES = st.lists(st.tuples(A_SKU, UNITS), min_size=1, max_size=4)
+SOME = st.lists(st.integers(0, 50), min_size=1, max_size=4)
+"""Picks orders, or requests, by position, modulo how many there are."""
+CALLER = Caller(key=KeyId(1), actor="tester", request="a test")
+
+LEVELS = """
+    SELECT i.sku, l.code, s.on_hand, s.damaged, s.quality_control, s.safety_stock, s.committed, s.flagged
+    FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
+    """
+ORDERS = "SELECT number, status, allocation_status, shipping_policy, priority FROM orders"
+ORDER_LINES = """
+    SELECT o.number, l.position, i.sku, l.quantity, l.canceled, l.looked_at, l.allocated, l.overallocated
+    FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN items i ON i.id = l.item_id
+    """
+CLAIMS = """
+    SELECT o.number, l.position, p.code, a.quantity, a.overallocated
+    FROM allocations a JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
+    JOIN locations p ON p.id = a.location_id ORDER BY a.id
+    """
+LEDGER = """
+    SELECT i.sku, l.code, m.quantity, sum(m.change) FROM stock_movements m JOIN items i ON i.id = m.item_id
+    JOIN locations l ON l.id = m.location_id GROUP BY 1, 2, 3 HAVING sum(m.change) <> 0
+    """
+IDS = "SELECT o.number, o.id, l.id FROM orders o JOIN order_lines l ON l.order_id = o.id ORDER BY l.position"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request: how it is sent under a key, and what the model does and says."""
+
+    send: Callable[[Desk, str], Awaitable[Any]]
+    expected: Callable[[Model], Told]
+
+
+class Shop(RuleBasedStateMachine):
+    """A merchant who does what happens to come to mind."""
+
+    url: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.model = Model(PLACES)
+        self.ids: dict[str, OrderId] = {}
+        self.line_ids: dict[str, list[LineId]] = {}
+        self.waiting: list[Request] = []
+        self.sent: list[tuple[Request, str, Told]] = []
+        self.numbers = count(1)
+        self.engine = connect(self.url, pool_size=2)
+        self.database = PostgresDatabase(self.engine)
+        self.runner.run(self._open())
+
+    async def _open(self) -> None:
+        async with self.engine.begin() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection
+            await raw.driver_connection.execute(WIPE)
+        await a_catalog(self.database, CALLER, {(sku, place): 0 for place in PLACES for sku in SKUS})
+        items, places = await self._read("SELECT id, sku FROM items", "SELECT id, code FROM locations")
+        self.sku_of, self.place_of = dict(items), dict(places)
+
+    def teardown(self) -> None:
+        try:
+            self.flush()
+            assert self.runner.run(verify(self.engine)) == []
+        finally:
+            self.runner.run(self.engine.dispose())
+            self.runner.close()
+
+    # ------------------------------------------------------------ what is asked for
+
+    @initialize(first=st.lists(LINES, min_size=2, max_size=4), units=st.integers(2, 9))
+    def open(self, first, units):
+        """Some stock, and orders that hold it."""
+        self.receive("LEEDS", [("CHAIR", units), ("TABLE", 3)], together=False)
+        self.receive("YORK", [("CHAIR", 2), ("LAMP", units)], together=False)
+        for lines in first:
+            self.place(lines, ShippingPolicy.SHIP_AVAILABLE, 0, draft=False, again=False, together=False)
+        self.allocate(list(range(len(first))), None, together=False)
+
+    @rule(place=A_PLACE, lines=LINES, together=st.booleans())
+    def receive(self, place, lines, together):
+        command = ReceiveStock(location=place, lines=tuple(ReceivedLine(sku=sku, quantity=n) for sku, n in lines))
+        self.ask(
+            lambda desk, key: receive_stock(desk, CALLER, command, key),
+            lambda model: model.receive(place, lines),
+            together=together,
+        )
+
+    @rule(
+        place=A_PLACE,
+        lines=st.lists(st.tuples(A_SKU, st.integers(-4, 2)), min_size=1, max_size=3),
+        quantity=QUANTITY,
+        together=st.booleans(),
+    )
+    def correct(self, place, lines, quantity, together):
+        wanted = tuple(AdjustedLine(sku=sku, delta=units) for sku, units in lines)
+        self.adjust(place, quantity, wanted, lambda model: model.correct(place, quantity, lines), together=together)
+
+    @rule(place=A_PLACE, sku=A_SKU, units=st.integers(0, 6), quantity=QUANTITY, together=st.booleans())
+    def count(self, place, sku, units, quantity, together):
+        wanted = (AdjustedLine(sku=sku, counted=units),)
+        self.adjust(place, quantity, wanted, lambda model: model.count(place, quantity, sku, units), together=together)
+
+    @precondition(lambda self: self.model.claims)
+    @rule(which=st.integers(0, 50), units=st.integers(0, 2))
+    def lose(self, which, units):
+        """Stock goes from under a claim."""
+        sku, place = self.model.key_of(self.model.claims[which % len(self.model.claims)])
+        self.count(place, sku, units, StockQuantity.ON_HAND, together=False)
+
+    def adjust(self, place, quantity, lines, expected, *, together):
+        command = AdjustStock(location=place, lines=lines, reason=AdjustmentReason.COUNT, quantity=quantity)
+        self.ask(lambda desk, key: adjust_stock(desk, CALLER, command, key), expected, together=together)
+
+    @rule(
+        lines=LINES,
+        policy=POLICY,
+        priority=PRIORITY,
+        draft=st.sampled_from((False, False, False, True)),
+        again=st.sampled_from((False, False, False, True)),
+        together=st.booleans(),
+    )
+    def place(self, lines, policy, priority, draft, again, together):
+        """`again`: under a number that is taken."""
+        status = OrderStatus.DRAFT if draft else OrderStatus.FINALIZED
+        number = "1" if again else str(next(self.numbers))
+        new = NewOrder(
+            channel="SHOP",
+            number=number,
+            lines=tuple(NewLine(sku=Sku(sku), quantity=units) for sku, units in lines),
+            status=status,
+            terms=OrderTerms(shipping_policy=policy, priority=priority),
+        )
+        self.ask(
+            lambda desk, key: place_order(desk, CALLER, new, key),
+            lambda model: model.place(number, Order(status, policy, priority, [Line(*line) for line in lines])),
+            together=together,
+        )
+
+    @precondition(lambda self: self.ids)
+    @rule(some=SOME, places=st.none() | st.sets(A_PLACE, min_size=1), together=st.booleans())
+    def allocate(self, some, places, together):
+        numbers = self.pick(some)
+        command = AllocateOrders(
+            orders=tuple(AllocateOrder(order=by_id(self.ids[number])) for number in numbers),
+            locations=None if places is None else tuple(sorted(places)),
+        )
+        self.ask(
+            lambda desk, key: allocate_orders(desk, CALLER, command, key),
+            lambda model: model.allocate(numbers, places),
+            together=together,
+        )
+
+    @precondition(lambda self: self.ids)
+    @rule(some=SOME, units=st.lists(st.none() | st.integers(1, 6), min_size=1, max_size=3), together=st.booleans())
+    def allocate_some_lines(self, some, units, together):
+        (number, *_) = self.pick(some)
+        wanted = dict(zip(range(len(self.line_ids[number])), units, strict=False))
+        lines = tuple(LineToAllocate(line=self.line_ids[number][at], quantity=n) for at, n in wanted.items())
+        command = AllocateOrders(orders=(AllocateOrder(order=by_id(self.ids[number]), lines=lines),))
+        self.ask(
+            lambda desk, key: allocate_orders(desk, CALLER, command, key),
+            lambda model: model.allocate([number], None, wanted),
+            together=together,
+        )
+
+    @precondition(lambda self: self.ids)
+    @rule(some=SOME, together=st.booleans())
+    def deallocate(self, some, together):
+        numbers = self.pick(some)
+        command = DeallocateOrders(orders=tuple(by_id(self.ids[number]) for number in numbers))
+        self.ask(
+            lambda desk, key: deallocate_orders(desk, CALLER, command, key),
+            lambda model: model.deallocate(numbers),
+            together=together,
+        )
+
+    @precondition(lambda self: self.ids)
+    @rule(
+        some=SOME,
+        quantities=st.lists(st.integers(0, 6), max_size=3),
+        added=st.lists(st.tuples(A_SKU, UNITS), max_size=1),
+        terms=st.fixed_dictionaries({}, optional={"priority": PRIORITY, "shipping_policy": POLICY}),
+        together=st.booleans(),
+    )
+    def edit(self, some, quantities, added, terms, together):
+        (number, *_) = self.pick(some)
+        wanted = dict(zip(range(len(self.line_ids[number])), quantities, strict=False))
+        lines = (
+            *(LineQuantity(line=self.line_ids[number][at], quantity=units) for at, units in wanted.items()),
+            *(NewLine(sku=Sku(sku), quantity=units) for sku, units in added),
+        )
+        command = EditOrder(order=by_id(self.ids[number]), lines=lines, terms=terms)
+        self.ask(
+            lambda desk, key: edit_order(desk, CALLER, command, key),
+            lambda model: model.edit(number, wanted, added, terms),
+            together=together,
+        )
+
+    @precondition(lambda self: self.ids)
+    @rule(some=SOME, together=st.booleans())
+    def finalize(self, some, together):
+        (number, *_) = self.pick(some)
+        order = by_id(self.ids[number])
+        self.ask(
+            lambda desk, key: finalize_order(desk, CALLER, order, key),
+            lambda model: model.finalize(number),
+            together=together,
+        )
+
+    @precondition(lambda self: self.ids)
+    @rule(some=SOME, together=st.booleans())
+    def void(self, some, together):
+        (number, *_) = self.pick(some)
+        order = by_id(self.ids[number])
+        self.ask(
+            lambda desk, key: void_order(desk, CALLER, order, "a reason", key),
+            lambda model: model.void(number),
+            together=together,
+        )
+
+    @precondition(lambda self: self.sent)
+    @rule(some=SOME, together=st.booleans())
+    def ask_again(self, some, together):
+        """Under the same keys: the same answers, and nothing else."""
+        for which in some:
+            request, key, told = self.sent[which % len(self.sent)]
+            self.ask(lambda desk, _, send=request.send, key=key: send(desk, key), lambda _, told=told: told)
+        if not together:
+            self.flush()
+
+    # ------------------------------------------------------------ asking and comparing
+
+    def pick(self, some: list[int]) -> list[str]:
+        numbers = list(self.ids)
+        return list(dict.fromkeys(numbers[one % len(numbers)] for one in some))
+
+    def ask(self, send, expected, *, together=True):
+        """`together`: with the requests that follow."""
+        self.waiting.append(Request(send, expected))
+        if not together or len(self.waiting) == 5:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, all at once; compare what is told, and then what is there."""
+        requests, self.waiting = self.waiting, []
+        if not requests:
+            return
+        keys = [a_key() for _ in requests]
+        answers = self.runner.run(self._send(requests, keys))
+        told = [request.expected(self.model) for request in requests]
+        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, IDS))
+        self._learn(rows[-1])
+        assert [self._told(answer) for answer in answers] == told
+        self._compare(*rows[:-1])
+        self.sent += list(zip(requests, keys, told, strict=True))
+
+    async def _send(self, requests: list[Request], keys: list[str]) -> list[Any]:
+        desk = Desk(self.database)
+        sending = (request.send(desk, key) for request, key in zip(requests, keys, strict=True))
+        answers = await asyncio.gather(*sending, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, DomainError):
+                raise answer
+        return answers
+
+    async def _read(self, *statements: str) -> list[list[tuple[Any, ...]]]:
+        async with self.engine.connect() as connection:
+            return [[tuple(row) for row in await connection.execute(text(one))] for one in statements]
+
+    def _learn(self, rows: list[tuple[Any, ...]]) -> None:
+        self.line_ids = {number: [] for number, *_ in rows}
+        for number, order, line in rows:
+            self.ids[number] = order
+            self.line_ids[number].append(line)
+
+    def _told(self, answer: Any) -> Told:
+        """An answer in the model's words."""
+        if isinstance(answer, DomainError):
+            return type(answer).__name__
+        if isinstance(answer, RunOutcome):
+            return [self._told_of_order(one) for one in answer.results]
+        if isinstance(answer, StockOutcome):
+            numbers = {order: number for number, order in self.ids.items()}
+            levels = [(self.sku_of[item], self.place_of[place]) for item, place in answer.levels]
+            return levels, {numbers[order] for order in answer.overallocated}
+        return "done"
+
+    def _told_of_order(self, one: OrderOutcome) -> Told:
+        if one.refusal:
+            return type(one.refusal).__name__
+        at = {line: position for lines in self.line_ids.values() for position, line in enumerate(lines)}
+        lines = {
+            at[line.line]: (
+                line.quantity,
+                line.allocated,
+                {self.place_of[place]: units for place, units in line.locations},
+            )
+            for line in one.lines
+        }
+        return one.before, one.after, lines
+
+    def _compare(self, levels, orders, lines, claims, ledger) -> None:
+        model, lost = self.model, self.model.unbacked()
+        names = tuple(StockQuantity)
+        assert {(sku, place): tuple(rest) for sku, place, *rest in levels} == {
+            key: (
+                *(here[name] for name in ("ON_HAND", "DAMAGED", "QUALITY_CONTROL", "SAFETY_STOCK")),
+                model.committed(key),
+                max(0, model.committed(key) - model.supply(key)),
+            )
+            for key, here in model.stock.items()
+        }
+        assert {(sku, place, name): units for sku, place, name, units in ledger} == {
+            (*key, name): here[name] for key, here in model.stock.items() for name in names if here[name]
+        }
+        statuses = model.statuses()
+        assert {number: tuple(rest) for number, *rest in orders} == {
+            number: (order.status, statuses[number], order.policy, order.priority)
+            for number, order in model.orders.items()
+        }
+        assert [(*row,) for row in claims] == [
+            (claim.order, claim.line, claim.place, claim.units, lost.get(claim.number, 0)) for claim in model.claims
+        ]
+        assert {(number, at): tuple(rest) for number, at, *rest in lines} == {
+            (number, at): (
+                line.sku,
+                line.quantity,
+                line.canceled,
+                line.looked_at,
+                sum(claim.units for claim in model.claims_of(number, at)),
+                sum(lost.get(claim.number, 0) for claim in model.claims_of(number, at)),
+            )
+            for number, order in model.orders.items()
+            for at, line in enumerate(order.lines)
+        }
+
+
+def test_i1_to_i4_i7_i12_to_i16_any_sequence_of_requests_does_what_the_model_does(database_url: str):
+    Shop.url = database_url
+    run_state_machine_as_test(
+        Shop,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
