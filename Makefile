@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := bench dibs docs domain gql migrations persistence services tests workers
 
-.PHONY: help setup run test check lock explorer clean
+.PHONY: help setup run test check bench lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -22,6 +22,9 @@ check: .venv/.dev      ## style, types, import rules, printed schema
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dibs schema | diff -u gql/schema/schema.graphql - || { echo "the schema has changed: review it, then '$(BIN)/dibs schema > gql/schema/schema.graphql'"; exit 1; }
+
+bench: .venv/.dev      ## how fast it is, against floors measured beside it (MEASURES="hot flash": some of it)
+	$(BIN)/python -m bench $(MEASURES)
 
 lock:                  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt

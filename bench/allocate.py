@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -46,6 +45,7 @@ RESULT = """
 async def bench(server: Server, read: OrdersRead, read_seconds: float, repeats: int, report: Report) -> bool:
     """Whether everything agreed in the end."""
     await server.create(IMPORTED)
+    report.machine(await server.describe())
     await load(server, read, read_seconds, report)
     read.orders.clear()
     runs, same = await take_turns(server, IMPORTED, repeats, report)
@@ -59,8 +59,6 @@ async def load(server: Server, read: OrdersRead, read_seconds: float, report: Re
     engine = connect(server.url(IMPORTED))
     await migrate(engine)
     database = PostgresDatabase(engine)
-    async with engine.connect() as connection:
-        report.machine(str((await connection.execute(text("SHOW server_version"))).scalar_one()))
     start = time.perf_counter()
     stock = list(made_up_stock(read.orders))
     with report.progress("Importing stock (made up)", len(stock)) as advance:

@@ -1,5 +1,6 @@
 """An HTTP client that does next to nothing, so that it is the server that is measured: one request at a time on each
-connection, bodies made beforehand, answers of a known length."""
+connection, bodies made beforehand, answers of a known length.
+"""
 
 import asyncio
 import time

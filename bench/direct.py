@@ -1,5 +1,6 @@
 """Single reservations in one process, at the level of the services: a hot SKU, different SKUs, and how long a
-connection is held."""
+connection is held.
+"""
 
 import asyncio
 import hashlib
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench import reserving
 from bench.report import Report
-from bench.results import Measured, Result, of_medians, percentile
+from bench.results import Measured, Result, median_ratio, percentile
 from bench.servers import Processes, Server
 from bench.shop import CALLER, open_shop, skus
 from dibs.memory import spare_collector
@@ -80,7 +81,14 @@ def watch_connections(engine: AsyncEngine, held: list[float]) -> None:
 
 
 async def _compare(
-    server: Server, report: Report, result: Result, *, callers: int, sku_count: int, orders: tuple[int, int], repeats: int
+    server: Server,
+    report: Report,
+    result: Result,
+    *,
+    callers: int,
+    sku_count: int,
+    orders: tuple[int, int],
+    repeats: int,
 ) -> float:
     """Dibs and the floor take turns on copies of one shop; how many times as fast Dibs is. `orders`: of each."""
     ids = await _shop(server, report, sku_count=sku_count, orders=max(orders))
@@ -101,7 +109,7 @@ async def _compare(
         f"The callers themselves, calling nothing, take {overhead * 1e6:.0f} µs of CPU a reservation; they run in the "
         "process that is measured, for Dibs as for the floor."
     )
-    return of_medians(of_dibs, of_floor)
+    return median_ratio(of_dibs, of_floor)
 
 
 async def _shop(server: Server, report: Report, *, sku_count: int, orders: int) -> list[OrderId]:
@@ -110,7 +118,7 @@ async def _shop(server: Server, report: Report, *, sku_count: int, orders: int) 
         return await open_shop(
             server,
             SHOP,
-            {name: orders for name in names},
+            dict.fromkeys(names, orders),
             [[(names[number % sku_count], 1)] for number in range(orders)],
             advance,
         )

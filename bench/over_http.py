@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import asyncpg
@@ -20,7 +21,7 @@ import orjson
 
 from bench.client import Answers, request, send_all
 from bench.report import Report
-from bench.results import Measured, Result, of_medians, percentile
+from bench.results import Measured, Result, median_ratio, percentile
 from bench.servers import Processes, Server
 from bench.shop import CHANNEL, open_shop, skus
 from dibs.opening import opened
@@ -71,7 +72,7 @@ async def http(server: Server, report: Report, *, repeats: int) -> Result:
         for name, batch_max, runs in (("coalescing", 200, with_desk), ("one by one", 1, without)):
             runs.append(await _allocations(server, report, result, f"{name} {repeat}", count, batch_max))
     result.runs = [run for pair in zip(with_desk, without, strict=True) for run in pair]
-    result.at_least("speed without coalescing", of_medians(with_desk, without), 1.3)
+    result.at_least("speed without coalescing", median_ratio(with_desk, without), 1.3)
     return result
 
 
@@ -114,7 +115,9 @@ async def place(server: Server, report: Report, *, repeats: int) -> Result:
             with report.progress(f"Dibs {repeat}", count) as advance:
                 measured, answers = await _measure(server, served, f"Dibs {repeat}", 32, jobs, advance)
         _all_allocated(answers)
-        measured.note = f"p50 {percentile(answers.seconds, 50) * 1000:.0f} ms, p99 {percentile(answers.seconds, 99) * 1000:.0f} ms"
+        measured.note = (
+            f"p50 {percentile(answers.seconds, 50) * 1000:.0f} ms, p99 {percentile(answers.seconds, 99) * 1000:.0f} ms"
+        )
         result.runs.append(measured)
         result.notes.append(f"{measured.name}: {_shares(measured, _mean_shares(served.told))}")
     for repeat in range(1, repeats + 1):
@@ -122,9 +125,9 @@ async def place(server: Server, report: Report, *, repeats: int) -> Result:
     if not at_once:
         result.notes.append(TWO_REQUESTS)
     result.notes.append("The floor is one update of a level and one insert of a claim, in a transaction of its own.")
-    costs = sorted(run.cpu_ms for run in result.runs if run.name.startswith("Dibs") and run.cpu_ms is not None)
+    costs = [run.cpu_ms for run in result.runs if run.name.startswith("Dibs") and run.cpu_ms is not None]
     if costs:
-        cost = costs[len(costs) // 2]
+        cost = median(costs)
         result.at_most("CPU of servers and database an order", cost, 5, "ms")
         result.at_most("the same, where it should arrive", cost, 1, "ms")
     return result

@@ -1,8 +1,8 @@
-"""What was measured, said so that a reader can judge it: each run with its CPU time, each aim with whether it was met."""
+"""What was measured: each run with its CPU time, each aim with whether it was met."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import quantiles
+from statistics import median, quantiles
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Result:
     verdicts: list[Verdict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def at_least(self, what: str, value: float, aim: float, unit: str = "×") -> None:
+    def at_least(self, what: str, value: float, aim: float, unit: str = " times") -> None:
         self.verdicts.append(Verdict(
             measure=self.title, what=what, aim=f"≥ {aim:g}{unit}", reached=f"{value:.2f}{unit}", met=value >= aim
         ))  # fmt: skip
@@ -70,8 +70,6 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def of_medians(runs: Sequence[Measured], floors: Sequence[Measured]) -> float:
+def median_ratio(runs: Sequence[Measured], floors: Sequence[Measured]) -> float:
     """How many times as fast as the floor: the runs took turns, and the median of the pairs counts."""
-    ratios = sorted(run.speed / floor.speed for run, floor in zip(runs, floors, strict=True))
-    middle = len(ratios) // 2
-    return ratios[middle] if len(ratios) % 2 else (ratios[middle - 1] + ratios[middle]) / 2
+    return median(run.speed / floor.speed for run, floor in zip(runs, floors, strict=True))

@@ -15,7 +15,7 @@ KINDS = {
                 "gql/loaders", "gql/context", "/graphql/", "/strawberry/"),
     "HTTP": ("gql/http", "/uvicorn/", "/starlette/", "dibs/"),
 }  # fmt: skip
-"""Of the innermost function that belongs to one of these. Everything else is `other`: the event loop, the relay's bell."""
+"""Of the innermost function that belongs to one of these. Everything else is `other`, such as the event loop."""
 
 
 class Sampler:

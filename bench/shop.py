@@ -7,8 +7,8 @@ from functools import partial
 from typing import TypeVar
 
 import asyncpg
-from bench.servers import Server
 
+from bench.servers import Server
 from domain.ids import KeyId, OrderId, Sku
 from domain.orders import NewLine, NewOrder
 from persistence.database import PostgresDatabase, connect
