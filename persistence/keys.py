@@ -50,6 +50,9 @@ KEEP = sql(
 )
 
 
+KNOWN = sql("SELECT secret_sha256, id, name FROM api_keys WHERE secret_sha256 = ANY(:secrets)", secrets=BYTE_STRINGS)
+
+
 class PostgresIdempotencyKeys:
     """Outcomes by key. The insert comes first: a concurrent twin waits there until this transaction ends."""
 
@@ -89,10 +92,10 @@ class PostgresCredentials:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None:
-        statement = select(api_keys.c.id, api_keys.c.name).where(api_keys.c.secret_sha256 == secret_sha256)
-        row = (await self._connection.execute(statement)).first()
-        return (row.id, row.name) if row else None
+    async def find(self, secrets_sha256: Sequence[bytes]) -> dict[bytes, tuple[KeyId, str]]:
+        """The keys and names of those secrets that are known."""
+        rows = await self._connection.execute(KNOWN, {"secrets": secrets_sha256})
+        return {row.secret_sha256: (row.id, row.name) for row in rows}
 
     async def save(self, name: str, secret_sha256: bytes) -> KeyId:
         """Create the key, or give the one of this name a new secret."""
