@@ -35,7 +35,7 @@ ALLOCATE = """mutation($input: AllocateOrdersInput!) { allocateOrders(input: $in
 PLACE = """mutation($input: PlaceOrderInput!) { placeOrder(input: $input) { __typename
   ... on PlaceOrderSuccess { order { number allocationStatus } } ... on UserError { message } } }"""
 SAVE_RULES = """mutation($input: SaveAllocationRulesInput!) { saveAllocationRules(input: $input) { __typename } }"""
-AT_ONCE = {"rules": [{"automation": "AT_ONCE"}]}
+AT_ONCE = {"rules": [{"name": "Everything", "when": "AT_ONCE"}]}
 """Every new order is allocated in the transaction that places it."""
 TWO_REQUESTS = (
     "saveAllocationRules is not there yet: each order is placed by one request and allocated by a second one, and both "
