@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := bench dibs docs domain gql migrations persistence proof services tests workers
 
-.PHONY: help setup run test check twins hammer chaos lock explorer clean
+.PHONY: help setup run test check twins hammer chaos bench lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -33,6 +33,9 @@ hammer: .venv/.dev     ## everything at once in several processes, and what brea
 chaos: .venv/.dev      ## kill -9 at named points, cut at COMMIT, terminated backends, and deep random tests (minutes)
 	DIBS_PROOF=full $(BIN)/python -m pytest -q -m chaos tests/chaos $(ARGS)
 	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/persistence/test_faults.py tests/services/test_state_machine.py tests/domain
+
+bench: .venv/.dev      ## how fast it is, against floors measured beside it (MEASURES="hot flash": some of it)
+	$(BIN)/python -m bench $(MEASURES)
 
 lock:                  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bench.results import Result
+
 SECONDS_BETWEEN_PLAIN_LINES = 5
 
 
@@ -111,11 +113,33 @@ class Report:
             f"{min(times):.2f} to {max(times):.2f} s (median {median(times):.2f} s)."
         )
 
-    def machine(self, server_version: str) -> None:
+    def machine(self, server: str) -> None:
+        """`server`: the database's, with its version."""
+        busy = f"load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
         self.say(
-            f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}, "
-            f"PostgreSQL {server_version}."
+            f"{os.cpu_count()} CPUs ({busy}), {platform.system()} {platform.machine()}, "
+            f"Python {platform.python_version()}, {server}."
         )
+
+    def measured(self, result: Result) -> None:
+        """One measure, run by run; CPU in milliseconds for each thing that was done."""
+        cpu = ("ms CPU load", "ms CPU Dibs", "ms CPU PostgreSQL")
+        table = self._table(result.title, "run", "", result.unit, "seconds", "a second", *cpu)
+        for run in result.runs:
+            costs = (_each(seconds, run.done) for seconds in (run.load, run.server, run.postgres))
+            table.add_row(run.name, run.note, f"{run.done:,}", f"{run.seconds:.2f}", f"{run.speed:,.0f}", *costs)
+        self._console.print(table)
+        for note in result.notes:
+            self.say(note)
+
+    def verdicts(self, results: Sequence[Result]) -> None:
+        """Every aim, and whether it was met."""
+        table = self._table("Aims", "measure", "what", "aim", "reached", "met")
+        for result in results:
+            for one in result.verdicts:
+                met = "[green]yes[/green]" if one.met else "[red]no[/red]"
+                table.add_row(one.measure, one.what, one.aim, one.reached, met)
+        self._console.print(table)
 
     def statuses(self, counts: Mapping[str, int], served: int, lines: int) -> None:
         orders = ", ".join(f"{count:,} {status}" for status, count in counts.items())
@@ -136,6 +160,10 @@ PHASES = {
     "write": "changes made into arrays, and the statements that write them",
     "commit": "COMMIT",
 }
+
+
+def _each(seconds: float | None, done: int) -> str:
+    return "" if seconds is None else f"{seconds * 1000 / done:.3f}"
 
 
 def _other(run: Run) -> str:

@@ -22,13 +22,14 @@ from gql.execution import Executor
 from gql.explorer_page import explorer_routes
 from gql.feed import Feed
 from gql.http import HttpEndpoint
+from gql.loaders import Reading
 from gql.websocket import WebSocketEndpoint
 from persistence.bell import BroadcastBell
 from persistence.database import PostgresDatabase, connect
 from persistence.migrating import schema_is_current
 from services.callers import Caller
 from services.cleaning import forget_expired_keys
-from services.credentials import authenticate
+from services.credentials import Doorkeeper
 from services.desk import Desk
 from services.reservations import expire_reservations
 from workers.loop import repeated, running
@@ -65,6 +66,7 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         bell = BroadcastBell(settings.bell_url.get_secret_value() if settings.bell_url else database_url)
         database = PostgresDatabase(engine)
         desk, feed, relay = Desk(database), Feed(database, bell), Relay(database, bell)
+        reading, doorkeeper = Reading(database), Doorkeeper(database)
         database.on_new_events = relay.nudge
         try:
             runner = Runner(database, run_waiting=settings.run_waiting)
@@ -72,8 +74,10 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             sweeping = partial(repeated, "the sweeper", partial(expire_reservations, database), SWEEPING_SECONDS)
             schedules = partial(repeated, "the schedule", partial(run_schedules, database), POLL_SECONDS)
             async with running(bell.run, relay.run, feed.run, runner.run, schedules, cleaning, sweeping):
-                yield {"running": _plug(settings, engine, database, desk, feed)}
+                yield {"running": _plug(settings, engine, database, reading, doorkeeper, desk, feed)}
                 await desk.close()
+                await reading.close()
+                await doorkeeper.close()
         finally:
             await engine.dispose()
 
@@ -87,14 +91,22 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan)
 
 
-def _plug(settings: Settings, engine: AsyncEngine, database: PostgresDatabase, desk: Desk, feed: Feed) -> Running:
+def _plug(
+    settings: Settings,
+    engine: AsyncEngine,
+    database: PostgresDatabase,
+    reading: Reading,
+    doorkeeper: Doorkeeper,
+    desk: Desk,
+    feed: Feed,
+) -> Running:
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
 
     async def who(secret: str) -> Caller | None:
-        return await authenticate(database, secret, secrets.token_hex(8)) if secret else None
+        return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, database, desk, feed)
+        return Context(caller, database, reading, desk, feed)
 
     return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
 

@@ -476,6 +476,8 @@ class Batch:
 
         The claims of the batch's own orders are known, and may have moved among the weakest: their units come on top.
         """
+        if not self._stale_levels:
+            return {}
         needed: Counter[LevelKey] = Counter()
         for key in self._stale_levels:
             before, level = self._levels_before.get(key), self.levels[key]
@@ -561,11 +563,8 @@ class Batch:
             touched[placed.line.order].append(placed.line)
         for order_id in dict.fromkeys((*touched, *self._changes_of)):
             before = self._orders_before.get(order_id)
-            order = replace(
-                self.orders[order_id],
-                allocation_status=self.status_of(order_id),
-                version=before.version + 1 if before else 1,
-            )
+            status = self.status_of(order_id)
+            order = _versioned(self.orders[order_id], status, before.version + 1 if before else 1)
             self.orders[order_id] = order
             if before:
                 made.orders.append(order)
@@ -678,7 +677,21 @@ def _is_resized(before: OrderLine, now: OrderLine) -> bool:
     )
 
 
-# These two are made for every line and level of a batch, and `replace` takes twice as long.
+# These are made for every order, line and level of a batch, and `replace` takes twice as long.
+
+
+def _versioned(order: Order, status: AllocationStatus | None, version: int) -> Order:
+    """The order with this allocation status and version."""
+    return Order(
+        id=order.id,
+        number=order.number,
+        channel=order.channel,
+        status=order.status,
+        allocation_status=status,
+        shipping_policy=order.shipping_policy,
+        priority=order.priority,
+        version=version,
+    )
 
 
 def _served(line: OrderLine, units: int) -> OrderLine:

@@ -23,12 +23,14 @@ Path = tuple[str, ...]
 
 def normal(text: str) -> str:
     """As Dibs keeps text: NFC, trimmed."""
-    return unicodedata.normalize("NFC", text).strip()
+    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
 
 
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text: no NUL, no lone surrogates."""
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    if "\x00" in text:
+        return False
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 class Problems:
@@ -120,6 +122,9 @@ class Problems:
             self.add(path, "TOO_MANY", f"This list may have at most {most:,} entries.")
 
     def distinct(self, values: Iterable[Hashable], path: Path, message: str) -> None:
+        values = list(values)
+        if len(set(values)) == len(values):
+            return
         counts: Counter[Hashable] = Counter()
         for index, value in enumerate(values):
             counts[value] += 1

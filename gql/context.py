@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import strawberry
 
-from gql.loaders import Loaders
+from gql.loaders import Loaders, Reading
 from services.callers import Caller
 from services.performing import Performer
 from services.ports import Database, UnitOfWork
@@ -19,10 +19,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Context:
-    """One request: who asks, the database, the live feed, and objects that were loaded already."""
+    """One request: who asks, the database, who reads and writes there for all, and what was loaded already."""
 
     caller: Caller
     database: Database
+    reading: Reading
     performer: Performer
     feed: "Feed"
     loaders: Loaders = field(init=False)
@@ -32,7 +33,7 @@ class Context:
 
     def forget(self) -> None:
         """What was loaded before is stale now: a mutation has written, or an event has come."""
-        self.loaders = Loaders(self.database)
+        self.loaders = Loaders(self.reading)
 
     async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         return await self.database.read(work)

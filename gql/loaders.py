@@ -1,7 +1,10 @@
-"""Lists load in one query a kind, whatever their length: each loader gathers the ids of one turn of the event loop."""
+"""Objects by id: the ids that one request wants in a turn of the event loop load together, and with those that other
+requests want meanwhile. A list loads in one query a kind, whatever its length.
+"""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
@@ -9,6 +12,7 @@ from strawberry.dataloader import DataLoader
 from domain.ids import ChannelId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId, SupplyId
 from domain.stock import Item, Location
 from services.explaining import OrderExplanation, explanations
+from services.gathering import Gathering
 from services.ports import (
     AllocationView,
     Channel,
@@ -26,81 +30,163 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Loaders:
-    """The loaders of one request. A loaded object stays as it was read until the request forgets it."""
+class Reading:
+    """Reads for all requests of the process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.orders: DataLoader[OrderId, OrderView | None] = self._each(lambda uow, ids: uow.orders.by_ids(ids), _id)
-        self.lines: DataLoader[LineId, LineView | None] = self._each(lambda uow, ids: uow.orders.lines(ids), _id)
-        self.lines_of: DataLoader[OrderId, list[LineView]] = self._many(
+        self.orders: Gathering[OrderId, OrderView] = self._each(lambda uow, ids: uow.orders.by_ids(ids), _id)
+        self.lines: Gathering[LineId, LineView] = self._each(lambda uow, ids: uow.orders.lines(ids), _id)
+        self.lines_of: Gathering[OrderId, list[LineView]] = self._many(
             lambda uow, ids: uow.orders.lines_of(ids), lambda line: line.order
         )
-        self.allocations_of: DataLoader[LineId, list[AllocationView]] = self._many(
+        self.allocations_of: Gathering[LineId, list[AllocationView]] = self._many(
             lambda uow, ids: uow.orders.allocations_of(ids), lambda allocation: allocation.line
         )
-        self.reservations: DataLoader[ReservationId, ReservationView | None] = self._each(
-            lambda uow, ids: uow.reservations.by_ids(ids), _id
-        )
-        self.reserved_lines_of: DataLoader[ReservationId, list[ReservedLineView]] = self._many(
-            lambda uow, ids: uow.reservations.lines_of(ids), lambda line: line.reservation
-        )
-        self.explanations: DataLoader[OrderId, OrderExplanation | None] = self._each(
-            explanations, lambda one: one.order
-        )
-        self.items: DataLoader[ItemId, Item | None] = self._each(lambda uow, ids: uow.catalog.items(ids), _id)
-        self.locations: DataLoader[LocationId, Location | None] = self._each(
-            lambda uow, _: uow.catalog.locations(), _id
-        )
-        self.channels: DataLoader[ChannelId, Channel | None] = self._each(lambda uow, _: uow.catalog.channels(), _id)
-        self.levels: DataLoader[int, LevelView | None] = self._each(lambda uow, ids: uow.stock.levels(ids), _id)
-        self.levels_at: DataLoader[LevelKey, LevelView | None] = self._each(
+        self.items: Gathering[ItemId, Item] = self._each(lambda uow, ids: uow.catalog.items(ids), _id)
+        self.locations: Gathering[LocationId, Location] = self._each(lambda uow, _: uow.catalog.locations(), _id)
+        self.channels: Gathering[ChannelId, Channel] = self._each(lambda uow, _: uow.catalog.channels(), _id)
+        self.levels: Gathering[int, LevelView] = self._each(lambda uow, ids: uow.stock.levels(ids), _id)
+        self.levels_at: Gathering[LevelKey, LevelView] = self._each(
             lambda uow, keys: uow.stock.levels_at(keys), lambda level: level.key
         )
-        self.levels_of: DataLoader[ItemId, list[LevelView]] = self._many(
+        self.levels_of: Gathering[ItemId, list[LevelView]] = self._many(
             lambda uow, ids: uow.stock.levels_of(ids), lambda level: level.item
         )
-
-        self.supplies: DataLoader[SupplyId, SupplyView | None] = self._each(
-            lambda uow, ids: uow.supplies.by_ids(ids), _id
+        self.reservations: Gathering[ReservationId, ReservationView] = self._each(
+            lambda uow, ids: uow.reservations.by_ids(ids), _id
         )
-        self.incoming: DataLoader[LevelKey, int] = DataLoader(load_fn=self._incoming, max_batch_size=1_000)
+        self.reserved_lines_of: Gathering[ReservationId, list[ReservedLineView]] = self._many(
+            lambda uow, ids: uow.reservations.lines_of(ids), lambda line: line.reservation
+        )
+        self.explanations: Gathering[OrderId, OrderExplanation] = self._each(
+            explanations, lambda explanation: explanation.order
+        )
+        self.supplies: Gathering[SupplyId, SupplyView] = self._each(lambda uow, ids: uow.supplies.by_ids(ids), _id)
+        self.incoming: Gathering[LevelKey, int] = Gathering(self._incoming)
 
-    async def _incoming(self, keys: Sequence[LevelKey]) -> list[int]:
-        found = await self._database.read(lambda uow: uow.supplies.incoming(keys))
-        return [found.get(key, 0) for key in keys]
+    async def _incoming(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, int]:
+        return await self._database.read(lambda uow: uow.supplies.incoming(keys))
+
+    async def close(self) -> None:
+        """Wait until nothing is read any more."""
+        for one in list(vars(self).values()):
+            if isinstance(one, Gathering):
+                await one.close()
 
     def _each(
-        self, load: Callable[[UnitOfWork, list[K]], Awaitable[Iterable[V]]], key: Callable[[V], K]
-    ) -> DataLoader[K, V | None]:
+        self, load: Callable[[UnitOfWork, Sequence[K]], Awaitable[Iterable[V]]], key: Callable[[V], K]
+    ) -> Gathering[K, V]:
         """One value a key."""
 
-        async def batch(keys: Sequence[K]) -> list[V | None]:
-            found: Mapping[K, V] = {key(value): value for value in await self._read(load, keys)}
-            return [found.get(one) for one in keys]
+        async def read(keys: Sequence[K]) -> Mapping[K, V]:
+            return {key(value): value for value in await self._read(load, keys)}
 
-        return DataLoader(load_fn=batch, max_batch_size=1_000)
+        return Gathering(read)
 
     def _many(
-        self, load: Callable[[UnitOfWork, list[K]], Awaitable[Iterable[V]]], key: Callable[[V], K]
-    ) -> DataLoader[K, list[V]]:
+        self, load: Callable[[UnitOfWork, Sequence[K]], Awaitable[Iterable[V]]], key: Callable[[V], K]
+    ) -> Gathering[K, list[V]]:
         """All values of a key."""
 
-        async def batch(keys: Sequence[K]) -> list[list[V]]:
+        async def read(keys: Sequence[K]) -> Mapping[K, list[V]]:
             found: defaultdict[K, list[V]] = defaultdict(list)
             for value in await self._read(load, keys):
                 found[key(value)].append(value)
-            return [found[one] for one in keys]
+            return found
 
-        return DataLoader(load_fn=batch, max_batch_size=1_000)
+        return Gathering(read)
 
     async def _read(
-        self, load: Callable[[UnitOfWork, list[K]], Awaitable[Iterable[V]]], keys: Sequence[K]
+        self, load: Callable[[UnitOfWork, Sequence[K]], Awaitable[Iterable[V]]], keys: Sequence[K]
     ) -> Iterable[V]:
         async def work(uow: UnitOfWork) -> Iterable[V]:
-            return await load(uow, list(keys))
+            return await load(uow, keys)
 
         return await self._database.read(work)
+
+
+class Loaders:
+    """The loaders of one request. A loaded object stays as it was read until the request forgets it."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    @cached_property
+    def orders(self) -> DataLoader[OrderId, OrderView | None]:
+        return _one(self._reading.orders)
+
+    @cached_property
+    def lines(self) -> DataLoader[LineId, LineView | None]:
+        return _one(self._reading.lines)
+
+    @cached_property
+    def lines_of(self) -> DataLoader[OrderId, list[LineView]]:
+        return _all(self._reading.lines_of)
+
+    @cached_property
+    def allocations_of(self) -> DataLoader[LineId, list[AllocationView]]:
+        return _all(self._reading.allocations_of)
+
+    @cached_property
+    def items(self) -> DataLoader[ItemId, Item | None]:
+        return _one(self._reading.items)
+
+    @cached_property
+    def locations(self) -> DataLoader[LocationId, Location | None]:
+        return _one(self._reading.locations)
+
+    @cached_property
+    def channels(self) -> DataLoader[ChannelId, Channel | None]:
+        return _one(self._reading.channels)
+
+    @cached_property
+    def levels(self) -> DataLoader[int, LevelView | None]:
+        return _one(self._reading.levels)
+
+    @cached_property
+    def levels_at(self) -> DataLoader[LevelKey, LevelView | None]:
+        return _one(self._reading.levels_at)
+
+    @cached_property
+    def levels_of(self) -> DataLoader[ItemId, list[LevelView]]:
+        return _all(self._reading.levels_of)
+
+    @cached_property
+    def reservations(self) -> DataLoader[ReservationId, ReservationView | None]:
+        return _one(self._reading.reservations)
+
+    @cached_property
+    def reserved_lines_of(self) -> DataLoader[ReservationId, list[ReservedLineView]]:
+        return _all(self._reading.reserved_lines_of)
+
+    @cached_property
+    def explanations(self) -> DataLoader[OrderId, OrderExplanation | None]:
+        return _one(self._reading.explanations)
+
+    @cached_property
+    def supplies(self) -> DataLoader[SupplyId, SupplyView | None]:
+        return _one(self._reading.supplies)
+
+    @cached_property
+    def incoming(self) -> DataLoader[LevelKey, int | None]:
+        return _one(self._reading.incoming)
+
+
+def _one(gathering: Gathering[K, V]) -> DataLoader[K, V | None]:
+    async def load(keys: list[K]) -> list[V | None]:
+        found = await gathering.load(keys)
+        return [found.get(key) for key in keys]
+
+    return DataLoader(load_fn=load, max_batch_size=1_000)
+
+
+def _all(gathering: Gathering[K, list[V]]) -> DataLoader[K, list[V]]:
+    async def load(keys: list[K]) -> list[list[V]]:
+        found = await gathering.load(keys)
+        return [found.get(key, []) for key in keys]
+
+    return DataLoader(load_fn=load, max_batch_size=1_000)
 
 
 def _id(value: Any) -> Any:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from domain.ids import KeyId
-from persistence.sql import BYTE_STRINGS, INT, INTS, JSON, TEXTS, columns, sql
+from persistence.sql import BYTE_STRINGS, INT, INTS, TEXTS, columns, sql
 from persistence.tables import api_keys
 from services.ports import IdempotencyKey
 
@@ -42,12 +43,14 @@ FORGET_EXPIRED = sql(
 )
 KEEP = sql(
     """
-    UPDATE idempotency_keys k SET outcome = n.outcome
-    FROM jsonb_to_recordset(:rows) AS n(owner_id int, mutation text, key text, outcome jsonb)
+    UPDATE idempotency_keys k SET outcome = CAST(n.outcome AS jsonb)
+    FROM unnest(:owners, :mutations, :keys, :outcomes) AS n(owner_id, mutation, key, outcome)
     WHERE k.owner_id = n.owner_id AND k.mutation = n.mutation AND k.key = n.key
     """,
-    rows=JSON,
+    **KEY_TYPES,
+    outcomes=TEXTS,
 )
+KNOWN = sql("SELECT secret_sha256, id, name FROM api_keys WHERE secret_sha256 = ANY(:secrets)", secrets=BYTE_STRINGS)
 
 
 class PostgresIdempotencyKeys:
@@ -68,11 +71,8 @@ class PostgresIdempotencyKeys:
 
     async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, Any]]) -> None:
         """Remember the outcomes; they commit with the effect."""
-        rows = [
-            {"owner_id": owner, "mutation": mutation, "key": key, "outcome": outcome}
-            for (owner, mutation, key), outcome in outcomes
-        ]
-        await self._connection.execute(KEEP, {"rows": rows})
+        rows = [(*key, orjson.dumps(outcome).decode()) for key, outcome in outcomes]
+        await self._connection.execute(KEEP, columns(rows, (*KEY_TYPES, "outcomes")))
 
     async def forget(self, keys: Sequence[IdempotencyKey]) -> None:
         """Give keys back that were taken in this transaction."""
@@ -89,10 +89,10 @@ class PostgresCredentials:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None:
-        statement = select(api_keys.c.id, api_keys.c.name).where(api_keys.c.secret_sha256 == secret_sha256)
-        row = (await self._connection.execute(statement)).first()
-        return (row.id, row.name) if row else None
+    async def find(self, secrets_sha256: Sequence[bytes]) -> dict[bytes, tuple[KeyId, str]]:
+        """The keys and names of those secrets that are known."""
+        rows = await self._connection.execute(KNOWN, {"secrets": secrets_sha256})
+        return {row.secret_sha256: (row.id, row.name) for row in rows}
 
     async def save(self, name: str, secret_sha256: bytes) -> KeyId:
         """Create the key, or give the one of this name a new secret."""

@@ -2,9 +2,11 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping, Sequence
 
 from domain.ids import KeyId
 from services.callers import Caller
+from services.gathering import Gathering
 from services.ports import Database, UnitOfWork
 
 SECRET_LENGTH_MIN = 32
@@ -15,14 +17,27 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-async def authenticate(database: Database, secret: str, request: str) -> Caller | None:
-    """Who presents this secret; None where nobody is known by it."""
+class Doorkeeper:
+    """Knows who presents a secret. It looks each time, so a key that is changed opens nothing from then on."""
 
-    async def work(uow: UnitOfWork) -> tuple[KeyId, str] | None:
-        return await uow.credentials.find(digest(secret))
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._keys = Gathering(self._find)
 
-    found = await database.read(work)
-    return Caller(key=found[0], actor=found[1], request=request) if found else None
+    async def authenticate(self, secret: str, request: str) -> Caller | None:
+        """Who presents this secret; None where nobody is known by it."""
+        secret_sha256 = digest(secret)
+        found = (await self._keys.load([secret_sha256])).get(secret_sha256)
+        return Caller(key=found[0], actor=found[1], request=request) if found else None
+
+    async def close(self) -> None:
+        await self._keys.close()
+
+    async def _find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, tuple[KeyId, str]]:
+        async def work(uow: UnitOfWork) -> Mapping[bytes, tuple[KeyId, str]]:
+            return await uow.credentials.find(secrets_sha256)
+
+        return await self._database.read(work)
 
 
 async def preset_key(database: Database, name: str, secret: str) -> KeyId:

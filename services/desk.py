@@ -84,12 +84,12 @@ class Desk:
         identities: set[object] = set()
         while self._queue and len(batch) < self._batch_max:
             asked = self._queue[0].asked
-            if batch and (asked.identity in identities or asked.command.needs().alone):
+            if batch and (asked.identity in identities or asked.needs.alone):
                 break
             batch.append(self._queue.popleft())
             if asked.identity:
                 identities.add(asked.identity)
-            if asked.command.needs().alone:
+            if asked.needs.alone:
                 break
         return batch
 

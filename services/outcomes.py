@@ -15,15 +15,21 @@ KIND = "$refusal"
 KINDS: dict[str, type[DomainError]] = {refusal.__name__: refusal for refusal in REFUSALS}
 
 
+PLAIN = frozenset({int, str, bool, float, type(None)})
+
+
 def to_json(value: Any) -> Any:
     """Dataclasses as objects; a refusal says which one it is."""
-    if isinstance(value, DomainError):
-        return {KIND: type(value).__name__} | {one.name: to_json(getattr(value, one.name)) for one in _data(value)}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: to_json(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, tuple | list):
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is tuple or kind is list:
         return [to_json(one) for one in value]
-    return value
+    names = _names(kind)
+    if names is None:
+        return value
+    made = {name: to_json(getattr(value, name)) for name in names}
+    return {KIND: kind.__name__} | made if isinstance(value, DomainError) else made
 
 
 def from_json(kind: Any, value: Any) -> Any:
@@ -49,8 +55,12 @@ def from_json(kind: Any, value: Any) -> Any:
     return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
 
 
-def _data(refusal: DomainError) -> tuple[Any, ...]:
-    return fields(refusal) if is_dataclass(refusal) else ()
+@cache
+def _names_of(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a dataclass, and of a refusal that carries none; None for everything else."""
+    if is_dataclass(kind):
+        return tuple(one.name for one in fields(kind))
+    return () if issubclass(kind, DomainError) else None
 
 
 @cache
@@ -59,4 +69,5 @@ def _hints_of(kind: Any) -> list[tuple[str, Any]]:
     return [(one.name, hints[one.name]) for one in fields(kind)]
 
 
+_names: Callable[[Any], tuple[str, ...] | None] = _names_of
 _hints: Callable[[Any], list[tuple[str, Any]]] = _hints_of

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import orjson
@@ -126,7 +127,7 @@ class Command(Protocol[T_co]):
         """The outcome, once everything is decided and the flags are settled."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
     """A command with who asked for it, and under which idempotency key (None: it is looked at by nobody twice)."""
 
@@ -134,7 +135,15 @@ class Asked:
     command: Command[Any]
     key: str | None
 
-    @property
+    @cached_property
+    def needs(self) -> Needs:
+        return self.command.needs()
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        return fingerprint(self.command)
+
+    @cached_property
     def identity(self) -> IdempotencyKey | None:
         """The key's owner, the mutation and the key; requests of the same identity are twins."""
         return None if self.key is None else (self.caller.key, self.command.mutation, self.key)
@@ -233,7 +242,7 @@ async def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> list[Answer]:
 
 async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known], Batch]:
     """Answer what every command needs to know, and load the working copy under the locks."""
-    needs = [one.command.needs() for one in asked]
+    needs = [one.needs for one in asked]
     references = [reference for one in needs for reference in (*one.orders, *one.numbers)]
     ids = iter(await uow.orders.resolve(references) if references else [])
     resolved = [([next(ids) for _ in one.orders], [next(ids) for _ in one.numbers]) for one in needs]
@@ -383,13 +392,12 @@ def checked_key(key: str) -> str:
 
 async def _recall(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[dict[int, Answer], list[int]]:
     """Answers that are stored already, by position; and the positions of what is new."""
-    claims = [(identity, fingerprint(one.command)) for one in asked if (identity := one.identity)]
+    claims = [(identity, one.fingerprint) for one in asked if (identity := one.identity)]
     stored = await uow.keys.claim(claims) if claims else {}
     answers: dict[int, Answer] = {}
     for index, one in enumerate(asked):
         if one.identity and one.identity in stored:
-            made_from = fingerprint(one.command)
-            answers[index] = _remembered(one.command.outcome_type, made_from, *stored[one.identity])
+            answers[index] = _remembered(one.command.outcome_type, one.fingerprint, *stored[one.identity])
     return answers, [index for index in range(len(asked)) if index not in answers]
 
 

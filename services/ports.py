@@ -495,7 +495,9 @@ class Automation(Protocol):
 
 
 class Credentials(Protocol):
-    async def find(self, secret_sha256: bytes) -> tuple[KeyId, str] | None: ...
+    async def find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, tuple[KeyId, str]]:
+        """The keys and names of those secrets that are known."""
+
     async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
     async def exists(self, name: str) -> bool: ...
 

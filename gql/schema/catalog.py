@@ -133,7 +133,7 @@ class StockLevel(Node):
 
     @strawberry.field(description="Units that supplies are still to bring here.")
     async def incoming(self, info: Info) -> int:
-        return await info.context.loaders.incoming.load(self.level.key)
+        return await info.context.loaders.incoming.load(self.level.key) or 0
 
     @strawberry.field(description="What is kept here.")
     async def item(self, info: Info) -> Item:

@@ -608,7 +608,7 @@ async def test_a_mistake_is_masked_and_the_log_knows_it_by_its_id(
     async def broken(*_: object) -> None:
         raise RuntimeError("SELECT secret FROM /srv/dibs")
 
-    monkeypatch.setattr(loaders.Loaders, "_read", broken)
+    monkeypatch.setattr(loaders.Reading, "_read", broken)
     answer = await api.answer("query ($id: ID!) { eventCursor node(id: $id) { id } }", id=id_of("Order:1"))
 
     (error,) = answer["errors"]

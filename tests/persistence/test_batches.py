@@ -8,9 +8,13 @@ from sqlalchemy.exc import IntegrityError
 
 import persistence.batches
 from domain.batch import Batch
+from domain.ids import Sku
 from domain.kinds import AllocationCause, AllocationStatus
+from domain.orders import NewLine, NewOrder
 from persistence.batches import GuardFailed
 from persistence.verify import verify
+from services.allocation import allocate_batch
+from services.orders import place_orders
 from services.ports import BatchTooLarge
 from services.recording import settle
 from tests.builders import (
@@ -232,3 +236,35 @@ async def test_what_was_handed_over_ends_as_units_of_the_line_that_had_it_last(d
     assert len({row.allocation_id for row in rows}) == 1
     assert (first, last) == ((await lines_now(database, taker))[0].id, line.id)
     assert await verify(engine) == []
+
+
+async def test_allocating_orders_touches_no_index_of_theirs(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1_000})
+    new = [
+        NewOrder(channel="SHOP", number=str(number), lines=(NewLine(sku=Sku("CHAIR"), quantity=1),))
+        for number in range(200)
+    ]
+    orders = [done.order for done in await database.run(lambda uow: place_orders(uow, caller, new))]
+
+    async def work(uow):
+        await allocate_batch(uow, caller, orders)
+        rows = await uow.batches._connection.execute(UPDATES)
+        return {row.table: (row.updated, row.hot) for row in rows}, await _version(uow.batches._connection)
+
+    updates, version = await database.run(work)
+
+    assert updates["order_lines"] == (200, 200)
+    assert updates["orders"] == (200, 200 if version >= 16 else 0)
+
+
+async def _version(connection):
+    return int((await connection.execute(text("SHOW server_version_num"))).scalar_one()) // 10_000
+
+
+UPDATES = text(
+    """
+    SELECT name AS table, pg_stat_get_xact_tuples_updated(CAST(name AS regclass)) AS updated,
+           pg_stat_get_xact_tuples_hot_updated(CAST(name AS regclass)) AS hot
+    FROM unnest(ARRAY['orders', 'order_lines']) AS name
+    """
+)

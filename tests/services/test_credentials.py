@@ -4,15 +4,15 @@ import pytest
 from sqlalchemy import text
 
 from services.callers import Caller
-from services.credentials import ADMIN, authenticate, create_admin_key, create_key, preset_key
+from services.credentials import ADMIN, Doorkeeper, create_admin_key, create_key, preset_key
 
 
 async def test_a_key_opens_with_its_secret_and_with_nothing_else(database):
     key, secret = await create_key(database, "partner")
 
-    assert await authenticate(database, secret, "r1") == Caller(key=key, actor="partner", request="r1")
+    assert await Doorkeeper(database).authenticate(secret, "r1") == Caller(key=key, actor="partner", request="r1")
     for other in ("", secret[:-1], secret + "x", secret.upper(), "\x00", "\ud800", "x" * 100_000):
-        assert await authenticate(database, other, "r2") is None
+        assert await Doorkeeper(database).authenticate(other, "r2") is None
 
 
 async def test_a_new_secret_of_a_key_replaces_the_one_that_it_had(database):
@@ -21,13 +21,13 @@ async def test_a_new_secret_of_a_key_replaces_the_one_that_it_had(database):
     again, new = await create_key(database, "partner")
 
     assert again == key
-    assert await authenticate(database, old, "r") is None
-    assert await authenticate(database, new, "r") == Caller(key=key, actor="partner", request="r")
+    assert await Doorkeeper(database).authenticate(old, "r") is None
+    assert await Doorkeeper(database).authenticate(new, "r") == Caller(key=key, actor="partner", request="r")
 
 
 async def test_a_preset_secret_is_long(database):
     await preset_key(database, ADMIN, "s" * 32)
-    assert (await authenticate(database, "s" * 32, "r")).actor == ADMIN
+    assert (await Doorkeeper(database).authenticate("s" * 32, "r")).actor == ADMIN
 
     with pytest.raises(AssertionError):
         await preset_key(database, ADMIN, "s" * 31)
@@ -39,7 +39,7 @@ async def test_the_administrators_key_is_made_once(database):
     secret = await create_admin_key(database)
 
     assert secret is not None
-    assert (await authenticate(database, secret, "r")).actor == ADMIN
+    assert (await Doorkeeper(database).authenticate(secret, "r")).actor == ADMIN
     assert await create_admin_key(database) is None
 
 
