@@ -13,6 +13,7 @@ from domain.kinds import AllocateWhen
 from domain.orders import NewLine, NewOrder
 from services.automation import save_allocation_rules
 from services.orders import place_orders
+from services.reservations import expire_reservations
 from tests.builders import (
     a_catalog,
     allocated,
@@ -22,6 +23,9 @@ from tests.builders import (
     lines_now,
     placed,
     received,
+    released,
+    reserved,
+    run_out,
     statuses_now,
     voided,
 )
@@ -139,3 +143,33 @@ async def test_voiding_and_editing_an_order_of_twenty_lines_takes_as_many_statem
         counts.append((edit, void))
 
     assert counts[0] == counts[1]
+
+
+async def test_a_cart_of_twenty_skus_takes_as_many_statements_as_one_of_one_until_it_is_an_order(
+    engine, database, caller, stocked
+):
+    counts = []
+    for units in ({SKUS[0]: 3}, dict.fromkeys(SKUS, 3)):
+        with statements(engine) as reserve:
+            cart = await reserved(database, caller, units)
+        with statements(engine) as take_over:
+            await placed(database, caller, dict.fromkeys(units, 2), reservation=cart)
+        other = await reserved(database, caller, units)
+        with statements(engine) as release:
+            await released(database, caller, other)
+        counts.append((reserve, take_over, release))
+
+    assert counts[0] == counts[1]
+    assert max(map(len, counts[0])) <= 24
+
+
+async def test_sweeping_fifty_carts_takes_as_many_statements_as_one(engine, database, caller, stocked):
+    counts = []
+    for count in (1, MANY):
+        await run_out(database, *[await reserved(database, caller, {SKUS[0]: 1, SKUS[1]: 1}) for _ in range(count)])
+        with statements(engine) as sweep:
+            assert await expire_reservations(database)
+        counts.append(sweep)
+
+    assert counts[0] == counts[1]
+    assert not await expire_reservations(database)
