@@ -505,15 +505,15 @@ SAVE_VOID_REASONS = sql(
 )
 
 LINE_COLUMNS = (
-    "ids", "orders", "positions", "references", "items", "quantities", "allocated", "overallocated", "looked", "prices",
-    "currencies",
+    "ids", "orders", "positions", "references", "items", "quantities", "allocated", "overallocated", "canceled",
+    "looked", "prices", "currencies",
 )  # fmt: skip
 INSERT_LINES = sql(
     """
-    INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, overallocated, looked_at,
-                             unit_price, currency_code)
+    INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, overallocated, canceled,
+                             looked_at, unit_price, currency_code)
     SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :overallocated,
-                         :looked, :prices, :currencies)
+                         :canceled, :looked, :prices, :currencies)
     """,
     ids=BIGINTS,
     orders=BIGINTS,
@@ -523,6 +523,7 @@ INSERT_LINES = sql(
     quantities=INTS,
     allocated=INTS,
     overallocated=INTS,
+    canceled=INTS,
     looked=FLAGS,
     prices=NUMERICS,
     currencies=TEXTS,
@@ -855,6 +856,7 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
         line.quantity,
         line.allocated,
         line.overallocated,
+        line.canceled,  # a later request of the same batch may have canceled it already
         line.looked_at,
         price and price.amount,
         price and price.currency_code,

@@ -165,11 +165,14 @@ class Model:
         order = self.orders[number]
         if order.status == "VOID":
             return "OrderNotInState"
+        had_everything = self.statuses()[number] == "ALLOCATED"
         for at, units in quantities.items():
             self._set_quantity(number, at, units)
         order.lines += [Line(sku, units) for sku, units in added]
         order.priority = terms.get("priority", order.priority)
         order.policy = terms.get("shipping_policy", order.policy)
+        if had_everything and sum(line.open for line in order.lines) > sum(one.units for one in self.claims_of(number)):
+            self.allocate([number], None, starts_over=False)
         return "done"
 
     def _set_quantity(self, number: str, at: int, units: int) -> None:
@@ -189,12 +192,22 @@ class Model:
     # ------------------------------------------------------------ allocation
 
     def allocate(
-        self, numbers: Sequence[str], places: Iterable[str] | None, units: Mapping[int, int | None] | None = None
+        self,
+        numbers: Sequence[str],
+        places: Iterable[str] | None,
+        units: Mapping[int, int | None] | None = None,
+        *,
+        starts_over: bool = True,
     ) -> Told:
-        """`places`: those that may be used. `units`: of one order, the units of each line that shall be set aside."""
+        """`places`: those that may be used. `units`: of one order, the units of each line that shall be set aside.
+
+        `starts_over`: whether an overallocated order is deallocated first.
+        """
         before = self.statuses()
         served = [number for number in numbers if self.orders[number].status == "FINALIZED"]
-        wishes = {number: self._wish(number, before[number] == "OVERALLOCATED", units) for number in served}
+        wishes = {
+            number: self._wish(number, starts_over and before[number] == "OVERALLOCATED", units) for number in served
+        }
         usable = [place for place in self.places if places is None or place in places]
         free = {key: self.supply(key) - self.committed(key) for key in self.stock if key[1] in usable}
         answers = dict(zip(served, reference.allocate(list(wishes.values()), usable, free), strict=True))
