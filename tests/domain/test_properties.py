@@ -1,15 +1,19 @@
 """The engine against the reference allocator, and what holds for every input."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.allocation import Ask, OpenOrder, StockView, Take, flags, plan
+from domain.allocation import Ask, OpenOrder, Policy, StockView, Take, flags, plan
 from domain.ids import LineId, OrderId
+from domain.sourcing import BY_RANK, Sourcing
 from tests import reference
 from tests.builders import CHAIR, HULL, LAMP, LEEDS, LOCATIONS, SKUS, TABLE, YORK, claim, level
 
 ITEMS, PLACES = st.sampled_from((CHAIR, TABLE, LAMP)), st.sampled_from((LEEDS, YORK, HULL))
 UNITS = st.integers(0, 6)
+WHOLE_LINES = Sourcing(split_lines=False)
 
 
 @st.composite
@@ -33,6 +37,7 @@ def open_orders(draw):
                 gives_back=tuple(Take(LineId(number * 10), *one) for one in gives_back),
                 all_or_nothing=draw(st.booleans()),
                 not_asked_for=draw(st.sampled_from((0, 0, 0, 1))),
+                sourcing=draw(st.sampled_from((BY_RANK, BY_RANK, WHOLE_LINES))),
             )
         )
     return orders
@@ -41,7 +46,7 @@ def open_orders(draw):
 RANKS = st.dictionaries(PLACES, st.integers(0, 2))
 
 
-def by_reference(orders, levels, ranks):
+def by_reference(orders, levels, ranks, *, nobody_passes):
     places = [LOCATIONS[place].code for place in sorted(ranks, key=lambda place: (ranks[place], place))]
     free = {
         (SKUS[one.item], LOCATIONS[one.location].code): one.backing - one.committed
@@ -54,17 +59,19 @@ def by_reference(orders, levels, ranks):
             gives_back=[(SKUS[one.item], LOCATIONS[one.location].code, one.quantity) for one in order.gives_back],
             everything_or_nothing=order.all_or_nothing,
             left_out=bool(order.not_asked_for),
+            whole_lines=not order.sourcing.split_lines,
         )
         for order in orders
     ]
-    return reference.allocate(wishes, places, free)
+    return reference.allocate(wishes, places, free, nobody_passes=nobody_passes)
 
 
-@given(open_orders(), levels(), RANKS)
-def test_i16_the_engine_gives_the_plan_of_the_reference_allocator(orders, levels, ranks):
-    decision = plan(orders, StockView(levels, ranks))
+@given(open_orders(), levels(), RANKS, st.booleans())
+def test_i16_the_engine_gives_the_plan_of_the_reference_allocator(orders, levels, ranks, nobody_passes):
+    places = {place: replace(LOCATIONS[place], rank=rank) for place, rank in ranks.items()}
+    decision = plan(orders, StockView(levels, ranks, places), Policy(smaller_may_pass=not nobody_passes))
 
-    expected = by_reference(orders, levels, ranks)
+    expected = by_reference(orders, levels, ranks, nobody_passes=nobody_passes)
     for order, answer in zip(decision.orders, expected, strict=True):
         taken = {}
         for take in order.takes:
@@ -77,17 +84,17 @@ def test_i16_the_engine_gives_the_plan_of_the_reference_allocator(orders, levels
 
 @given(open_orders(), levels(), RANKS)
 def test_i16_the_same_input_gives_the_same_plan_in_whichever_sequence_the_levels_were_read(orders, levels, ranks):
-    view = StockView(levels, ranks)
+    view = StockView(levels, ranks, LOCATIONS)
 
     first = plan(orders, view)
 
     assert plan(orders, view) == first
-    assert plan(orders, StockView(levels[::-1], dict(reversed(ranks.items())))) == first
+    assert plan(orders, StockView(levels[::-1], dict(reversed(ranks.items())), LOCATIONS)) == first
 
 
 @given(open_orders(), levels(), RANKS)
 def test_no_plan_takes_more_than_there_is_and_every_unit_is_taken_or_short(orders, levels, ranks):
-    decision = plan(orders, StockView(levels, ranks))
+    decision = plan(orders, StockView(levels, ranks, LOCATIONS))
 
     for one in levels:
         taken = sum(

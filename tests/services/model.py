@@ -197,20 +197,25 @@ class Model:
         places: Iterable[str] | None,
         units: Mapping[int, int | None] | None = None,
         *,
+        nobody_passes: bool = False,
+        policy: str | None = None,
         starts_over: bool = True,
     ) -> Told:
         """`places`: those that may be used. `units`: of one order, the units of each line that shall be set aside.
 
-        `starts_over`: whether an overallocated order is deallocated first.
+        `policy`: for all orders of the run, whatever their own. `starts_over`: whether an overallocated order is
+        deallocated first.
         """
         before = self.statuses()
         served = [number for number in numbers if self.orders[number].status == "FINALIZED"]
         wishes = {
-            number: self._wish(number, starts_over and before[number] == "OVERALLOCATED", units) for number in served
+            number: self._wish(number, starts_over and before[number] == "OVERALLOCATED", units, policy)
+            for number in served
         }
         usable = [place for place in self.places if places is None or place in places]
         free = {key: self.supply(key) - self.committed(key) for key in self.stock if key[1] in usable}
-        answers = dict(zip(served, reference.allocate(list(wishes.values()), usable, free), strict=True))
+        decided = reference.allocate(list(wishes.values()), usable, free, nobody_passes=nobody_passes)
+        answers = dict(zip(served, decided, strict=True))
         for number in served:
             if wishes[number].gives_back:
                 self._end(self.claims_of(number))
@@ -228,7 +233,9 @@ class Model:
             for number in numbers
         ]
 
-    def _wish(self, number: str, starts_over: bool, units: Mapping[int, int | None] | None) -> reference.Wish:
+    def _wish(
+        self, number: str, starts_over: bool, units: Mapping[int, int | None] | None, policy: str | None
+    ) -> reference.Wish:
         order = self.orders[number]
         asks: list[tuple[int, str, int]] = []
         left_out = False
@@ -246,7 +253,7 @@ class Model:
                 asks.append((at, line.sku, max(0, wanted - kept)))
             left_out = left_out or max(wanted or 0, kept) < line.open
         back = [(*self.key_of(claim), claim.units) for claim in self.claims_of(number)] if starts_over else []
-        return reference.Wish(asks, back, order.policy == "SHIP_COMPLETE", left_out)
+        return reference.Wish(asks, back, (policy or order.policy) == "SHIP_COMPLETE", left_out)
 
     @staticmethod
     def _lines_told(wish: reference.Wish, answer: reference.Answer) -> dict[int, tuple[int, int, dict[str, int]]]:

@@ -203,6 +203,19 @@ async def test_edits_that_come_together_build_on_each_other(database, caller, de
     assert [(one.quantity, one.allocated) for one in lines] == [(1, 1), (2, 1), (1, 0)]
 
 
+async def test_a_line_that_is_added_and_voided_in_one_batch_is_canceled(database, caller, desk):
+    order = await placed(database, caller, {"CHAIR": 1})
+    edit = EditOrder(order=by_id(order), lines=(NewLine(sku=Sku("CHAIR"), quantity=2),))
+
+    await at_once(
+        edit_order(desk, caller, edit, a_key()),
+        void_order(desk, caller, by_id(order), "no", a_key()),
+    )
+
+    assert desk.batches == 1
+    assert [(line.quantity, line.canceled) for line in await lines_now(database, order)] == [(1, 1), (2, 2)]
+
+
 async def test_orders_of_one_number_that_come_together_are_placed_once(database, caller, desk):
     answers = await at_once(*(place_order(desk, caller, new_order("N1"), a_key()) for _ in range(3)))
 

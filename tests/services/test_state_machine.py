@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sqlalchemy import text
 
 from domain.allocating import OrderOutcome
+from domain.allocation import Policy
 from domain.errors import DomainError
 from domain.ids import KeyId, LineId, OrderId, Sku
 from domain.kinds import AdjustmentReason, OrderStatus, ShippingPolicy, StockQuantity
@@ -51,7 +52,8 @@ A_SKU, A_PLACE, UNITS, PRIORITY = st.sampled_from(SKUS), st.sampled_from(PLACES)
 POLICY, QUANTITY = st.sampled_from(ShippingPolicy), st.sampled_from(StockQuantity)
 LINES = st.lists(st.tuples(A_SKU, UNITS), min_size=1, max_size=4)
 SOME = st.lists(st.integers(0, 50), min_size=1, max_size=4)
-"""Picks orders, or requests, by position, modulo how many there are."""
+"""Picks orders, or requests, by position from the latest one back, modulo how many there are."""
+DEED = st.sampled_from(("edit", "allocate", "deallocate", "void", "finalize"))
 CALLER = Caller(key=KeyId(1), actor="tester", request="a test")
 
 LEVELS = """
@@ -94,6 +96,7 @@ class Shop(RuleBasedStateMachine):
         self.model = Model(PLACES)
         self.ids: dict[str, OrderId] = {}
         self.line_ids: dict[str, list[LineId]] = {}
+        self.picked: list[str] = []
         self.waiting: list[Request] = []
         self.sent: list[tuple[Request, str, Told]] = []
         self.numbers = count(1)
@@ -190,16 +193,23 @@ class Shop(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.ids)
-    @rule(some=SOME, places=st.none() | st.sets(A_PLACE, min_size=1), together=st.booleans())
-    def allocate(self, some, places, together):
+    @rule(
+        some=SOME,
+        places=st.none() | st.sets(A_PLACE, min_size=1),
+        passes=st.booleans(),
+        policy=st.none() | POLICY,
+        together=st.booleans(),
+    )
+    def allocate(self, some, places, together, passes=True, policy=None):
         numbers = self.pick(some)
         command = AllocateOrders(
             orders=tuple(AllocateOrder(order=by_id(self.ids[number])) for number in numbers),
             locations=None if places is None else tuple(sorted(places)),
+            policy=Policy(smaller_may_pass=passes, shipping_policy=policy),
         )
         self.ask(
             lambda desk, key: allocate_orders(desk, CALLER, command, key),
-            lambda model: model.allocate(numbers, places),
+            lambda model: model.allocate(numbers, places, nobody_passes=not passes, policy=policy),
             together=together,
         )
 
@@ -271,12 +281,29 @@ class Shop(RuleBasedStateMachine):
             together=together,
         )
 
+    @precondition(lambda self: self.ids)
+    @rule(which=st.integers(0, 50), deeds=st.lists(DEED, min_size=2, max_size=4), lines=LINES)
+    def meet(self, which, deeds, lines):
+        """Requests that come together and are about one order."""
+        self.flush()
+        for deed in deeds:
+            match deed:
+                case "edit":
+                    quantities = [units for _, units in lines[1:]]
+                    self.edit([which], quantities, lines[:1], {}, together=True)
+                case "allocate":
+                    self.allocate([which], None, together=True)
+                case _:
+                    getattr(self, deed)([which], together=True)
+            which = 0
+        self.flush()
+
     @precondition(lambda self: self.sent)
     @rule(some=SOME, together=st.booleans())
     def ask_again(self, some, together):
         """Under the same keys: the same answers, and nothing else."""
         for which in some:
-            request, key, told = self.sent[which % len(self.sent)]
+            request, key, told = self.sent[-1 - which % len(self.sent)]
             self.ask(lambda desk, _, send=request.send, key=key: send(desk, key), lambda _, told=told: told)
         if not together:
             self.flush()
@@ -284,8 +311,11 @@ class Shop(RuleBasedStateMachine):
     # ------------------------------------------------------------ asking and comparing
 
     def pick(self, some: list[int]) -> list[str]:
-        numbers = list(self.ids)
-        return list(dict.fromkeys(numbers[one % len(numbers)] for one in some))
+        """Those that were picked last come first, so that requests that come together meet at an order."""
+        numbers = [*(number for number in self.ids if number not in self.picked), *self.picked][::-1]
+        found = list(dict.fromkeys(numbers[one % len(numbers)] for one in some))
+        self.picked = [*(number for number in self.picked if number not in found), *found[::-1]]
+        return found
 
     def ask(self, send, expected, *, together=True):
         """`together`: with the requests that follow."""
