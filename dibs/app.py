@@ -16,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from dibs.settings import Settings
+from dibs.solving import Highs
 from gql.api import create_schema
 from gql.context import Context
 from gql.execution import Executor
@@ -31,10 +32,11 @@ from services.callers import Caller
 from services.cleaning import forget_expired_keys
 from services.credentials import Doorkeeper
 from services.desk import Desk
+from services.planning import Planner
 from services.reservations import expire_reservations
 from workers.loop import repeated, running
 from workers.relay import Relay
-from workers.runs import POLL_SECONDS, Runner, run_schedules
+from workers.runs import POLL_SECONDS, PlanMaker, Runner, run_schedules
 
 CLEANING_SECONDS = 600.0
 SWEEPING_SECONDS = 1.0
@@ -73,8 +75,11 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
             cleaning = partial(repeated, "the cleaner", partial(forget_expired_keys, database), CLEANING_SECONDS)
             sweeping = partial(repeated, "the sweeper", partial(expire_reservations, database), SWEEPING_SECONDS)
             schedules = partial(repeated, "the schedule", partial(run_schedules, database), POLL_SECONDS)
-            async with running(bell.run, relay.run, feed.run, runner.run, schedules, cleaning, sweeping):
-                yield {"running": _plug(settings, engine, database, reading, doorkeeper, desk, feed)}
+            planner = Planner(database, Highs())
+            plans = PlanMaker(database, planner)
+            jobs = (bell.run, relay.run, feed.run, runner.run, plans.run, schedules, cleaning, sweeping)
+            async with running(*jobs):
+                yield {"running": _plug(settings, engine, database, reading, doorkeeper, desk, planner, feed)}
                 await desk.close()
                 await reading.close()
                 await doorkeeper.close()
@@ -98,6 +103,7 @@ def _plug(
     reading: Reading,
     doorkeeper: Doorkeeper,
     desk: Desk,
+    planner: Planner,
     feed: Feed,
 ) -> Running:
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
@@ -106,7 +112,7 @@ def _plug(
         return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, database, reading, desk, feed)
+        return Context(caller, database, reading, desk, planner, feed)
 
     return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
 

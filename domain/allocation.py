@@ -4,15 +4,18 @@
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId, ReservedLineId
-from domain.kinds import ShippingPolicy
+from domain.kinds import AllocationSequence, ShippingPolicy
 from domain.orders import Address
 from domain.sourcing import BY_RANK, Sourcing, arrange
 from domain.stock import Location, StockLevel
+
+if TYPE_CHECKING:
+    from domain.runs import RunSeek
 
 
 class Ask(NamedTuple):
@@ -276,3 +279,32 @@ def flags(claims: Iterable[Held], overallocated: int) -> dict[AllocationId, int]
         answer[claim.id] = min(claim.quantity, overallocated)
         overallocated -= answer[claim.id]
     return answer
+
+
+# ---------------------------------------------------------------- policies: they sort, `plan` walks
+
+
+def oldest_first(orders: Iterable["RunSeek"], _: Collection[OrderId] = ()) -> list["RunSeek"]:
+    """First in, first out."""
+    return sorted(orders, key=lambda one: (one.placed_at, one.order))
+
+
+def highest_priority_first(orders: Iterable["RunSeek"], _: Collection[OrderId] = ()) -> list["RunSeek"]:
+    """The highest priority first, then the oldest."""
+    return sorted(orders, key=lambda one: (-one.priority, one.placed_at, one.order))
+
+
+def chosen_first(orders: Iterable["RunSeek"], chosen: Collection[OrderId] = ()) -> list["RunSeek"]:
+    """Those that shall be completed first, the oldest first; then the others, the oldest first."""
+    return sorted(orders, key=lambda one: (one.order not in chosen, one.placed_at, one.order))
+
+
+Sort = Callable[[Iterable["RunSeek"], Collection[OrderId]], list["RunSeek"]]
+"""Sorts orders, given which of them `domain.best_plan` has chosen to complete (none, where nobody chose)."""
+
+POLICIES: Mapping[AllocationSequence, Sort] = {
+    AllocationSequence.PLACED_AT_ASC: oldest_first,
+    AllocationSequence.PRIORITY_DESC: highest_priority_first,
+    AllocationSequence.MAX_COMPLETE_ORDERS: chosen_first,
+    AllocationSequence.MAX_COMPLETE_VALUE: chosen_first,
+}

@@ -196,6 +196,20 @@ class Batch:
 
     # ------------------------------------------------------------------ reading
 
+    def facts(self) -> Facts:
+        """Everything as it stands, for another working copy whose moves leave this one alone."""
+        return Facts(
+            locations=self.locations,
+            sourcing=self.sourcing,
+            skus=self.skus,
+            levels=list(self.levels.values()),
+            orders=list(self.orders.values()),
+            lines=list(self.lines.values()),
+            reservations=list(self.reservations.values()),
+            claims=list(self.claims.values()),
+            supplies=list(self.supplies.values()),
+        )
+
     def order_of_number(self, channel: str, number: str) -> OrderId | None:
         """The order of this number, if it was placed in this batch."""
         return self._numbers.get((channel, number))

@@ -7,6 +7,7 @@
     ├── OrderAlreadyPlaced       4  wrong state …
     ├── OrderNotInState          4
     ├── OrderVersionConflict     4
+    ├── PlanChanged              4
     ├── QuantityAlreadyShipped   4
     ├── ReservationEnded         4
     ├── StockLevelConflict       4
@@ -104,6 +105,15 @@ class OrderVersionConflict(DomainError):
 
 
 @dataclass(eq=False)
+class PlanChanged(DomainError):
+    """What the dry run said is not what would happen now: run it dry again, then decide."""
+
+    precedence = 4
+    levels: tuple[LevelKey, ...]
+    orders: tuple[OrderId, ...]
+
+
+@dataclass(eq=False)
 class QuantityAlreadyShipped(DomainError):
     """Lines would fall below what has already been shipped."""
 
@@ -172,6 +182,7 @@ REFUSALS: tuple[type[DomainError], ...] = (
     OrderAlreadyPlaced,
     OrderNotInState,
     OrderVersionConflict,
+    PlanChanged,
     QuantityAlreadyShipped,
     ReservationEnded,
     StockLevelConflict,

@@ -1,12 +1,12 @@
 """What a dry run of several batches has to remember, because none of them writes what the next one ought to read."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from domain.allocation import Claim
 from domain.batch import Changes, Facts
-from domain.ids import AllocationId, LevelKey, LineId, OrderId
-from domain.kinds import AllocationStatus
+from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId
 from domain.stock import StockLevel
 
 
@@ -17,12 +17,22 @@ class Foresight:
     from then on, and of what earlier batches would have taken at a level only as much as there is.
     """
 
-    def __init__(self) -> None:
-        self._taken: Counter[LevelKey] = Counter()
-        self._given_back: Counter[LevelKey] = Counter()
-        self._statuses: dict[OrderId, AllocationStatus | None] = {}
-        self._overallocated: dict[AllocationId, int] = {}
-        self._gone: set[AllocationId] = set()
+    def __init__(self, remembered: Mapping[str, Sequence[Sequence[int]]] | None = None) -> None:
+        """`remembered`: what `memory` of another one told."""
+        known = {"taken": (), "given_back": (), "flagged": (), "gone": ()} | dict(remembered or {})
+        self._taken = _counts(known["taken"])
+        self._given_back = _counts(known["given_back"])
+        self._overallocated = {AllocationId(claim): units for claim, units in known["flagged"]}
+        self._gone = {AllocationId(claim) for (claim,) in known["gone"]}
+
+    def memory(self) -> dict[str, list[tuple[int, ...]]]:
+        """All that is remembered, as numbers. It grows with the levels and the flags that are touched."""
+        return {
+            "taken": [(*key, units) for key, units in self._taken.items()],
+            "given_back": [(*key, units) for key, units in self._given_back.items()],
+            "flagged": list(self._overallocated.items()),
+            "gone": [(claim,) for claim in self._gone],
+        }
 
     def add(self, changes: Changes) -> None:
         """Remember what a batch of a dry run would have written."""
@@ -30,7 +40,6 @@ class Foresight:
             self._taken[claim.level] += claim.quantity
         for ended in changes.ended_claims:
             self._given_back[ended.claim.level] += ended.quantity
-        self._statuses.update((order.id, order.allocation_status) for order in changes.orders)
         self._overallocated.update((claim.id, claim.overallocated) for claim in changes.changed_claims)
         self._gone.update(changes.gone_claims)
 
@@ -47,10 +56,6 @@ class Foresight:
                 overallocated[claim.line] += claim.overallocated
         return replace(
             facts,
-            orders=[
-                replace(order, allocation_status=self._statuses.get(order.id, order.allocation_status))
-                for order in facts.orders
-            ],
             claims=claims,
             lines=[
                 replace(line, overallocated=overallocated[line.id])
@@ -66,3 +71,7 @@ class Foresight:
         committed = left + min(self._taken[level.key], max(0, level.backing - left))
         moved = replace(level, committed=committed)
         return replace(moved, flagged=moved.overallocated)
+
+
+def _counts(rows: Sequence[Sequence[int]]) -> Counter[LevelKey]:
+    return Counter({(ItemId(item), LocationId(location)): units for item, location, units in rows})

@@ -154,6 +154,8 @@ class AllocationSequence(StrEnum):
 
     PLACED_AT_ASC = "PLACED_AT_ASC"
     PRIORITY_DESC = "PRIORITY_DESC"
+    MAX_COMPLETE_ORDERS = "MAX_COMPLETE_ORDERS"
+    MAX_COMPLETE_VALUE = "MAX_COMPLETE_VALUE"
 
 
 class ReservationState(StrEnum):

@@ -21,18 +21,42 @@ ENDED = tuple(state for state, targets in TRANSITIONS.items() if not targets)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSeek:
-    """Where a run is: the last order that it looked at, with what the sequence sorts by."""
+    """Where a run is: the last order that it looked at, with what the sequence sorts by.
+
+    `position`: its place in the run's plan; None where it stands in none.
+    """
 
     placed_at: datetime
     order: OrderId
     priority: int
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanReport:
+    """How good a run's plan is. `objective`: orders, or value, that it completes; nothing completes more than `bound`.
+
+    `orders`: how many stand in the plan. `optimal`: it is proven that nothing is better. `fifo_…`: the same run oldest
+    first.
+    """
+
+    orders: int
+    complete_orders: int
+    fifo_complete_orders: int
+    objective: float
+    fifo_objective: float
+    bound: float
+    optimal: bool
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One background run. `seek`: the last order that it looked at; `filter` as `OrderFilter` has it.
+    """One background run. `seek`: the last order that it looked at; `filter` and `keep` as `OrderFilter` has them.
 
-    `moved`: what a dry run would have committed so far, by level. `closed`: SKUs that no later order may have.
+    `keep`: orders that go first, oldest first, before it is chosen which of the others to complete. `plan`: set when
+    the sequence of a run that needs one has been made. `foreseen`: what a dry run remembers from chunk to chunk.
+    `closed`: SKUs that no later order may have.
     """
 
     id: RunId
@@ -46,9 +70,11 @@ class Run:
     total: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
     seek: RunSeek | None = None
-    moved: tuple[tuple[int, int, int], ...] = ()
     policy: Policy = FREE_FOR_ALL
     closed: frozenset[ItemId] = frozenset()
+    foreseen: Mapping[str, Any] = field(default_factory=dict)
+    keep: Mapping[str, Any] | None = None
+    plan: PlanReport | None = None
     version: int = 1
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -41,6 +41,11 @@ class Query:
     allocation_rules = strawberry.field(
         read.allocation_rules, description="What happens to new orders: the first rule that matches decides."
     )
+    compare_allocation_policies = strawberry.field(
+        read.compare_allocation_policies,
+        description="What a run over these orders, 10,000 at most, would come to under each policy; nothing is "
+        "written.",
+    )
     events = strawberry.field(
         read.events,
         description="The event log from its beginning or after a cursor: the same events, in the same order, as "

@@ -9,6 +9,7 @@ import strawberry
 from gql.loaders import Loaders, Reading
 from services.callers import Caller
 from services.performing import Performer
+from services.planning import Planner
 from services.ports import Database, UnitOfWork
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Context:
     database: Database
     reading: Reading
     performer: Performer
+    planner: Planner
     feed: "Feed"
     loaders: Loaders = field(init=False)
 

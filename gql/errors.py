@@ -86,6 +86,16 @@ async def _version_conflict(info: Info, refusal: refusals.OrderVersionConflict) 
     return types.OrderVersionConflict(message=refusal.message, order=await Order.load(info, refusal.order))
 
 
+async def _plan_changed(info: Info, refusal: refusals.PlanChanged) -> types.PlanChanged:
+    levels = await info.context.loaders.levels_at.load_many(refusal.levels)
+    orders = await info.context.loaders.orders.load_many(refusal.orders)
+    return types.PlanChanged(
+        message=refusal.message,
+        levels=[StockLevel.of(level) for level in levels if level is not None],
+        orders=[Order.of(order) for order in orders if order is not None],
+    )
+
+
 async def _already_shipped(info: Info, refusal: refusals.QuantityAlreadyShipped) -> types.QuantityAlreadyShipped:
     lines = [await OrderLine.load(info, line) for line in refusal.lines]
     return types.QuantityAlreadyShipped(message=refusal.message, lines=lines)
@@ -133,6 +143,7 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.OrderAlreadyPlaced: (types.OrderAlreadyPlaced, _already_placed),
     refusals.OrderNotInState: (types.OrderNotInState, _not_in_state),
     refusals.OrderVersionConflict: (types.OrderVersionConflict, _version_conflict),
+    refusals.PlanChanged: (types.PlanChanged, _plan_changed),
     refusals.QuantityAlreadyShipped: (types.QuantityAlreadyShipped, _already_shipped),
     refusals.ReservationEnded: (types.ReservationEnded, _reservation_ended),
     refusals.StockLevelConflict: (types.StockLevelConflict, _level_conflict),

@@ -165,8 +165,10 @@ class _Rows(NamedTuple):
 class PostgresBatches:
     """The database's half of `domain.batch`."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, locks: bool = True) -> None:
+        """`locks` False: for a snapshot, which needs none, and in which nothing is written."""
         self._connection = connection
+        self._locks = locks
         self.has_new_events = False
 
     async def items_of(self, orders: Sequence[OrderId]) -> dict[OrderId, list[ItemId]]:
@@ -188,9 +190,10 @@ class PostgresBatches:
         if reservations:
             found = await self._connection.execute(RESERVED_ITEMS, {"reservations": reservations})
             locked.update(found.scalars())
-        if len(locked) > SKUS_MAX:
-            raise BatchTooLarge(len(locked), SKUS_MAX)
-        await lock_skus(self._connection, locked)
+        if self._locks:
+            if len(locked) > SKUS_MAX:
+                raise BatchTooLarge(len(locked), SKUS_MAX)
+            await lock_skus(self._connection, locked)
         skus, levels = await self._levels(locked)
         rows = await self._rows_of(READ_ORDERS, orders)
         if any(line.item_id not in locked for line in rows.lines):
@@ -208,7 +211,8 @@ class PostgresBatches:
         """
         needed = columns([(*key, units) for key, units in levels.items()], ("items", "locations", "units"))
         weakest = (await self._connection.execute(WEAKEST, needed)).all()
-        rows = await self._rows_of(LOCK_ORDERS, sorted(order for order, _ in weakest if order))
+        statement = LOCK_ORDERS if self._locks else READ_ORDERS
+        rows = await self._rows_of(statement, sorted(order for order, _ in weakest if order))
         items = {line.item_id for line in rows.lines}
         skus = await self._connection.execute(SKUS, {"items": list(items)})
         whole = await self._whole(rows, {row.id: row.sku for row in skus})

@@ -92,6 +92,7 @@ class PostgresDatabase:
     def __init__(self, engine: AsyncEngine, *, deadline_seconds: float = Timeouts().deadline_seconds) -> None:
         self.engine = engine
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._looking = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._deadline_seconds = deadline_seconds
         self.on_new_events: Callable[[], None] = lambda: None
         """Called after this process has committed events; it must neither wait nor fail."""
@@ -99,6 +100,10 @@ class PostgresDatabase:
     async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read on one connection, statement by statement."""
         return await self._with_deadline(self._retry(work, self._read_once, repeatable=True))
+
+    async def snapshot(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
+        """Read one moment on one connection; nothing is locked, nothing can be written."""
+        return await self._with_deadline(self._retry(work, self._look_once, repeatable=True))
 
     async def run(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]], *, repeatable: bool = False) -> T:
         """Do the work in one transaction; see `services.ports.Database`."""
@@ -149,6 +154,10 @@ class PostgresDatabase:
     async def _read_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         async with self._reading.connect() as connection:
             return await work(PostgresUnitOfWork(connection))
+
+    async def _look_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
+        async with self._looking.connect() as connection:
+            return await work(PostgresUnitOfWork(connection, locks=False))
 
 
 class CommitFailed(Exception):

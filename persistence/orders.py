@@ -1,18 +1,19 @@
 """Orders, lines and allocations as they are shown."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.ids import ItemId, LineId, OrderId
+from domain.ids import ItemId, LineId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, ShippingPolicy
 from domain.orders import Address, Customer, OrderTerms
 from domain.runs import RunSeek
 from persistence.searching import any_of, starts_with
 from persistence.sql import BIGINT, BIGINTS, TEXT, TEXTS, columns, sql
-from persistence.tables import allocations, channels, items, locations, order_lines, orders
+from persistence.tables import allocations, channels, items, locations, order_lines, orders, planned_orders
 from services.ports import AllocationView, LineView, OrderFilter, OrderReference, OrderSort, OrderView, Seek
 
 SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
@@ -50,6 +51,13 @@ WITH_SUFFIX = sql(
         AND substr(o.number, length(own.number) + 2) ~ '^[0-9]+$'
     """,
     order=BIGINT,
+)
+VALUES = sql(
+    """
+    SELECT order_id, currency_code, sum(unit_price * (quantity - shipped - canceled - dropshipped)) AS value
+    FROM order_lines WHERE order_id = ANY(:orders) AND unit_price IS NOT NULL GROUP BY 1, 2
+    """,
+    orders=BIGINTS,
 )
 
 COULD_BE_SERVED = (
@@ -126,9 +134,38 @@ class PostgresOrders:
     async def in_sequence(
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
     ) -> list[RunSeek]:
-        """Orders that match and that a run could serve, in the run's sequence."""
+        """Orders that match and that a run could serve, in the run's sequence; oldest first where that is planned."""
         statement = RUN_KEYS.where(*_conditions(condition), *COULD_BE_SERVED)
         return await self._run_keys(statement, sequence, first, after)
+
+    async def in_plan(self, run: RunId, condition: OrderFilter, start: int, stop: int) -> list[RunSeek]:
+        """Orders at positions from `start` up to before `stop` of the run's plan, if they still could be served."""
+        statement = (
+            RUN_KEYS.add_columns(planned_orders.c.position)
+            .join(planned_orders, planned_orders.c.order_id == orders.c.id)
+            .where(planned_orders.c.run_id == run)
+            .where(planned_orders.c.position >= start, planned_orders.c.position < stop)
+            .where(*_conditions(condition), *COULD_BE_SERVED)
+        )
+        rows = await self._connection.execute(statement.order_by(planned_orders.c.position))
+        return [
+            RunSeek(placed_at=row.placed_at, order=row.id, priority=row.priority, position=row.position) for row in rows
+        ]
+
+    async def outside_plan(
+        self, run: RunId, condition: OrderFilter, first: int, after: RunSeek | None
+    ) -> list[RunSeek]:
+        """Orders that match and could be served and stand in no plan of the run, oldest first."""
+        planned = exists().where(planned_orders.c.run_id == run, planned_orders.c.order_id == orders.c.id)
+        statement = RUN_KEYS.where(*_conditions(condition), *COULD_BE_SERVED, ~planned)
+        return await self._run_keys(statement, AllocationSequence.PLACED_AT_ASC, first, after)
+
+    async def values(self, of: Sequence[OrderId]) -> dict[OrderId, dict[str, Decimal]]:
+        """What the open units of each order are worth, by currency; lines without a price are worth nothing."""
+        values: dict[OrderId, dict[str, Decimal]] = {}
+        for row in await self._connection.execute(VALUES, {"orders": of}):
+            values.setdefault(row.order_id, {})[row.currency_code] = row.value
+        return values
 
     async def waiting_for(self, items: Sequence[ItemId], first: int, after: RunSeek | None) -> list[RunSeek]:
         """Orders that a run left short of one of these SKUs, highest priority first, then oldest."""

@@ -8,15 +8,26 @@ from sqlalchemy import Select, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.allocation import Policy
+from domain.best_plan import SOLVED
 from domain.events import AllocationRunProgressed
 from domain.ids import ItemId, OrderId, RunId
 from domain.kinds import AllocationSequence, RunState, ShippingPolicy
-from domain.runs import ENDED, Run, RunSeek
+from domain.runs import ENDED, PlanReport, Run, RunSeek
 from persistence.events import append
 from persistence.searching import any_of
-from persistence.tables import allocation_runs, replenished_items
+from persistence.sql import BIGINT, BIGINTS, sql
+from persistence.tables import allocation_runs, planned_orders, replenished_items
 
 UNFINISHED = (RunState.QUEUED, RunState.RUNNING)
+WAITS_FOR_A_PLAN = any_of(allocation_runs.c.sequence, SOLVED) & allocation_runs.c.plan.is_(None)
+PLAN_ORDERS = sql(
+    """
+    INSERT INTO planned_orders (run_id, position, order_id)
+    SELECT :run, at - 1, order_id FROM unnest(:orders) WITH ORDINALITY AS planned(order_id, at)
+    """,
+    run=BIGINT,
+    orders=BIGINTS,
+)
 
 
 class PostgresRuns:
@@ -33,6 +44,7 @@ class PostgresRuns:
         sequence: AllocationSequence,
         condition: Mapping[str, Any],
         policy: Mapping[str, Any],
+        keep: Mapping[str, Any] | None,
         actor: str,
         request: str,
     ) -> RunId:
@@ -43,6 +55,7 @@ class PostgresRuns:
             "sequence": sequence,
             "filter": condition,
             "policy": policy,
+            "keep": keep,
             "actor": actor,
             "request": request,
         }
@@ -60,14 +73,26 @@ class PostgresRuns:
         return found[0] if found else None
 
     async def lock_next(self) -> Run | None:
-        """The oldest unfinished run that nobody works on."""
-        unfinished = select(allocation_runs).where(any_of(allocation_runs.c.state, UNFINISHED))
+        """The oldest unfinished run that nobody works on and that waits for no plan."""
+        unfinished = select(allocation_runs).where(any_of(allocation_runs.c.state, UNFINISHED), ~WAITS_FOR_A_PLAN)
         oldest = unfinished.order_by(allocation_runs.c.id).limit(1).with_for_update(skip_locked=True)
         found = await self._runs(oldest)
         return found[0] if found else None
 
+    async def next_to_plan(self) -> Run | None:
+        """The oldest unfinished run that waits for a plan."""
+        waiting = select(allocation_runs).where(any_of(allocation_runs.c.state, UNFINISHED), WAITS_FOR_A_PLAN)
+        found = await self._runs(waiting.order_by(allocation_runs.c.id).limit(1))
+        return found[0] if found else None
+
+    async def keep_plan(self, run: Run, orders: Sequence[OrderId]) -> None:
+        """Write the plan of a run that is locked: its report, and its orders in sequence."""
+        change = update(allocation_runs).where(allocation_runs.c.id == run.id).values(plan=run.plan)
+        await self._connection.execute(change)
+        await self._connection.execute(PLAN_ORDERS, {"run": run.id, "orders": orders})
+
     async def oldest_unfinished(self) -> RunId | None:
-        unfinished = select(allocation_runs.c.id).where(any_of(allocation_runs.c.state, UNFINISHED))
+        unfinished = select(allocation_runs.c.id).where(any_of(allocation_runs.c.state, UNFINISHED), ~WAITS_FOR_A_PLAN)
         return (await self._connection.execute(unfinished.order_by(allocation_runs.c.id).limit(1))).scalar()
 
     async def save(self, run: Run) -> None:
@@ -78,7 +103,7 @@ class PostgresRuns:
             "total": run.total,
             "outcomes": run.outcomes,
             "seek": run.seek,
-            "moved": run.moved,
+            "foreseen": run.foreseen,
             "closed": sorted(run.closed),
             "version": run.version + 1,
         }
@@ -86,6 +111,7 @@ class PostgresRuns:
             values["started_at"] = func.now()
         if run.state in ENDED:
             values["finished_at"] = func.now()
+            await self._connection.execute(delete(planned_orders).where(planned_orders.c.run_id == run.id))
         statement = update(allocation_runs).where(allocation_runs.c.id == run.id).values(values)
         await self._tell(_run((await self._connection.execute(statement.returning(allocation_runs))).one()))
 
@@ -120,8 +146,8 @@ class PostgresRuns:
         await append(self._connection, [event])
 
 
-def _seek(placed_at: str, order: OrderId, priority: int) -> RunSeek:
-    return RunSeek(placed_at=datetime.fromisoformat(placed_at), order=order, priority=priority)
+def _seek(placed_at: str, order: OrderId, priority: int, position: int | None = None) -> RunSeek:
+    return RunSeek(placed_at=datetime.fromisoformat(placed_at), order=order, priority=priority, position=position)
 
 
 def _policy(smaller_may_pass: bool = True, shipping_policy: str | None = None) -> Policy:
@@ -142,9 +168,11 @@ def _run(row: Any) -> Run:
         total=row.total,
         outcomes=row.outcomes,
         seek=None if row.seek is None else _seek(**row.seek),
-        moved=tuple((item, location, units) for item, location, units in row.moved),
         policy=_policy(**row.policy),
         closed=frozenset(row.closed),
+        foreseen=row.foreseen,
+        keep=row.keep,
+        plan=None if row.plan is None else PlanReport(**row.plan),
         version=row.version,
         started_at=row.started_at,
         finished_at=row.finished_at,

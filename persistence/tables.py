@@ -411,14 +411,28 @@ allocation_runs = Table(
     Column("total", Integer, nullable=False, server_default=text("0")),
     Column("outcomes", JSONB, nullable=False, server_default=text("'{}'")),
     Column("seek", JSONB),
-    Column("moved", JSONB, nullable=False, server_default=text("'[]'")),
     Column("policy", JSONB, nullable=False, server_default=text("'{}'")),
     Column("closed", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+    Column("foreseen", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("keep", JSONB(none_as_null=True)),
+    Column("plan", JSONB),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     _time("created_at"),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     Index("allocation_runs_unfinished_idx", "id", postgresql_where=text("state IN ('QUEUED', 'RUNNING')")),
+)
+
+planned_orders = Table(
+    "planned_orders",
+    metadata,
+    Column("run_id", BigInteger, ForeignKey("allocation_runs.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    # No foreign key: writing a plan would lock a hundred thousand orders. Orders are never deleted.
+    Column("order_id", BigInteger, nullable=False),
+    UniqueConstraint("run_id", "order_id"),
+    CheckConstraint("position >= 0", name="position_from_0"),
+    comment="The sequence of an unfinished run whose policy chooses which orders to complete.",
 )
 
 replenished_items = Table(

@@ -20,8 +20,10 @@ from persistence.supplies import PostgresSupplies
 class PostgresUnitOfWork:
     """Implements `services.ports.UnitOfWork`; each part is made when it is first used."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, locks: bool = True) -> None:
+        """`locks`: whether what is loaded for a batch is locked; a snapshot needs no locks."""
         self._connection = connection
+        self._locks = locks
 
     @cached_property
     def keys(self) -> PostgresIdempotencyKeys:
@@ -29,7 +31,7 @@ class PostgresUnitOfWork:
 
     @cached_property
     def batches(self) -> PostgresBatches:
-        return PostgresBatches(self._connection)
+        return PostgresBatches(self._connection, locks=self._locks)
 
     @property
     def has_new_events(self) -> bool:

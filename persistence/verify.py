@@ -396,6 +396,16 @@ RUNS = f"""
         OR (r.started_at IS NULL) <> (r.state = 'QUEUED') OR r.processed > r.total OR o.units > r.processed
     """  # noqa: S608
 
+PLANS = f"""
+    SELECT r.id AS run, r.state, r.plan, count(p.position) AS orders, max(p.position) AS last, count(o.id) AS known
+    FROM allocation_runs r
+    LEFT JOIN planned_orders p ON p.run_id = r.id LEFT JOIN orders o ON o.id = p.order_id
+    GROUP BY r.id
+    HAVING count(p.position) <>
+            CASE WHEN r.state IN {_one_of(ENDED_RUNS)} THEN 0 ELSE coalesce(CAST(r.plan ->> 'orders' AS int), 0) END
+        OR max(p.position) + 1 <> count(p.position) OR count(o.id) <> count(p.position)
+    """  # noqa: S608
+
 POSITIONS = """
     SELECT id, position, expected
     FROM (SELECT id, position, row_number() OVER (ORDER BY position) AS expected FROM events
@@ -508,5 +518,10 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     Invariant(id="I15-rules", statement="Rules stand in sequence, each with what it needs to decide.", sql=RULES),
     Invariant(id="I15-split", statement="An order was split off an older one of its channel.", sql=SPLITS),
+    Invariant(
+        id="I8-plans",
+        statement="A run that has not ended has all orders of its plan, in sequence; one that has ended has none.",
+        sql=PLANS,
+    ),
     Invariant(id="I15-void", statement="A void order has nothing open.", sql=VOID_ORDERS_ARE_CLOSED),
 )

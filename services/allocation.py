@@ -1,7 +1,7 @@
 """Allocate and deallocate: the main job."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -10,12 +10,14 @@ from domain.allocating import OrderOutcome, OrderToAllocate, Terms, allocate, de
 from domain.allocation import FREE_FOR_ALL, Policy
 from domain.batch import Batch, Changes
 from domain.checks import LIST_MAX, Path, Problems
+from domain.errors import PlanChanged
 from domain.foresight import Foresight
-from domain.ids import ItemId, LevelKey, LineId, OrderId
+from domain.ids import ItemId, LineId, OrderId
 from domain.kinds import AllocationStatus
 from domain.orders import ALLOCATABLE
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.performing import Known, Needs, Performer, fingerprint
+from services.plan_tokens import DIGEST_BYTES, basis_of, digest, read_token, refuse_where_moved
 from services.ports import (
     SKUS_MAX,
     BatchTooLarge,
@@ -64,18 +66,40 @@ class AllocateOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocateOrders(_RunCommand):
-    """Allocate the orders in exactly this sequence. `locations`: codes of those that may be used; None: all."""
+    """Allocate the orders in exactly this sequence. `locations`: codes of those that may be used; None: all.
+
+    `token`: do exactly what the dry run said that gave it, or nothing.
+    """
 
     mutation: ClassVar[str] = "allocateOrders"
     orders: tuple[AllocateOrder, ...]
     locations: tuple[str, ...] | None = None
     policy: Policy = FREE_FOR_ALL
+    token: str | None = None
 
     def needs(self) -> Needs:
-        return Needs(orders=tuple(one.order for one in self.orders), path=("input", "orders"))
+        references = tuple(one.order for one in self.orders)
+        # What others of the batch have moved has its old version still: who relies on versions comes alone.
+        return Needs(orders=references, path=("input", "orders"), alone=self.token is not None)
 
     def decide(self, batch: Batch, known: Known) -> RunOutcome:
         _each_once(known.orders, ("input", "orders"))
+        if self.token is not None:
+            self._refuse_unless_as_foreseen(self.token, batch, known)
+        return RunOutcome(results=self._allocate(batch, known))
+
+    def _refuse_unless_as_foreseen(self, text: str, batch: Batch, known: Known) -> None:
+        """The plan is made on a copy first, because whoever is refused may have moved nothing."""
+        token = read_token(text)
+        if token.asked != asked_for(self):
+            problems = Problems()
+            problems.add(("input", "token"), "OTHER_INPUT", "The dry run that gave this token had another input.")
+            problems.refuse()
+        refuse_where_moved(token, basis_of(batch, known.orders, self.locations))
+        if digest(self._allocate(Batch(batch.facts()), known)) != token.planned:
+            raise PlanChanged(levels=(), orders=())
+
+    def _allocate(self, batch: Batch, known: Known) -> tuple[OrderOutcome, ...]:
         wanted = [
             OrderToAllocate(
                 reference=str(one.order),
@@ -84,8 +108,7 @@ class AllocateOrders(_RunCommand):
             )
             for one, order in zip(self.orders, known.orders, strict=True)
         ]
-        terms = Terms(policy=self.policy, locations=location_ranks(batch, self.locations))
-        return RunOutcome(results=allocate(batch, wanted, terms))
+        return allocate(batch, wanted, Terms(policy=self.policy, locations=location_ranks(batch, self.locations)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +126,14 @@ class DeallocateOrders(_RunCommand):
         return RunOutcome(results=deallocate(batch, list(zip(map(str, self.orders), known.orders, strict=True))))
 
 
-async def allocate_orders(
-    performer: Performer, caller: Caller, command: AllocateOrders, key: str, *, dry_run: bool = False
-) -> RunOutcome:
-    """Allocate in one transaction; each order has its own outcome. Raises InvalidInput, IdempotencyKeyReused."""
-    command = _checked(command)
-    if dry_run:
-        return await performer.foresee(caller, command)
+async def allocate_orders(performer: Performer, caller: Caller, command: AllocateOrders, key: str) -> RunOutcome:
+    """Allocate in one transaction; each order has its own outcome.
+
+    Raises InvalidInput, IdempotencyKeyReused and, where a token is given, PlanChanged.
+    """
+    command = checked(command)
+    if command.token is not None:
+        read_token(command.token)
     return await performer.perform(caller, command, key)
 
 
@@ -159,7 +183,7 @@ async def allocate_waiting(
     total = await database.read(_count_waiting)
     foresight = Foresight()
     after: Counter[AllocationStatus] = Counter()
-    work = partial(_foresee, foresight=foresight) if dry_run else partial(_allocate_for_good, caller=caller)
+    work = partial(foresee_batch, foresight=foresight) if dry_run else partial(_allocate_for_good, caller=caller)
     done = 0
     async for orders in _waiting(database):
         async for outcomes, unwritten in _divided_if_too_large(database, work, orders):
@@ -223,31 +247,29 @@ async def _allocate_for_good(uow: UnitOfWork, *, caller: Caller, orders: Sequenc
     return await allocate_batch(uow, caller, orders), Changes()
 
 
-async def _foresee(uow: UnitOfWork, *, orders: Sequence[OrderId], foresight: Foresight) -> Done:
+async def foresee_batch(
+    uow: UnitOfWork, orders: Sequence[OrderId], foresight: Foresight, terms: Terms | None = None
+) -> Done:
+    """What allocating would do after all that is foreseen had been written."""
     batch = Batch(foresight.over(await uow.batches.load(orders=orders)))
-    outcomes = allocate(batch, _whole_orders(orders), Terms(each_line=False))
+    outcomes = allocate(batch, _whole_orders(orders), terms or Terms(each_line=False))
     unsettled = batch.unsettled()
     if unsettled:
         batch.learn(foresight.over(await uow.batches.contenders(unsettled)))
     return outcomes, batch.changes()
 
 
-async def foresee_batch(
-    uow: UnitOfWork, orders: Sequence[OrderId], moved: Mapping[LevelKey, int], terms: Terms
-) -> tuple[tuple[OrderOutcome, ...], Mapping[LevelKey, int]]:
-    """What allocating would do after `moved` units more had been committed at the levels; and what it would move."""
-    facts = await uow.batches.load(orders=orders)
-    levels = [replace(level, committed=max(0, level.committed + moved.get(level.key, 0))) for level in facts.levels]
-    batch = Batch(replace(facts, levels=levels))
-    outcomes = allocate(batch, _whole_orders(orders), terms)
-    return outcomes, {level.key: batch.levels[level.key].committed - level.committed for level in levels}
-
-
 def _whole_orders(orders: Sequence[OrderId]) -> list[OrderToAllocate]:
     return [OrderToAllocate(reference=f"Order:{order}", order=order) for order in orders]
 
 
-def _checked(command: AllocateOrders) -> AllocateOrders:
+def asked_for(command: AllocateOrders) -> bytes:
+    """A digest of the input without its token."""
+    return fingerprint(replace(command, token=None))[:DIGEST_BYTES]
+
+
+def checked(command: AllocateOrders) -> AllocateOrders:
+    """The command with its names as Dibs keeps them. Raises InvalidInput."""
     problems = Problems()
     paths = [("input", "orders", str(index)) for index in range(len(command.orders))]
     references = [

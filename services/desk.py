@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from domain.errors import DomainError
 from services.callers import Caller
-from services.performing import Asked, Command, checked_key, foresee, perform_all
+from services.performing import Asked, Command, checked_key, perform_all
 from services.ports import BatchTooLarge, Busy, Database, OutcomeUnknown
 
 log = logging.getLogger("dibs.desk")
@@ -61,10 +61,6 @@ class Desk:
             self._serving = asyncio.create_task(self._serve())
         answer: T = await ticket.answer
         return answer
-
-    async def foresee(self, caller: Caller, command: Command[T]) -> T:
-        """What the command would do now; nothing is written. Raises its refusal."""
-        return await foresee(self._database, command, caller)
 
     async def close(self) -> None:
         """Wait until everything that was asked for is done."""

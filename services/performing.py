@@ -26,6 +26,7 @@ from domain.supplying import Queue
 from services.callers import Caller
 from services.outcomes import from_json, to_json
 from services.ports import (
+    SKUS_MAX,
     BatchTooLarge,
     Database,
     IdempotencyKey,
@@ -109,7 +110,6 @@ class Performer(Protocol):
     """Whoever gets commands done; see `services.desk`."""
 
     async def perform(self, caller: Caller, command: "Command[T]", key: str | None) -> T: ...
-    async def foresee(self, caller: Caller, command: "Command[T]") -> T: ...
 
 
 class Command(Protocol[T_co]):
@@ -162,19 +162,6 @@ async def perform_all(database: Database, asked: Sequence[Asked]) -> list[Answer
     return await database.run(work, repeatable=all(one.key is not None for one in asked))
 
 
-async def foresee(database: Database, command: Command[T], caller: Caller) -> T:
-    """What the command would do: the same code, and nothing is written."""
-
-    async def work(uow: UnitOfWork) -> T:
-        asked = [Asked(caller, command, None)]
-        (known,), batch = await _prepare(uow, asked)
-        decided = command.decide(batch, known)
-        await settle(uow, batch)
-        return command.conclude(decided, batch.changes())
-
-    return await database.run(work, repeatable=True)
-
-
 async def once(
     database: Database,
     identity: IdempotencyKey,
@@ -220,7 +207,7 @@ async def execute(uow: UnitOfWork, asked: Sequence[Asked]) -> list[Answer]:
 
 
 async def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> list[Answer]:
-    knowns, batch = await _prepare(uow, asked)
+    knowns, batch = await prepare(uow, asked)
     answers: list[Answer] = []
     for one, known in zip(asked, knowns, strict=True):
         try:
@@ -240,7 +227,7 @@ async def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> list[Answer]:
 # ---------------------------------------------------------------- what the commands need
 
 
-async def _prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known], Batch]:
+async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known], Batch]:
     """Answer what every command needs to know, and load the working copy under the locks."""
     needs = [one.needs for one in asked]
     references = [reference for one in needs for reference in (*one.orders, *one.numbers)]
@@ -314,7 +301,10 @@ async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[Item
     """Raises BatchTooLarge, or InvalidInput where a single command is too large."""
     reservations = list(dict.fromkeys(reservation for one in needs for reservation in one.reservations))
     try:
-        return await uow.batches.load(orders=orders, items=items, reservations=reservations)
+        facts = await uow.batches.load(orders=orders, items=items, reservations=reservations)
+        if len(facts.skus) > SKUS_MAX:  # a snapshot would take them, and a dry run shall say what a run says
+            raise BatchTooLarge(len(facts.skus), SKUS_MAX)
+        return facts
     except BatchTooLarge as error:
         if len(needs) > 1:
             raise

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
+from domain.best_plan import Program, Solution
 from domain.events import LoggedEvent
 from domain.ids import (
     AllocationId,
@@ -366,7 +367,18 @@ class Orders(Protocol):
     async def in_sequence(
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
     ) -> list[RunSeek]:
-        """Orders that match and that a run could serve, in the run's sequence."""
+        """Orders that match and that a run could serve, in the run's sequence; oldest first where that is planned."""
+
+    async def in_plan(self, run: RunId, condition: OrderFilter, start: int, stop: int) -> list[RunSeek]:
+        """Orders at positions from `start` up to before `stop` of the run's plan, if they still could be served."""
+
+    async def outside_plan(
+        self, run: RunId, condition: OrderFilter, first: int, after: RunSeek | None
+    ) -> list[RunSeek]:
+        """Orders that match and could be served and stand in no plan of the run, oldest first."""
+
+    async def values(self, orders: Sequence[OrderId]) -> dict[OrderId, dict[str, Decimal]]:
+        """What the open units of each order are worth, by currency; lines without a price are worth nothing."""
 
     async def waiting_for(self, items: Sequence[ItemId], first: int, after: RunSeek | None) -> list[RunSeek]:
         """Orders that a run left short of one of these SKUs, highest priority first, then oldest."""
@@ -449,6 +461,7 @@ class Runs(Protocol):
         sequence: AllocationSequence,
         condition: Mapping[str, Any],
         policy: Mapping[str, Any],
+        keep: Mapping[str, Any] | None,
         actor: str,
         request: str,
     ) -> RunId: ...
@@ -457,9 +470,16 @@ class Runs(Protocol):
         """The run, for as long as the transaction lasts; waits for whoever works on it."""
 
     async def lock_next(self) -> Run | None:
-        """The oldest unfinished run that nobody works on."""
+        """The oldest unfinished run that nobody works on and that waits for no plan."""
 
-    async def oldest_unfinished(self) -> RunId | None: ...
+    async def next_to_plan(self) -> Run | None:
+        """The oldest unfinished run that waits for a plan."""
+
+    async def keep_plan(self, run: Run, orders: Sequence[OrderId]) -> None:
+        """Write the plan of a run that is locked: its report, and its orders in sequence."""
+
+    async def oldest_unfinished(self) -> RunId | None:
+        """The oldest run that somebody may work on."""
 
     async def save(self, run: Run) -> None:
         """Write how far the run is, with its event."""
@@ -551,3 +571,16 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         """Do the reading on one connection; each statement sees what is committed when it starts."""
+
+    async def snapshot(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """Do the reading at one moment, without any lock: all statements see the same. Nothing can be written.
+
+        `batches.load` takes any number of SKUs here.
+        """
+
+
+class Solver(Protocol):
+    """Whoever solves 0/1 programs."""
+
+    async def solve(self, program: Program, seconds: float) -> Solution:
+        """The best choice that is found in about so many seconds, and what is proven about it."""

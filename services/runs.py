@@ -5,15 +5,17 @@ a run that loses its process goes on where it stopped, and does nothing twice.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
-from domain.allocating import OrderOutcome, Terms
+from domain.allocating import Terms
 from domain.allocation import FREE_FOR_ALL, Policy
+from domain.best_plan import SOLVED
+from domain.checks import Problems
 from domain.errors import NotFound
-from domain.ids import ItemId, KeyId, LevelKey, LocationId, OrderId, RunId
+from domain.foresight import Foresight
+from domain.ids import ItemId, KeyId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, RunState
 from domain.orders import ALLOCATABLE
 from domain.runs import Run, RunSeek
@@ -23,20 +25,22 @@ from services.outcomes import from_json, to_json
 from services.performing import checked_key, once
 from services.ports import SKUS_MAX, Database, OrderFilter, UnitOfWork
 
-K = TypeVar("K")
-
 CHUNK_ORDERS_MAX = 250
 """Small enough to hold its locks for a moment only, and to show progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun:
-    """Allocate every order that matches, in the background."""
+    """Allocate every order that matches, in the background.
+
+    `keep`: orders that go first, oldest first, before it is chosen which of the others to complete.
+    """
 
     filter: OrderFilter
     sequence: AllocationSequence
     dry_run: bool
     policy: Policy = FREE_FOR_ALL
+    keep: OrderFilter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,11 @@ class RunStarted:
 
 async def start_allocation_run(database: Database, caller: Caller, command: StartRun, key: str) -> RunStarted:
     """Queue a run. Raises InvalidInput, IdempotencyKeyReused."""
+    if command.keep is not None and command.sequence not in SOLVED:
+        problems = Problems()
+        message = "Only MAX_COMPLETE_ORDERS and MAX_COMPLETE_VALUE change a sequence that could be kept for some."
+        problems.add(("input", "keepSequenceFor"), "NOT_APPLICABLE", message)
+        problems.refuse()
 
     async def effect(uow: UnitOfWork) -> RunStarted:
         run = await uow.runs.add(
@@ -55,6 +64,7 @@ async def start_allocation_run(database: Database, caller: Caller, command: Star
             sequence=command.sequence,
             condition=to_json(command.filter),
             policy=to_json(command.policy),
+            keep=to_json(command.keep),
             actor=caller.actor,
             request=caller.request,
         )
@@ -101,15 +111,19 @@ async def fail_run(uow: UnitOfWork, run: RunId) -> None:
 
 async def _serve(uow: UnitOfWork, run: Run, chunk: Sequence[RunSeek]) -> Run:
     orders = [place.order for place in chunk]
-    moved: Mapping[LevelKey, int] = {(ItemId(item), LocationId(location)): units for item, location, units in run.moved}
-    outcomes: Sequence[OrderOutcome]
+    foreseen = run.foreseen
     terms = Terms(policy=run.policy, each_line=False, closed=set(run.closed))
     if run.dry_run:
-        outcomes, moves = await foresee_batch(uow, orders, moved, terms)
-        moved = _added(moved, moves)
+        foresight = Foresight(foreseen)
+        outcomes, unwritten = await foresee_batch(uow, orders, foresight, terms)
+        foresight.add(unwritten)
+        foreseen = foresight.memory()
     else:
         outcomes = await allocate_batch(uow, _caller(run), orders, terms)
-    after = _added(run.outcomes, Counter(str(outcome.after) for outcome in outcomes if outcome.after))
+    # In a dry run, an order that an earlier one would have cured still looks as if it waited.
+    counted = [one.after for one in outcomes if one.after and one.before is not AllocationStatus.ALLOCATED]
+    after = Counter(run.outcomes)
+    after.update(map(str, counted))
     processed = run.processed + len(chunk)
     return replace(
         run,
@@ -117,15 +131,27 @@ async def _serve(uow: UnitOfWork, run: Run, chunk: Sequence[RunSeek]) -> Run:
         total=max(run.total, processed),
         outcomes=dict(after),
         seek=chunk[-1],
-        moved=tuple((item, location, units) for (item, location), units in moved.items()),
+        foreseen=foreseen,
         closed=frozenset(terms.closed),
     )
 
 
 async def _chunk(uow: UnitOfWork, run: Run, condition: OrderFilter) -> list[RunSeek]:
-    return await _places_within_bounds(
-        uow, await uow.orders.in_sequence(condition, run.sequence, CHUNK_ORDERS_MAX, run.seek)
-    )
+    return await _places_within_bounds(uow, await _next_places(uow, run, condition))
+
+
+async def _next_places(uow: UnitOfWork, run: Run, condition: OrderFilter) -> list[RunSeek]:
+    """A plan is followed to its end; behind it come the orders that it does not know."""
+    if run.plan is None:
+        return await uow.orders.in_sequence(condition, run.sequence, CHUNK_ORDERS_MAX, run.seek)
+    if run.seek is not None and run.seek.position is None:
+        return await uow.orders.outside_plan(run.id, condition, CHUNK_ORDERS_MAX, run.seek)
+    first = 0 if run.seek is None or run.seek.position is None else run.seek.position + 1
+    for start in range(first, run.plan.orders, CHUNK_ORDERS_MAX):
+        planned = await uow.orders.in_plan(run.id, condition, start, start + CHUNK_ORDERS_MAX)
+        if planned:
+            return planned
+    return await uow.orders.outside_plan(run.id, condition, CHUNK_ORDERS_MAX, None)
 
 
 async def _places_within_bounds(uow: UnitOfWork, places: list[RunSeek]) -> list[RunSeek]:
@@ -147,14 +173,6 @@ async def _count(uow: UnitOfWork, condition: OrderFilter) -> int:
     counts = await uow.orders.counts(condition)
     done = (None, AllocationStatus.ALLOCATED)
     return sum(count for status, allocation, count in counts if status in ALLOCATABLE and allocation not in done)
-
-
-def _added(counts: Mapping[K, int], more: Mapping[K, int]) -> Counter[K]:
-    """Sums that may be negative, unlike those of `Counter + Counter`."""
-    total: Counter[K] = Counter()
-    total.update(counts)
-    total.update(more)
-    return total
 
 
 def _caller(run: Run) -> Caller:

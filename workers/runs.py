@@ -8,6 +8,7 @@ from collections import Counter
 from domain.ids import KeyId, RunId
 from services.automation import run_scheduled_orders
 from services.callers import Caller
+from services.planning import Planner
 from services.ports import Busy, Database
 from services.runs import advance_a_run, fail_run, run_waiting_orders
 
@@ -64,6 +65,39 @@ class Runner:
         self._failures[run] += 1
         if self._failures[run] >= FAILURES_MAX:
             await self._database.run(lambda uow: fail_run(uow, run), repeatable=True)
+
+
+class PlanMaker:
+    """Makes the plans of runs that need one before their first chunk. It may take its time: the runner goes on."""
+
+    def __init__(self, database: Database, planner: Planner) -> None:
+        self._database = database
+        self._planner = planner
+        self._failures: Counter[RunId] = Counter()
+
+    async def run(self) -> None:
+        while True:
+            planned = None
+            try:
+                planned = await self._planner.plan_a_run()
+            except Busy as error:
+                log.warning("a plan waits for the database: %r", error.__cause__)
+            except Exception:
+                log.exception("a run could not be planned")
+                await self._count_failure()
+            if planned is None:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _count_failure(self) -> None:
+        try:
+            run = await self._database.read(lambda uow: uow.runs.next_to_plan())
+            if run is None:
+                return
+            self._failures[run.id] += 1
+            if self._failures[run.id] >= FAILURES_MAX:
+                await self._database.run(lambda uow: fail_run(uow, run.id), repeatable=True)
+        except Exception:
+            log.exception("the failure of a plan could not be counted; trying again")
 
 
 async def run_schedules(database: Database) -> bool:

@@ -1,5 +1,6 @@
 """Writing: input, service, result. Refusals that services raise are answered by `gql.errors`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
@@ -17,9 +18,10 @@ from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockLevel
 from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
+from gql.schema.plans import NAMED_MAX, LosingOrder, LosingOrders
 from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
-from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies
+from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies, what_if
 
 CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
 CLAIMS_MAX = 100
@@ -231,11 +233,23 @@ async def _reservation(info: Info, done: reservations.ReservationDone) -> StockR
 async def allocate_orders(
     info: Info, input: Annotated[inputs.AllocateOrdersInput, strawberry.argument(description="Which, in sequence.")]
 ) -> results.AllocateOrdersResult:
-    context = info.context
-    outcome = await allocation.allocate_orders(
-        context.performer, context.caller, _run(input), input.idempotency_key, dry_run=input.dry_run
-    )
-    return results.AllocateOrdersSuccess(results=await _outcomes(info, outcome))
+    context, command = info.context, _run(input)
+    if input.dry_run:
+        return await _foreseen(info, await what_if.foresee_orders(context.database, context.caller, command))
+    outcome = await allocation.allocate_orders(context.performer, context.caller, command, input.idempotency_key)
+    return results.AllocateOrdersSuccess(results=await _outcomes(info, outcome.results), losers=None, token=None)
+
+
+async def _foreseen(info: Info, outcome: what_if.Foreseen) -> results.AllocateOrdersSuccess:
+    told = await _outcomes(info, outcome.results)
+    named = outcome.losers.orders[:NAMED_MAX]
+    await info.context.loaders.orders.load_many([one.order for one in named])
+    losing = [
+        LosingOrder(order=await Order.load(info, one.order), without_run=one.units_without, with_run=one.units_with)
+        for one in named
+    ]
+    losers = LosingOrders(orders=losing, total=len(outcome.losers.orders), all_seen=outcome.losers.all_seen)
+    return results.AllocateOrdersSuccess(results=told, losers=losers, token=outcome.token)
 
 
 async def deallocate_orders(
@@ -244,7 +258,7 @@ async def deallocate_orders(
     context = info.context
     command = allocation.DeallocateOrders(orders=tuple(parsed.order_reference(by) for by in input.orders))
     outcome = await allocation.deallocate_orders(context.performer, context.caller, command, input.idempotency_key)
-    return results.DeallocateOrdersSuccess(results=await _outcomes(info, outcome))
+    return results.DeallocateOrdersSuccess(results=await _outcomes(info, outcome.results))
 
 
 def _run(input: inputs.AllocateOrdersInput) -> allocation.AllocateOrders:
@@ -271,6 +285,7 @@ def _run(input: inputs.AllocateOrdersInput) -> allocation.AllocateOrders:
         ),
         locations=None if locations is None else tuple(locations),
         policy=_policy(input),
+        token=parsed.given(input.token),
     )
 
 
@@ -278,17 +293,17 @@ def _policy(input: inputs.AllocateOrdersInput | inputs.StartAllocationRunInput) 
     return Policy(smaller_may_pass=input.smaller_may_pass, shipping_policy=parsed.given(input.shipping_policy))
 
 
-async def _outcomes(info: Info, outcome: allocation.RunOutcome) -> list[OrderAllocation]:
+async def _outcomes(info: Info, outcomes: Sequence[OrderOutcome]) -> list[OrderAllocation]:
     info.context.forget()
-    await _preload(info, outcome)
-    return [await _outcome(info, one) for one in outcome.results]
+    await _preload(info, outcomes)
+    return [await _outcome(info, one) for one in outcomes]
 
 
-async def _preload(info: Info, outcome: allocation.RunOutcome) -> None:
+async def _preload(info: Info, outcomes: Sequence[OrderOutcome]) -> None:
     """Everything that the results show, in one query a kind."""
     loaders = info.context.loaders
-    await loaders.orders.load_many([one.order for one in outcome.results if one.order is not None])
-    await loaders.lines.load_many([line.line for one in outcome.results for line in one.lines])
+    await loaders.orders.load_many([one.order for one in outcomes if one.order is not None])
+    await loaders.lines.load_many([line.line for one in outcomes for line in one.lines])
 
 
 async def _outcome(info: Info, outcome: OrderOutcome) -> OrderAllocation:
@@ -333,11 +348,13 @@ async def start_allocation_run(
     info: Info, input: Annotated[inputs.StartAllocationRunInput, strawberry.argument(description="Which orders.")]
 ) -> results.StartAllocationRunResult:
     context = info.context
+    keep = parsed.given(input.keep_sequence_for)
     command = runs.StartRun(
         filter=parsed.order_filter(parsed.given(input.filter)),
         sequence=input.sequence,
         dry_run=input.dry_run,
         policy=_policy(input),
+        keep=None if keep is None else parsed.order_filter(keep),
     )
     started = await runs.start_allocation_run(context.database, context.caller, command, input.idempotency_key)
     return results.StartAllocationRunSuccess(run=await _run_now(info, started.run))

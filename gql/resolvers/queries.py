@@ -8,8 +8,9 @@ from typing import Annotated
 import strawberry
 
 from domain.ids import ChannelId, ItemId, LocationId, OrderId, ReservationId, RunId, SupplyId
-from domain.kinds import AllocationStatus, OrderStatus
+from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
 from gql.context import Info
+from gql.errors import bad_input
 from gql.pagination import page_info, page_size, seek
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs
@@ -36,8 +37,10 @@ from gql.schema.orders import (
     OrderEdge,
     OrderStatusCount,
 )
+from gql.schema.plans import PolicyOutcome
 from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
+from services.planning import TooManyOrders
 from services.ports import OrderSort
 
 First = Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")]
@@ -154,6 +157,25 @@ async def locations(info: Info) -> list[Location]:
 
 async def channels(info: Info) -> list[Channel]:
     return [Channel.of(found) for found in await info.context.read(lambda uow: uow.catalog.channels())]
+
+
+async def compare_allocation_policies(
+    info: Info,
+    policies: Annotated[
+        list[AllocationSequence], strawberry.argument(description="Which, each once; the first is what others change.")
+    ],
+    filter: Annotated[
+        inputs.OrderFilter | None,
+        strawberry.argument(description="Orders that the run would serve; all that it could, when absent."),
+    ] = None,
+) -> list[PolicyOutcome]:
+    if not policies or len(set(policies)) != len(policies):
+        raise bad_input("`policies` names at least one, each once.")
+    try:
+        outcomes = await info.context.planner.compare(parsed.order_filter(filter), policies)
+    except TooManyOrders as error:
+        raise bad_input(str(error)) from error
+    return [await PolicyOutcome.of(info, outcome) for outcome in outcomes]
 
 
 async def allocation_run(info: Info, id: Id) -> AllocationRun | None:

@@ -5,10 +5,13 @@ from datetime import datetime
 import strawberry
 
 from domain import events, kinds, runs
+from domain.ids import RunId
+from gql.context import Info
 from gql.schema.catalog import LocationQuantity
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node
 from gql.schema.orders import AllocationStatusCount, Order, OrderLine
+from gql.schema.plans import PlanReport
 from gql.schema.refusals import UserError
 
 
@@ -41,12 +44,22 @@ class AllocationRun(Node):
     )
     started_at: datetime | None = strawberry.field(description="When the work began.")
     finished_at: datetime | None = strawberry.field(description="When it ended.")
+    row: strawberry.Private[RunId]
+
+    @strawberry.field(
+        description="How good its plan is, once it is made; null where the sequence does not choose which orders to "
+        "complete."
+    )
+    async def plan(self, info: Info) -> PlanReport | None:
+        found = await info.context.read(lambda uow: uow.runs.by_ids([self.row]))
+        return PlanReport.of(found[0].plan) if found and found[0].plan else None
 
     @classmethod
     def of(cls, run: runs.Run | events.AllocationRunProgressed) -> "AllocationRun":
         row = run.id if isinstance(run, runs.Run) else run.run_id
         return cls(
             id=global_id("AllocationRun", row),
+            row=row,
             state=run.state,
             dry_run=run.dry_run,
             processed=run.processed,

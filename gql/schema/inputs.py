@@ -392,6 +392,10 @@ class AllocateOrdersInput:
         "For every order of the run; each order's own when absent.", default=UNSET
     )
     dry_run: bool = _("Say what would happen, and write nothing.", default=False)
+    token: str | None = _(
+        "What the dry run of this same input gave: do exactly what it said, or be refused with PlanChanged.",
+        default=UNSET,
+    )
     idempotency_key: str = _(KEY + " Ignored in a dry run.")
 
 
@@ -399,6 +403,10 @@ class AllocateOrdersInput:
 class StartAllocationRunInput:
     filter: OrderFilter | None = _("Which orders; all when absent.", default=UNSET)
     sequence: AllocationSequence = _("Who is served first.", default=AllocationSequence.PLACED_AT_ASC)
+    keep_sequence_for: OrderFilter | None = _(
+        "Orders that go first, oldest first, whatever MAX_COMPLETE_ORDERS or MAX_COMPLETE_VALUE choose among the rest.",
+        default=UNSET,
+    )
     smaller_may_pass: bool = _(
         "Where an order does not get all it wants of a SKU: whether a later order may have what is left of it.",
         default=True,

@@ -123,6 +123,8 @@ _publish(
     kinds.AllocationSequence,
     PLACED_AT_ASC="Oldest first.",
     PRIORITY_DESC="Highest priority first, then oldest.",
+    MAX_COMPLETE_ORDERS="Whoever makes as many orders complete as can be; never fewer than oldest first.",
+    MAX_COMPLETE_VALUE="Whoever makes orders of as much value complete as can be; never less than oldest first.",
 )
 _publish(
     kinds.MovementCause,

@@ -59,6 +59,18 @@ class OrderVersionConflict(UserError):
     order: Order = strawberry.field(description="The order as it is now.")
 
 
+@strawberry.type(description="What the dry run said is not what would happen now; nothing was written.")
+class PlanChanged(UserError):
+    """Something moved."""
+
+    levels: list[StockLevel] = strawberry.field(
+        description="Stock levels that changed since the dry run, as they are now; at most 100."
+    )
+    orders: list[Order] = strawberry.field(
+        description="Orders that changed since the dry run, as they are now; at most 100."
+    )
+
+
 @strawberry.type(description="Lines would fall below what has already been shipped.")
 class QuantityAlreadyShipped(UserError):
     """Too little to take away."""

@@ -8,6 +8,7 @@ from gql.schema.allocation import AllocationRun, OrderAllocation
 from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, StockLevel
 from gql.schema.orders import ClaimSummary, Order
+from gql.schema.plans import LosingOrders
 from gql.schema.refusals import (
     IdempotencyKeyReused,
     InsufficientStock,
@@ -16,6 +17,7 @@ from gql.schema.refusals import (
     OrderAlreadyPlaced,
     OrderNotInState,
     OrderVersionConflict,
+    PlanChanged,
     QuantityAlreadyShipped,
     ReservationEnded,
     StockLevelConflict,
@@ -131,6 +133,12 @@ class SplitOrderSuccess:
 @strawberry.type(description="The run is over.")
 class AllocateOrdersSuccess:
     results: list[OrderAllocation] = strawberry.field(description="One per order, in the sequence given.")
+    losers: LosingOrders | None = strawberry.field(
+        description="In a dry run: the waiting orders that would get less if this run happened."
+    )
+    token: str | None = strawberry.field(
+        description="In a dry run: send the same input with this token to commit exactly this plan, or nothing."
+    )
 
 
 @strawberry.type(description="Everything that was set aside for the orders was given back.")
@@ -223,7 +231,7 @@ ReleaseReservationResult = Annotated[
     _result("ReleaseReservationResult"),
 ]
 AllocateOrdersResult = Annotated[
-    AllocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("AllocateOrdersResult")
+    AllocateOrdersSuccess | InvalidInput | IdempotencyKeyReused | PlanChanged, _result("AllocateOrdersResult")
 ]
 DeallocateOrdersResult = Annotated[
     DeallocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("DeallocateOrdersResult")

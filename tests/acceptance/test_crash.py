@@ -6,6 +6,7 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -108,4 +109,56 @@ def test_a_schedule_whose_server_is_killed_goes_on_where_it_stopped(tmp_path: Pa
         verified = dibs("verify", **settings)
 
     assert {order["version"] for order in versions} == {2}
+    assert verified.code == 0, verified
+
+
+# ---------------------------------------------------------------- a plan
+
+
+START = """mutation { startAllocationRun(input: {sequence: MAX_COMPLETE_ORDERS, idempotencyKey: "a"}) {
+  ... on StartAllocationRunSuccess { run { id } } } }"""
+RUN = """query ($id: ID!) { allocationRun(id: $id) {
+  state processed total outcomes { status count } plan { completeOrders fifoCompleteOrders bound } } }"""
+
+
+def a_shop_with_large_old_orders(folder: Path, data: Path, orders: int) -> None:
+    """Of three SKUs there is half of what is wanted; the oldest orders want most."""
+    stock, wanted = folder / "stock.csv", folder / "orders.csv"
+    quantities = [1 + 9 * (orders - number) // orders for number in range(orders)]
+    on_hand = sum(quantities) // 6
+    stock.write_text("sku,location,on_hand,name\n" + "".join(f"S{at},LEEDS,{on_hand},S{at}\n" for at in range(3)))
+    rows = (f"N{number},S{number % 3},{units}\n" for number, units in enumerate(quantities))
+    wanted.write_text("order,sku,quantity\n" + "".join(rows))
+    for kind, file, more in (("stock", stock, ()), ("orders", wanted, ("--channel", "web"))):
+        done = dibs("import", kind, file, "--data", data, *more)
+        assert done.code == 0, done
+
+
+def progress(server: Serving, run: str, enough: int) -> dict[str, Any]:
+    """How far the run is, once it has looked at so many orders or has ended."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while time.monotonic() < deadline:
+        found: dict[str, Any] = server.ask(RUN, id=run).json()["data"]["allocationRun"]
+        if found["processed"] >= enough or found["state"] == "SUCCEEDED":
+            return found
+    raise AssertionError("the run does not go on")
+
+
+def test_a_run_whose_server_is_killed_goes_on_in_its_plan(tmp_path: Path):
+    data, orders = tmp_path / ".dibs", 3_000
+    a_shop_with_large_old_orders(tmp_path, data, orders)
+    with serving(tmp_path, "--data", data, DIBS_ADMIN_KEY=KEY) as server:
+        run = server.ask(START).json()["data"]["startAllocationRun"]["run"]["id"]
+        before = progress(server, run, 1)
+        os.kill(server.process.pid, signal.SIGKILL)
+
+    assert 0 < before["processed"] < orders
+    with serving(tmp_path, "--data", data, DIBS_ADMIN_KEY=KEY) as server:
+        after = progress(server, run, orders + 1)
+        verified = dibs("verify", "--data", data)
+
+    assert (after["state"], after["processed"], after["total"]) == ("SUCCEEDED", orders, orders)
+    assert after["plan"] == before["plan"]
+    allocated = next(one["count"] for one in after["outcomes"] if one["status"] == "ALLOCATED")
+    assert allocated == after["plan"]["completeOrders"] > after["plan"]["fifoCompleteOrders"]
     assert verified.code == 0, verified

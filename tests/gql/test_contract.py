@@ -75,7 +75,7 @@ REFUSALS_OF = {
     ),
     "finalizeOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState"),
     "voidOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState"),
-    "allocateOrders": ("InvalidInput", "IdempotencyKeyReused"),
+    "allocateOrders": ("InvalidInput", "IdempotencyKeyReused", "PlanChanged"),
     "saveAllocationRules": ("InvalidInput",),
     "startAllocationRun": ("InvalidInput", "IdempotencyKeyReused"),
     "cancelAllocationRun": ("NotFound",),

@@ -3,12 +3,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from dibs.solving import Highs
 from domain.automation import AllocationRule
 from domain.ids import KeyId
 from domain.kinds import AllocateWhen, AllocationSequence, AllocationStatus, OrderStatus, ReservationState
@@ -17,6 +19,7 @@ from persistence.verify import INVARIANTS, verify
 from services.automation import save_allocation_rules
 from services.callers import Caller
 from services.catalog import save_items
+from services.planning import Planner
 from services.ports import OrderFilter
 from services.reservations import expire_reservations
 from services.runs import StartRun, advance_a_run, start_allocation_run
@@ -51,6 +54,7 @@ from tests.conftest import PREFIX, Server
 UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
 
 A_DRY_RUN = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PLACED_AT_ASC, dry_run=True)
+A_PLANNED_RUN = replace(A_DRY_RUN, sequence=AllocationSequence.MAX_COMPLETE_ORDERS)
 
 STRONG = "(SELECT min(id) FROM orders)"
 CHAIRS_IN_LEEDS = "item_id = 1 AND location_id = 1"
@@ -82,6 +86,8 @@ async def make_a_world(url: str) -> None:
     await start_allocation_run(database, caller, A_DRY_RUN, a_key())
     while await database.run(advance_a_run):
         pass
+    await start_allocation_run(database, caller, A_PLANNED_RUN, a_key())
+    await Planner(database, Highs()).plan_a_run()
     await database.run(lambda uow: uow.events.number(10_000))
     await received(database, caller, {"TABLE": 1})
     orders = strong, weak, partial, short, draft, void, given_back
@@ -529,6 +535,29 @@ BREAKAGES = {
     "a run has served more orders than there are": (
         ("UPDATE allocation_runs SET processed = total + 1",),
         {"I15-runs"},
+    ),
+    "a plan has lost its last order": (
+        ("DELETE FROM planned_orders WHERE position = (SELECT max(position) FROM planned_orders)",),
+        {"I8-plans"},
+    ),
+    "a plan has a hole": (
+        ("UPDATE planned_orders SET position = 1000 WHERE position = 0",),
+        {"I8-plans"},
+    ),
+    "a plan names an order that nobody knows": (
+        ("UPDATE planned_orders SET order_id = 987654 WHERE position = 0",),
+        {"I8-plans"},
+    ),
+    "a plan outlives its run": (
+        (
+            """UPDATE allocation_runs SET state = 'CANCELED', started_at = now(), finished_at = now()
+               WHERE plan IS NOT NULL""",
+        ),
+        {"I8-plans"},
+    ),
+    "a run has a sequence and no report": (
+        ("UPDATE allocation_runs SET plan = NULL",),
+        {"I8-plans"},
     ),
     "a run counts an order twice": (
         ("""UPDATE allocation_runs SET outcomes = jsonb_build_object('ALLOCATED', processed + 1)""",),

@@ -11,6 +11,7 @@ from persistence.tables import ended_allocations
 from services.allocation import AllocateOrder, AllocateOrders, LineToAllocate, allocate_orders
 from services.desk import Desk
 from services.ports import OrderFilter, OrderReference
+from services.what_if import foresee_orders
 from tests.builders import (
     a_catalog,
     a_key,
@@ -595,10 +596,10 @@ async def test_a_dry_run_answers_as_the_run_would_and_writes_nothing(database, c
     command = AllocateOrders(orders=tuple(AllocateOrder(order=by_id(order)) for order in orders))
     before = await everything(engine)
 
-    dry = await allocate_orders(Desk(database), caller, command, "a key", dry_run=True)
+    dry = await foresee_orders(database, caller, command)
 
     assert await everything(engine) == before
-    assert await allocate_orders(Desk(database), caller, command, "a key") == dry
+    assert (await allocate_orders(Desk(database), caller, command, "a key")).results == dry.results
 
 
 async def test_an_order_that_stands_twice_in_a_run_is_refused_by_id_and_number_too(database, caller, engine):

@@ -23,6 +23,7 @@ from services.desk import Desk
 from services.orders import EditOrder, LineQuantity, edit_order, finalize_order, place_order, void_order
 from services.ports import OrderReference
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
+from services.what_if import foresee_orders
 from tests.builders import a_catalog, a_key, by_id, everything, lines_now, placed
 
 NUL, SURROGATE = "a\x00b", "a\ud800b"
@@ -168,7 +169,7 @@ async def test_a_malformed_reference_to_an_order_is_refused_by_every_mutation(da
         run = AllocateOrders(orders=(AllocateOrder(order=reference),))
         at = [("input.orders.0.order.number.channel", problem)]
         assert await problems_of(allocate_orders(Desk(database), caller, run, a_key())) == at
-        assert await problems_of(allocate_orders(Desk(database), caller, run, a_key(), dry_run=True)) == at
+        assert await problems_of(foresee_orders(database, caller, run)) == at
         back = DeallocateOrders(orders=(by_id(order), reference))
         at = [("input.orders.1.number.channel", problem)]
         assert await problems_of(deallocate_orders(Desk(database), caller, back, a_key())) == at
