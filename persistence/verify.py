@@ -174,10 +174,15 @@ LEVEL_VERSIONS = f"""
     WHERE (s.version, s.version, s.version, 1) IS DISTINCT FROM (e.events, e.versions, e.last, e.first)
     """  # noqa: S608
 
+# Both sides are made first: else, right after an import, when PostgreSQL knows nothing of the tables' sizes, it joins the
+# events with the locations alone.
 LEVEL_EVENTS_SHOW_THE_LEVEL = f"""
+    WITH s AS MATERIALIZED (
+        SELECT s.*, i.sku, p.code AS location_code
+        FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations p ON p.id = s.location_id
+    ), e AS MATERIALIZED ({_LEVEL_EVENTS})
     SELECT s.item_id, s.location_id, s.on_hand, s.committed, s.flagged, e.payload
-    FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations p ON p.id = s.location_id
-    JOIN ({_LEVEL_EVENTS}) AS e ON e.sku = i.sku AND e.location_code = p.code AND e.version = s.version
+    FROM s JOIN e USING (sku, location_code, version)
     WHERE NOT e.payload @> jsonb_build_object(
         'on_hand', s.on_hand, 'committed', s.committed, 'overallocated', s.flagged,
         'unavailable', s.damaged + s.quality_control + s.safety_stock,
