@@ -15,6 +15,7 @@ KEYS = "tests/services/test_idempotency.py::"
 ORDERS = "tests/services/test_orders.py::"
 STOCK = "tests/services/test_stock.py::"
 ALLOCATION = "tests/services/test_allocation.py::"
+CARTS = "tests/services/test_reservations.py::"
 PLANS = "tests/domain/test_properties.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
@@ -186,7 +187,7 @@ TWINS = (
             PLANS + "test_i16_the_engine_gives_the_plan_of_the_reference_allocator",
             ALLOCATION + "test_i13_the_same_sku_on_two_lines_draws_on_one_stock",
         ),
-        ("domain/allocation.py", "            committed[key] += quantity\n", ""),
+        ("domain/allocation.py", "                self.committed[key] += quantity\n", ""),
     ),
     twin(
         "14 void without a status guard",
@@ -197,9 +198,15 @@ TWINS = (
             '_move(replace(batch.orders[order_id], status=EDITABLE[0]), "voidOrder")',
         ),
     ),
-    Twin(
-        name="15 expiry by the application's clock",
-        waits_for="stock reservations",
+    twin(
+        "15 expiry by the application's clock",
+        CARTS + "test_expiry_is_judged_by_the_clock_of_the_database_alone",
+        (
+            "persistence/batches.py",
+            "SELECT id, state, expires_at <= clock_timestamp() AS is_due,",
+            "SELECT id, state, extract(epoch FROM expires_at) AS is_due,",
+        ),
+        ("persistence/batches.py", "is_due=row.is_due", 'is_due=row.is_due <= __import__("time").time()'),
     ),
     twin(
         "a level is written over whatever it is now",
@@ -249,6 +256,11 @@ TWINS = (
         ),
     ),
     twin(
+        "a line that is added and canceled in one batch is written as open",
+        DESK + "test_a_line_that_is_added_and_voided_in_one_batch_is_canceled",
+        ("persistence/batches.py", "        line.canceled,  # a later", "        0,  # a later"),
+    ),
+    twin(
         "flags are not set anew when stock falls",
         ALLOCATION + "test_o14_an_order_of_one_becomes_overallocated_when_stock_falls_to_zero",
         ("domain/batch.py", "        self._stale_levels.add(level.key)\n", ""),
@@ -259,12 +271,16 @@ TWINS = (
             PLANS + "test_flags_fall_unit_by_unit_on_the_weakest_claim",
             ALLOCATION + "test_the_order_of_lowest_priority_loses_its_stock_first_although_it_was_allocated_first",
         ),
-        ("domain/allocation.py", "return claim.priority, -claim.id", "return -claim.priority, claim.id"),
+        ("domain/allocation.py", "return claim.priority, -made, -number", "return -claim.priority, made, number"),
     ),
     twin(
         "the claims that compete are read the strongest first",
         ALLOCATION + "test_the_order_of_lowest_priority_loses_its_stock_first_although_it_was_allocated_first",
-        ("persistence/batches.py", "ORDER BY o.priority, a.id DESC)", "ORDER BY o.priority DESC, a.id)"),
+        (
+            "persistence/batches.py",
+            "ORDER BY coalesce(o.priority, 0), coalesce(a.seniority, a.id) DESC, a.id DESC)",
+            "ORDER BY coalesce(o.priority, 0) DESC, coalesce(a.seniority, a.id), a.id)",
+        ),
     ),
     twin(
         "an overallocated order keeps its old claims beside the new ones",
