@@ -18,6 +18,8 @@ TRANSITIONS: Mapping[OrderStatus, Mapping[str, OrderStatus]] = {
 
 EDITABLE = (OrderStatus.DRAFT, OrderStatus.FINALIZED)
 ALLOCATABLE = (OrderStatus.FINALIZED,)
+WAITING = (AllocationStatus.COULD_NOT_ALLOCATE, AllocationStatus.PARTIALLY_ALLOCATED)
+"""Short after a run. Only these are run again without anyone asking; an order that was deallocated is not."""
 
 
 def states_that_allow(operation: str) -> tuple[OrderStatus, ...]:

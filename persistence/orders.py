@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import ItemId, LineId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, ShippingPolicy
-from domain.orders import Address, Customer, OrderTerms
+from domain.orders import WAITING, Address, Customer, OrderTerms
 from domain.runs import RunSeek
 from persistence.searching import any_of, starts_with
 from persistence.sql import BIGINT, BIGINTS, TEXT, TEXTS, columns, sql
@@ -65,7 +65,7 @@ COULD_BE_SERVED = (
     orders.c.allocation_status.is_not(None),
     orders.c.allocation_status != AllocationStatus.ALLOCATED,
 )
-WAITING = (AllocationStatus.COULD_NOT_ALLOCATE, AllocationStatus.PARTIALLY_ALLOCATED)
+
 RUN_KEYS = select(orders.c.placed_at, orders.c.id, orders.c.priority).join(
     channels, channels.c.id == orders.c.channel_id
 )

@@ -174,8 +174,8 @@ LEVEL_VERSIONS = f"""
     WHERE (s.version, s.version, s.version, 1) IS DISTINCT FROM (e.events, e.versions, e.last, e.first)
     """  # noqa: S608
 
-# Both sides are made first: else, right after an import, when PostgreSQL knows nothing of the tables' sizes, it joins the
-# events with the locations alone.
+# Both sides are made first: else, right after an import, when PostgreSQL knows nothing of the tables' sizes, it joins
+# the events with the locations alone.
 LEVEL_EVENTS_SHOW_THE_LEVEL = f"""
     WITH s AS MATERIALIZED (
         SELECT s.*, i.sku, p.code AS location_code

@@ -11,15 +11,16 @@ from functools import partial
 
 from domain.allocating import Terms
 from domain.allocation import FREE_FOR_ALL, Policy
+from domain.batch import Batch
 from domain.best_plan import SOLVED
 from domain.checks import Problems
 from domain.errors import NotFound
 from domain.foresight import Foresight
 from domain.ids import ItemId, KeyId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, RunState
-from domain.orders import ALLOCATABLE
+from domain.orders import ALLOCATABLE, WAITING
 from domain.runs import Run, RunSeek
-from services.allocation import allocate_batch, foresee_batch
+from services.allocation import allocate_batch, allocate_loaded, foresee_batch
 from services.callers import Caller
 from services.outcomes import from_json, to_json
 from services.performing import checked_key, once
@@ -207,5 +208,10 @@ async def _serve_waiting(
 ) -> list[RunSeek]:
     chunk = await _places_within_bounds(uow, await uow.orders.waiting_for(items, CHUNK_ORDERS_MAX, after))
     if chunk:
-        await allocate_batch(uow, caller, [place.order for place in chunk])
+        # Whether they wait is judged again once the locks are held: somebody may just have deallocated one.
+        batch = Batch(
+            await uow.batches.load(orders=[place.order for place in chunk]), actor=caller.actor, request=caller.request
+        )
+        waiting = [place.order for place in chunk if batch.orders[place.order].allocation_status in WAITING]
+        await allocate_loaded(uow, batch, waiting)
     return chunk

@@ -1,6 +1,7 @@
 """Background runs, and the runs that set themselves off."""
 
 from domain.kinds import AllocationSequence, AllocationStatus, RunState
+from persistence.orders import PostgresOrders
 from services.desk import Desk
 from services.orders import void_order
 from services.ports import EventFilter, OrderFilter, OrderReference
@@ -13,7 +14,7 @@ from services.runs import (
     start_allocation_run,
 )
 from services.stock import ReceivedLine, ReceiveStock, receive_stock
-from tests.builders import a_catalog, a_key, allocated, order_now, placed
+from tests.builders import a_catalog, a_key, allocated, deallocated, order_now, placed
 
 EVERYTHING = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PLACED_AT_ASC, dry_run=False)
 
@@ -134,3 +135,24 @@ async def test_voiding_an_order_serves_the_one_that_waits(database, caller):
     assert await run_waiting_orders(database, caller) == 1
 
     assert await statuses(database, second) == [AllocationStatus.ALLOCATED]
+
+
+async def test_o18_an_order_that_is_deallocated_while_waiting_orders_are_run_is_left_alone(
+    database, caller, monkeypatch
+):
+    """It waited when the runner looked for those that wait, and not when its locks were held."""
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    order = await placed(database, caller, {"CHAIR": 2})
+    await allocated(database, caller, order)
+    await received(database, caller, "CHAIR", 5)
+    look = PostgresOrders.waiting_for
+
+    async def look_and_be_late(self, *args):
+        found = await look(self, *args)
+        await deallocated(database, caller, order)
+        return found
+
+    monkeypatch.setattr(PostgresOrders, "waiting_for", look_and_be_late)
+    await run_waiting_orders(database, caller)
+
+    assert await statuses(database, order) == [AllocationStatus.UNALLOCATED]
