@@ -149,7 +149,8 @@ async def test_o18_an_order_that_is_deallocated_while_waiting_orders_are_run_is_
 
     async def look_and_be_late(self, *args):
         found = await look(self, *args)
-        await deallocated(database, caller, order)
+        if found:
+            await deallocated(database, caller, order)
         return found
 
     monkeypatch.setattr(PostgresOrders, "waiting_for", look_and_be_late)
