@@ -567,7 +567,8 @@ BREAKAGES = {
     "a webhook overtook an earlier one": (
         (
             AN_ENDPOINT,
-            """INSERT INTO webhook_deliveries (endpoint_id, event_id, position, type, subject, state, ended_at, attempts)
+            """INSERT INTO webhook_deliveries
+                    (endpoint_id, event_id, position, type, subject, state, ended_at, attempts)
                 SELECT id, n, n, 'OrderChanged', 'order 1', CASE n WHEN 1 THEN 'PENDING' ELSE 'DELIVERED' END,
                        CASE n WHEN 1 THEN NULL ELSE now() END, n - 1
                 FROM webhook_endpoints, generate_series(1, 2) AS n""",

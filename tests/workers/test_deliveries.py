@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -23,6 +24,7 @@ from services.webhooks import (
     save_webhook_endpoints,
     send_test_webhook,
 )
+from tests.acceptance.processes import ROOT
 from tests.builders import a_catalog, a_key, allocated, deallocated, placed
 from tests.receiver import OK, Received, answering, receiving
 from tests.workers.webhooks import (
@@ -611,3 +613,33 @@ async def test_an_endpoint_is_not_given_more_than_there_is_room_for_and_misses_n
             await settled(database)
 
     assert_nothing_is_missing(log, receiver.taken)
+
+
+async def test_workers_that_are_killed_in_the_middle_of_it_lose_nothing(
+    database: PostgresDatabase, database_url: str, caller: Caller
+):
+    """`kill -9`, again and again, while a receiver is slow and fails now and then."""
+    chance = random.Random(11)  # noqa: S311
+    together: list[Received] = []
+
+    async def be_slow(request: Received) -> bytes:
+        together.append(request)
+        await asyncio.sleep(0.05)
+        return chance.choice([OK, OK, OK, answering(500)])
+
+    async with receiving() as receiver:
+        receiver.answer = be_slow
+        await an_endpoint(database, receiver.url)
+        log = await some_orders(database, caller, 15)
+        for round_number in range(1, 4):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.workers.delivering", database_url, cwd=ROOT
+            )
+            await eventually(lambda at=round_number: len(together) >= 12 * at, 60)
+            process.kill()
+            await process.wait()
+        async with delivering(database):
+            await settled(database)
+
+    assert_nothing_is_missing(log, receiver.taken)
+    assert len(receiver.received) > len(log)
