@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
@@ -24,6 +24,7 @@ from gql.explorer_page import explorer_routes
 from gql.feed import Feed
 from gql.http import HttpEndpoint
 from gql.loaders import Reading
+from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
 from persistence.bell import BroadcastBell
 from persistence.database import PostgresDatabase, connect
@@ -31,12 +32,15 @@ from persistence.migrating import schema_is_current
 from services.callers import Caller
 from services.cleaning import forget_expired_keys
 from services.credentials import Doorkeeper
+from services.delivering import forget_ended_deliveries
 from services.desk import Desk
 from services.planning import Planner
 from services.reservations import expire_reservations
+from workers.deliveries import Deliverer
 from workers.loop import repeated, running
 from workers.relay import Relay
 from workers.runs import POLL_SECONDS, PlanMaker, Runner, run_schedules
+from workers.webhook_http import WebhookSender
 
 CLEANING_SECONDS = 600.0
 SWEEPING_SECONDS = 1.0
@@ -72,13 +76,17 @@ def create_app(settings: Settings, database_url: str) -> Starlette:
         database.on_new_events = relay.nudge
         try:
             runner = Runner(database, run_waiting=settings.run_waiting)
+            sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
+            deliverer = Deliverer(database, sender)
+            feed.on_events = deliverer.nudge
             cleaning = partial(repeated, "the cleaner", partial(forget_expired_keys, database), CLEANING_SECONDS)
             sweeping = partial(repeated, "the sweeper", partial(expire_reservations, database), SWEEPING_SECONDS)
             schedules = partial(repeated, "the schedule", partial(run_schedules, database), POLL_SECONDS)
             planner = Planner(database, Highs())
             plans = PlanMaker(database, planner)
-            jobs = (bell.run, relay.run, feed.run, runner.run, plans.run, schedules, cleaning, sweeping)
-            async with running(*jobs):
+            tidying = partial(repeated, "the tidier", partial(forget_ended_deliveries, database), CLEANING_SECONDS)
+            jobs = (bell.run, relay.run, feed.run, runner.run, plans.run, deliverer.run)
+            async with aclosing(sender), running(*jobs, schedules, cleaning, sweeping, tidying):
                 yield {"running": _plug(settings, engine, database, reading, doorkeeper, desk, planner, feed)}
                 await desk.close()
                 await reading.close()
@@ -112,7 +120,7 @@ def _plug(
         return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, database, reading, desk, planner, feed)
+        return Context(caller, database, reading, desk, planner, feed, settings.webhook_allow_loopback)
 
     return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
 

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="The port to serve on; 0 takes a free one.")
     explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
     run_waiting: bool = Field(True, description="Run the orders that wait for stock when it becomes available.")
+    webhook_allow_loopback: bool = Field(False, description="Webhooks may go to this machine, also by http://.")
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
     log_json: bool = Field(False, description="One JSON object a line instead of text for people.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from domain.ids import OrderId, RunId, SupplyId
+from domain.ids import EndpointId, OrderId, RunId, SupplyId
 from domain.kinds import AllocationCause, AllocationStatus, OrderChange, RunState, SupplyKind, SupplyState
 
 
@@ -111,6 +111,17 @@ class ExpectedAtChanged:
     after: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEndpointDisabled:
+    """Dibs has given a webhook's endpoint up: nothing got through for too long, or it is gone."""
+
+    type: ClassVar[str] = "WebhookEndpointDisabled"
+    endpoint_id: EndpointId
+    endpoint_name: str
+    reason: str
+    failures: int
+
+
 Event = (
     OrderChanged
     | AllocationStatusChanged
@@ -118,6 +129,7 @@ Event = (
     | AllocationRunProgressed
     | SupplyChanged
     | ExpectedAtChanged
+    | WebhookEndpointDisabled
 )
 CATALOGUE: Mapping[str, type[Event]] = {
     event.type: event
@@ -128,6 +140,7 @@ CATALOGUE: Mapping[str, type[Event]] = {
         AllocationRunProgressed,
         SupplyChanged,
         ExpectedAtChanged,
+        WebhookEndpointDisabled,
     )
 }
 

@@ -13,6 +13,9 @@ ReservedLineId = NewType("ReservedLineId", int)
 RunId = NewType("RunId", int)
 SupplyId = NewType("SupplyId", int)
 KeyId = NewType("KeyId", int)
+EventId = NewType("EventId", int)
+EndpointId = NewType("EndpointId", int)
+DeliveryId = NewType("DeliveryId", int)
 
 Sku = NewType("Sku", str)
 """NFC, trimmed, case-sensitive."""

@@ -185,3 +185,11 @@ class AllocationEnd(StrEnum):
     DROPSHIPPED = "DROPSHIPPED"
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
+
+
+class WebhookDeliveryState(StrEnum):
+    """What has become of one event for one endpoint."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    DEAD = "DEAD"

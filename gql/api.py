@@ -11,6 +11,7 @@ from gql.resolvers import mutations as write
 from gql.resolvers import queries as read
 from gql.resolvers import subscriptions as watch
 from gql.resolvers import supplies as supplying
+from gql.resolvers import webhooks
 from gql.schema import events
 from gql.schema.scalars import SCALARS
 
@@ -45,6 +46,10 @@ class Query:
         read.compare_allocation_policies,
         description="What a run over these orders, 10,000 at most, would come to under each policy; nothing is "
         "written.",
+    )
+    webhook_endpoints = strawberry.field(webhooks.webhook_endpoints, description="All endpoints of webhooks, by name.")
+    webhook_deliveries = strawberry.field(
+        webhooks.webhook_deliveries, description="What became of each event for each endpoint, the newest first."
     )
     events = strawberry.field(
         read.events,
@@ -138,6 +143,19 @@ class Mutation:
     deallocate_orders = strawberry.mutation(
         write.deallocate_orders, description="Give back everything set aside for these orders."
     )
+    save_webhook_endpoints = strawberry.mutation(
+        webhooks.save_webhook_endpoints, description="Create or update endpoints of webhooks by name."
+    )
+    rotate_webhook_secret = strawberry.mutation(
+        webhooks.rotate_webhook_secret,
+        description="Sign an endpoint's webhooks with a new secret; those before sign beside it for a while.",
+    )
+    replay_webhook_events = strawberry.mutation(
+        webhooks.replay_webhook_events, description="Go back (or forth) in the log, and deliver from there on."
+    )
+    send_test_webhook = strawberry.mutation(
+        webhooks.send_test_webhook, description="Send an endpoint one signed webhook that tells of nothing."
+    )
 
 
 @strawberry.type(description="Watching: from now, or from after a cursor without a gap.")
@@ -174,6 +192,7 @@ def create_schema() -> strawberry.Schema:
             events.AllocationRunProgressed,
             events.SupplyChanged,
             events.ExpectedAtChanged,
+            events.WebhookEndpointDisabled,
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],

@@ -28,6 +28,7 @@ class Context:
     performer: Performer
     planner: Planner
     feed: "Feed"
+    webhooks_allow_loopback: bool = False
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

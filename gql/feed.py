@@ -7,7 +7,7 @@ position, then goes live: what comes in between waits in its queue, so nothing i
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -55,6 +55,8 @@ class Feed:
         self._subscribers: set[Subscriber] = set()
         self._started = asyncio.Event()
         self.position = 0
+        self.on_events: Callable[[], None] = lambda: None
+        """Called when the log has grown; it must neither wait nor fail."""
 
     async def run(self) -> None:
         """Read the log until cancelled; what the database refuses is tried again."""
@@ -124,6 +126,8 @@ class Feed:
             self.position = event.position
             for subscriber in self._subscribers:
                 subscriber.offer(event)
+        if found:
+            self.on_events()
         return bool(found)
 
     async def _refuse_unknown_position(self, after: int) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from persistence.automation import PostgresAutomation
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
+from persistence.deliveries import PostgresDeliveries
 from persistence.events import PostgresEventLog
 from persistence.explanations import PostgresExplanations
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
@@ -15,6 +16,7 @@ from persistence.reservations import PostgresReservations
 from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
 from persistence.supplies import PostgresSupplies
+from persistence.webhooks import PostgresWebhooks
 
 
 class PostgresUnitOfWork:
@@ -35,7 +37,7 @@ class PostgresUnitOfWork:
 
     @property
     def has_new_events(self) -> bool:
-        writers = ("batches", "runs")
+        writers = ("batches", "runs", "deliveries")
         return any(name in vars(self) and getattr(self, name).has_new_events for name in writers)
 
     @cached_property
@@ -73,6 +75,14 @@ class PostgresUnitOfWork:
     @cached_property
     def events(self) -> PostgresEventLog:
         return PostgresEventLog(self._connection)
+
+    @cached_property
+    def webhooks(self) -> PostgresWebhooks:
+        return PostgresWebhooks(self._connection)
+
+    @cached_property
+    def deliveries(self) -> PostgresDeliveries:
+        return PostgresDeliveries(self._connection)
 
     @cached_property
     def credentials(self) -> PostgresCredentials:

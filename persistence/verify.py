@@ -18,6 +18,7 @@ from domain.kinds import (
     RunState,
     ShippingPolicy,
     StockQuantity,
+    WebhookDeliveryState,
 )
 from domain.runs import ENDED as ENDED_RUNS
 from domain.stock import FIELD
@@ -428,6 +429,28 @@ OUTCOMES = """
     WHERE outcome IS NULL OR outcome = CAST('null' AS jsonb)
     """
 
+WEBHOOKS_IN_ORDER = """
+    SELECT later.endpoint_id, later.subject, earlier.position AS pending, later.position AS attempted
+    FROM webhook_deliveries earlier
+    JOIN webhook_deliveries later ON later.endpoint_id = earlier.endpoint_id AND later.subject = earlier.subject
+        AND later.position > earlier.position AND later.id > earlier.id
+    WHERE earlier.state = 'PENDING' AND later.attempts > 0
+    """
+
+WEBHOOKS_REACHED = """
+    SELECT e.id AS endpoint_id, e.position AS reached, d.position, l.position AS log_end
+    FROM webhook_endpoints e CROSS JOIN log_end l
+    LEFT JOIN webhook_deliveries d ON d.endpoint_id = e.id AND d.state = 'PENDING' AND d.position > e.position
+    WHERE e.position > l.position OR d.id IS NOT NULL
+    """
+
+WEBHOOK_ATTEMPTS = f"""
+    SELECT d.id AS delivery_id, d.state, d.attempts, count(a.number) AS logged
+    FROM webhook_deliveries d LEFT JOIN webhook_attempts a ON a.delivery_id = d.id
+    GROUP BY d.id HAVING d.state NOT IN {_one_of(WebhookDeliveryState)} OR d.attempts <> count(a.number)
+        OR (d.state = 'DELIVERED') <> coalesce(bool_or(a.error IS NULL AND a.number IS NOT NULL), false)
+    """  # noqa: S608
+
 INVARIANTS: Sequence[Invariant] = (
     Invariant(id="I1-committed", statement="A level's committed is the sum of its allocations.", sql=COMMITTED),
     Invariant(
@@ -472,6 +495,21 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant(id="I6-order", statement="An order's events stand in the log by version.", sql=EVENTS_IN_ORDER),
     Invariant(id="I6-dense", statement="The log's positions count from 1 without a hole.", sql=POSITIONS),
     Invariant(id="I6-end", statement="The log ends at its last position.", sql=LOG_END),
+    Invariant(
+        id="I6-webhooks",
+        statement="Nothing is sent to an endpoint before what came earlier about the same thing has ended.",
+        sql=WEBHOOKS_IN_ORDER,
+    ),
+    Invariant(
+        id="I6-reached",
+        statement="An endpoint's deliveries lie within what it has reached of the log, and that within the log.",
+        sql=WEBHOOKS_REACHED,
+    ),
+    Invariant(
+        id="I8-attempts",
+        statement="A delivery's attempts are logged, and it is delivered where one got through.",
+        sql=WEBHOOK_ATTEMPTS,
+    ),
     Invariant(id="I7", statement="An idempotency key is committed with its outcome.", sql=OUTCOMES),
     Invariant(
         id="I5-supplies",

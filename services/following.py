@@ -10,6 +10,7 @@ from domain.events import (
     LoggedEvent,
     StockLevelChanged,
     SupplyChanged,
+    WebhookEndpointDisabled,
 )
 from services.ports import EventFilter
 
@@ -37,6 +38,8 @@ def _about(event: Event) -> Mapping[str, tuple[object, ...]]:
         return kind | {"runs": (event.run_id,)}
     if isinstance(event, SupplyChanged):
         return kind | {"skus": event.skus, "locations": event.locations}
+    if isinstance(event, WebhookEndpointDisabled):
+        return kind
     order = kind | {"orders": (event.order_id,), "channels": (event.channel_code,), "skus": event.skus}
     if isinstance(event, ExpectedAtChanged):
         return order

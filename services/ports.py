@@ -10,10 +10,12 @@ from typing import Any, Protocol, TypeVar
 from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
 from domain.best_plan import Program, Solution
-from domain.events import LoggedEvent
+from domain.events import LoggedEvent, WebhookEndpointDisabled
 from domain.ids import (
     AllocationId,
     ChannelId,
+    DeliveryId,
+    EndpointId,
     ItemId,
     KeyId,
     LevelKey,
@@ -26,7 +28,15 @@ from domain.ids import (
     Sku,
     SupplyId,
 )
-from domain.kinds import AllocationSequence, AllocationStatus, MovementCause, OrderStatus, StockQuantity, SupplyState
+from domain.kinds import (
+    AllocationSequence,
+    AllocationStatus,
+    MovementCause,
+    OrderStatus,
+    StockQuantity,
+    SupplyState,
+    WebhookDeliveryState,
+)
 from domain.orders import Customer, Money, Order, OrderLine, OrderTerms
 from domain.pegging import WaitingLine
 from domain.reservations import Reservation, ReservedLine
@@ -34,6 +44,7 @@ from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Item, LedgerSince, Location, StockLevel
 from domain.supply import OpenSupplyLine, Supply
+from domain.webhooks import Claimed, Delivery, Endpoint, Health, Sent
 
 T = TypeVar("T")
 
@@ -294,6 +305,14 @@ class EventFilter:
     occurred_before: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFilter:
+    """None is no condition; an empty tuple matches nothing. `endpoints`: names."""
+
+    endpoints: tuple[str, ...] | None = None
+    states: tuple[WebhookDeliveryState, ...] | None = None
+
+
 Seek = tuple[Any, ...]
 """The sort key of the last row of the page before."""
 
@@ -514,6 +533,63 @@ class Automation(Protocol):
         """Those of the orders that wait for a schedule now."""
 
 
+class Webhooks(Protocol):
+    """Endpoints as callers see them."""
+
+    async def endpoints(self) -> list[Endpoint]: ...
+    async def by_ids(self, ids: Sequence[EndpointId]) -> list[Endpoint]: ...
+    async def lock(self, names: Sequence[str]) -> dict[str, Endpoint]:
+        """Those that exist, for as long as the transaction lasts."""
+
+    async def count(self) -> int: ...
+    async def save(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, EndpointId]:
+        """Create or update by name, each row whole. A new one takes up what happens from now on."""
+
+    async def give_first_secrets(self, secrets: Mapping[EndpointId, bytes]) -> None:
+        """A secret for each endpoint that has none."""
+
+    async def known_secrets(self, secrets: Sequence[bytes]) -> set[bytes]:
+        """Those of them that are in use."""
+
+    async def turn_secret(self, endpoint: EndpointId, secret: bytes, keep_seconds: int) -> int:
+        """Sign with one more secret, and with those before for so many seconds more; the new one's id."""
+
+    async def secret(self, row: int) -> bytes | None: ...
+    async def go_on_after(self, endpoint: EndpointId, position: int) -> None:
+        """Take the log up anew from behind this position; what was pending behind it comes again."""
+
+    async def add_test(self, endpoint: EndpointId) -> DeliveryId:
+        """A delivery without an event."""
+
+    async def delivery(self, delivery: DeliveryId) -> Delivery | None: ...
+    async def page(self, condition: DeliveryFilter, first: int, before: int | None) -> list[Delivery]:
+        """The newest first; `before`: an id."""
+
+
+class Deliveries(Protocol):
+    """Webhooks as the workers see them."""
+
+    async def plan(self) -> bool:
+        """Make deliveries of what the log has behind the endpoints' positions; whether more is left."""
+
+    async def claim(self, sending: Mapping[EndpointId, int], most: int, lease: str, seconds: float) -> list[Claimed]:
+        """Lease what is due: of each endpoint at most so many, less those that the worker is sending."""
+
+    async def release(self, claimed: Sequence[Claimed]) -> None:
+        """Give back what was not sent."""
+
+    async def lock_health(self, endpoints: Sequence[EndpointId]) -> dict[EndpointId, tuple[str, bool, int, float]]:
+        """Name, whether it is enabled, failures in a row, and for how many seconds; locked."""
+
+    async def end(self, results: Sequence[tuple[Sent, WebhookDeliveryState, float]]) -> list[Sent]:
+        """Write down what came of requests, with the wait until the next; those whose lease still held."""
+
+    async def save_health(self, health: Mapping[EndpointId, Health]) -> None: ...
+    async def tell(self, events: Sequence[WebhookEndpointDisabled]) -> None: ...
+    async def forget_ended(self, most: int) -> int:
+        """Remove deliveries that are kept no longer, at most so many; how many."""
+
+
 class Credentials(Protocol):
     async def find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, tuple[KeyId, str]]:
         """The keys and names of those secrets that are known."""
@@ -557,6 +633,10 @@ class UnitOfWork(Protocol):
     def reservations(self) -> Reservations: ...
     @property
     def automation(self) -> Automation: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
     @property
     def credentials(self) -> Credentials: ...
 

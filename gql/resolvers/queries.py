@@ -13,6 +13,7 @@ from gql.context import Info
 from gql.errors import bad_input
 from gql.pagination import page_info, page_size, seek
 from gql.resolvers import inputs as parsed
+from gql.resolvers import webhooks
 from gql.schema import inputs
 from gql.schema.allocation import AllocationRun
 from gql.schema.automation import AllocationRule
@@ -107,6 +108,8 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "AllocationRun": _run_node,
     "StockReservation": _reservation_node,
     "Supply": _supply_node,
+    "WebhookEndpoint": webhooks.endpoint_node,
+    "WebhookDelivery": webhooks.delivery_node,
 }
 
 

@@ -127,6 +127,16 @@ class ExpectedAtChanged(Event):
         return await Order.find(info, self.order_row)
 
 
+@strawberry.type(description="Dibs has given an endpoint of webhooks up; save it with `enabled: true` to go on.")
+class WebhookEndpointDisabled(Event):
+    """An endpoint was given up."""
+
+    endpoint_id: strawberry.ID = strawberry.field(description="The endpoint's id.")
+    endpoint_name: str = strawberry.field(description="The endpoint's name.")
+    reason: str = strawberry.field(description="Why, for people.")
+    failures: int = strawberry.field(description="Attempts that failed since anything last got through.")
+
+
 @strawberry.type(description="An event and its place in the log.")
 class EventEdge:
     """An edge."""
@@ -173,6 +183,14 @@ def event_of(logged: events.LoggedEvent) -> Event:
             skus=list(event.skus),
             expected_at=event.expected_at,
             expected_at_before=event.expected_at_before,
+        )
+    if isinstance(event, events.WebhookEndpointDisabled):
+        return WebhookEndpointDisabled(
+            **place,
+            endpoint_id=global_id("WebhookEndpoint", event.endpoint_id),
+            endpoint_name=event.endpoint_name,
+            reason=event.reason,
+            failures=event.failures,
         )
     order: dict[str, Any] = {
         "order_row": event.order_id,

@@ -11,7 +11,7 @@ import strawberry
 
 ROW_ID_MAX = 2**63 - 1
 SERIAL_MAX = 2**31 - 1
-SERIALS = {"Item", "Location", "Channel"}
+SERIALS = {"Item", "Location", "Channel", "WebhookEndpoint"}
 """Types whose rows have 32-bit ids."""
 
 

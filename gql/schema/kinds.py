@@ -157,6 +157,12 @@ _publish(
     NEVER="When somebody asks for it.",
 )
 _publish(
+    kinds.WebhookDeliveryState,
+    PENDING="It waits for its turn or its next attempt, or is on its way.",
+    DELIVERED="The endpoint has answered that it has it.",
+    DEAD="Every attempt failed: it is not tried again, and later events went on without it.",
+)
+_publish(
     OrderSort,
     PLACED_AT_ASC="Oldest first.",
     PLACED_AT_DESC="Newest first.",

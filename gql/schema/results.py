@@ -26,6 +26,7 @@ from gql.schema.refusals import (
 )
 from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
+from gql.schema.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEndpointSecret
 
 ORDER = "The order as it is now."
 RESERVATION = "The reservation as it is now."
@@ -161,6 +162,34 @@ class SaveAllocationRulesSuccess:
     rules: list[AllocationRule] = strawberry.field(description="All the rules, in the order in which they are asked.")
 
 
+@strawberry.type(description="The endpoints were saved.")
+class SaveWebhookEndpointsSuccess:
+    endpoints: list[WebhookEndpoint] = strawberry.field(description="The endpoints, in the order of the input.")
+    secrets: list[WebhookEndpointSecret] = strawberry.field(
+        description="The secrets of the endpoints that are new, shown this once."
+    )
+
+
+@strawberry.type(description="The endpoint has a new secret.")
+class RotateWebhookSecretSuccess:
+    endpoint: WebhookEndpoint = strawberry.field(description="The endpoint as it is now.")
+    secret: str | None = strawberry.field(
+        description="The new secret, shown to this idempotency key only; null where it has been replaced since."
+    )
+
+
+@strawberry.type(description="The endpoint goes on behind the cursor.")
+class ReplayWebhookEventsSuccess:
+    endpoint: WebhookEndpoint = strawberry.field(description="The endpoint as it is now.")
+
+
+@strawberry.type(description="The test is on its way.")
+class SendTestWebhookSuccess:
+    delivery: WebhookDelivery | None = strawberry.field(
+        description="The test as it is now: ask again for what came of it; null where it is kept no longer."
+    )
+
+
 def _result(name: str) -> object:
     return strawberry.union(name, description="The success, or why not.")
 
@@ -250,4 +279,16 @@ SplitOrderResult = Annotated[
     | OrderNotInState
     | OrderVersionConflict,
     _result("SplitOrderResult"),
+]
+SaveWebhookEndpointsResult = Annotated[
+    SaveWebhookEndpointsSuccess | InvalidInput, _result("SaveWebhookEndpointsResult")
+]
+RotateWebhookSecretResult = Annotated[
+    RotateWebhookSecretSuccess | InvalidInput | IdempotencyKeyReused | NotFound, _result("RotateWebhookSecretResult")
+]
+ReplayWebhookEventsResult = Annotated[
+    ReplayWebhookEventsSuccess | InvalidInput | IdempotencyKeyReused | NotFound, _result("ReplayWebhookEventsResult")
+]
+SendTestWebhookResult = Annotated[
+    SendTestWebhookSuccess | InvalidInput | IdempotencyKeyReused | NotFound, _result("SendTestWebhookResult")
 ]

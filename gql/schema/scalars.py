@@ -28,11 +28,11 @@ def _parse_decimal(value: object) -> Decimal:
     raise GraphQLError('A Decimal is a number as text, such as "12.50".')
 
 
-def _format_time(value: datetime) -> str:
+def format_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _format_decimal(value: Decimal) -> str:
+def format_decimal(value: Decimal) -> str:
     return format(value, "f")
 
 
@@ -40,13 +40,13 @@ SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
         description="A moment in ISO 8601, answered in UTC; a time without an offset is UTC.",
-        serialize=_format_time,
+        serialize=format_time,
         parse_value=_parse_time,
     ),
     Decimal: strawberry.scalar(
         name="Decimal",
         description='A decimal number as a string, such as "12.50".',
-        serialize=_format_decimal,
+        serialize=format_decimal,
         parse_value=_parse_decimal,
     ),
 }

@@ -29,7 +29,7 @@ from graphql.utilities import DangerousChangeType, ast_from_value
 from domain import errors as refusals
 from gql.api import create_schema
 from gql.errors import CODES, CONVERTERS, formatted
-from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies
+from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies, webhooks
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -80,6 +80,10 @@ REFUSALS_OF = {
     "startAllocationRun": ("InvalidInput", "IdempotencyKeyReused"),
     "cancelAllocationRun": ("NotFound",),
     "deallocateOrders": ("InvalidInput", "IdempotencyKeyReused"),
+    "saveWebhookEndpoints": ("InvalidInput",),
+    "rotateWebhookSecret": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
+    "replayWebhookEvents": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
+    "sendTestWebhook": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
 }
 """What the service behind each mutation raises."""
 
@@ -341,7 +345,18 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
     name = re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), mutation)
     (service,) = [
         getattr(module, name)
-        for module in (allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies)
+        for module in (
+            allocation,
+            automation,
+            catalog,
+            orders,
+            reservations,
+            runs,
+            splitting,
+            stock,
+            supplies,
+            webhooks,
+        )
         if hasattr(module, name)
     ]
     sentence = service.__doc__.partition("Raises")[2]

@@ -168,6 +168,7 @@ def without(table: str, *constraints: str) -> tuple[str, ...]:
 PO, TRANSIT, MORE = (
     f"(SELECT id FROM supplies WHERE reference = '{reference}')" for reference in ("PO", "TRANSIT", "MORE")
 )
+AN_ENDPOINT = "INSERT INTO webhook_endpoints (name, url, position) VALUES ('partner', 'https://example.com', 3)"
 LAST_TABLE_EVENT = """
     (SELECT max(id) FROM events WHERE type = 'StockLevelChanged' AND payload ->> 'sku' = 'TABLE'
         AND payload ->> 'location_code' = 'LEEDS')
@@ -562,6 +563,46 @@ BREAKAGES = {
     "a run counts an order twice": (
         ("""UPDATE allocation_runs SET outcomes = jsonb_build_object('ALLOCATED', processed + 1)""",),
         {"I15-runs"},
+    ),
+    "a webhook overtook an earlier one": (
+        (
+            AN_ENDPOINT,
+            """INSERT INTO webhook_deliveries
+                    (endpoint_id, event_id, position, type, subject, state, ended_at, attempts)
+                SELECT id, n, n, 'OrderChanged', 'order 1', CASE n WHEN 1 THEN 'PENDING' ELSE 'DELIVERED' END,
+                       CASE n WHEN 1 THEN NULL ELSE now() END, n - 1
+                FROM webhook_endpoints, generate_series(1, 2) AS n""",
+            "INSERT INTO webhook_attempts SELECT max(id), 1, now(), 1, 200, NULL FROM webhook_deliveries",
+        ),
+        {"I6-webhooks"},
+    ),
+    "a webhook is pending that the endpoint has not reached": (
+        (
+            AN_ENDPOINT,
+            """INSERT INTO webhook_deliveries (endpoint_id, event_id, position, type, subject)
+                SELECT id, 4, 4, 'OrderChanged', 'order 1' FROM webhook_endpoints""",
+        ),
+        {"I6-reached"},
+    ),
+    "an endpoint has reached what is not in the log": (
+        (AN_ENDPOINT, "UPDATE webhook_endpoints SET position = 1000000"),
+        {"I6-reached"},
+    ),
+    "an attempt is not logged": (
+        (
+            AN_ENDPOINT,
+            """INSERT INTO webhook_deliveries (endpoint_id, type, subject, attempts)
+                SELECT id, 'WebhookTest', 'test', 1 FROM webhook_endpoints""",
+        ),
+        {"I8-attempts"},
+    ),
+    "a webhook is delivered that never got through": (
+        (
+            AN_ENDPOINT,
+            """INSERT INTO webhook_deliveries (endpoint_id, type, subject, state, ended_at)
+                SELECT id, 'WebhookTest', 'test', 'DELIVERED', now() FROM webhook_endpoints""",
+        ),
+        {"I8-attempts"},
     ),
     "an order in a state that there is not": (
         (f"UPDATE orders SET status = 'LOST' WHERE id = {STRONG}",),

@@ -1,0 +1,19 @@
+"""A worker that delivers webhooks, as a process that a test may kill: `python -m tests.workers.delivering URL`."""
+
+import asyncio
+import sys
+
+from persistence.database import PostgresDatabase, connect
+from tests.workers.webhooks import STUBBORN, delivering
+from workers import deliveries
+
+
+async def main(url: str) -> None:
+    deliveries.POLL_SECONDS = 0.02
+    engine = connect(url, pool_size=2)
+    async with delivering(PostgresDatabase(engine), patience=STUBBORN, lease_seconds=1):
+        print("delivering", flush=True)
+        await asyncio.Event().wait()
+
+
+asyncio.run(main(sys.argv[1]))
