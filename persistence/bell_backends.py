@@ -1,4 +1,4 @@
-"""What carries the bell: backends for `broadcaster` that notice when their connection is gone, and hold one ring at most.
+"""What carries the bell: backends for `broadcaster` that notice when their connection is gone, and hold one ring.
 
 Broadcaster's own keep every message in queues without a bound, wait for ever on a connection that is dead, break when
 two publish at once, and with today's redis-py deliver nothing.
@@ -69,11 +69,12 @@ class PostgresBackend(RingBackend):
     def __init__(self, url: str) -> None:
         super().__init__()
         self._url = url
-        self._connection: asyncpg.Connection | None = None
+        self._connection: Any = None  # asyncpg has no types
         self._one_at_a_time = asyncio.Lock()
 
     async def connect(self) -> None:
-        self._connection = await asyncpg.connect(
+        connect: Any = asyncpg.connect
+        self._connection = await connect(
             self._url,
             timeout=CONNECT_SECONDS_MAX,
             statement_cache_size=0,
@@ -88,11 +89,9 @@ class PostgresBackend(RingBackend):
 
     async def subscribe(self, group: str) -> None:
         await super().subscribe(group)
-        assert self._connection
         await self._connection.add_listener(group, self._on_message)
 
     async def publish(self, channel: str, message: Any) -> None:
-        assert self._connection
         async with self._one_at_a_time:
             await self._connection.execute("SELECT pg_notify($1, $2)", channel, message)
 
@@ -115,7 +114,7 @@ class RedisBackend(RingBackend):
         self._hearing = Redis.from_url(
             url, socket_timeout=None, socket_connect_timeout=CONNECT_SECONDS_MAX, retry=never
         )
-        self._heard = self._hearing.pubsub(ignore_subscribe_messages=True)
+        self._heard: Any = self._hearing.pubsub(ignore_subscribe_messages=True)
         self._reading: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
