@@ -1,8 +1,10 @@
 """The application: every part made and plugged together in one place. Importing it opens nothing."""
 
+import asyncio
 import secrets
+import signal
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
@@ -15,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from dibs.opening import engine_for
 from dibs.settings import Settings
 from dibs.solving import Highs
 from gql.api import create_schema
@@ -27,7 +30,7 @@ from gql.loaders import Reading
 from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
 from persistence.bell import BroadcastBell
-from persistence.database import PostgresDatabase, connect
+from persistence.database import PostgresDatabase
 from persistence.migrating import schema_is_current
 from services.callers import Caller
 from services.cleaning import forget_expired_keys
@@ -63,36 +66,75 @@ class State(TypedDict):
     running: Running
 
 
-def create_app(settings: Settings, database_url: str) -> Starlette:
-    """The API with its workers, on a database with a current schema."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What everything else stands on: the database, and the bell that tells of what is new in it."""
+
+    engine: AsyncEngine
+    database: PostgresDatabase
+    bell: BroadcastBell
+
+
+@asynccontextmanager
+async def ground(settings: Settings, direct_url: str) -> AsyncIterator[Ground]:
+    """The database and the bell, until the block ends."""
+    engine = engine_for(settings, direct_url)
+    bell = BroadcastBell(settings.bell_url.get_secret_value() if settings.bell_url else direct_url)
+    try:
+        yield Ground(engine, PostgresDatabase(engine, behind_pooler=settings.behind_pooler), bell)
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> AsyncIterator[None]:
+    """Everything that works on the database by itself, until the block ends. Any number of processes may have it.
+
+    `feed`: it hears of new events at once; without one, webhooks look for them every second.
+    """
+    relay, runner = Relay(on.database, on.bell), Runner(on.database, run_waiting=settings.run_waiting)
+    on.database.on_new_events = relay.nudge
+    plans = PlanMaker(on.database, Planner(on.database, Highs()))
+    sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
+    deliverer = Deliverer(on.database, sender)
+    if feed:
+        feed.on_events = deliverer.nudge
+    chores = [
+        partial(repeated, name, partial(chore, on.database), seconds)
+        for name, chore, seconds in (
+            ("the cleaner", forget_expired_keys, CLEANING_SECONDS),
+            ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
+            ("the sweeper", expire_reservations, SWEEPING_SECONDS),
+            ("the schedule", run_schedules, POLL_SECONDS),
+        )
+    ]
+    async with aclosing(sender), running(relay.run, runner.run, plans.run, deliverer.run, *chores):
+        yield
+
+
+async def work(settings: Settings, direct_url: str) -> None:
+    """Be a node that works and serves nothing, until a signal."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, stop.set)
+    async with ground(settings, direct_url) as on, running(on.bell.run), working(settings, on):
+        await stop.wait()
+
+
+def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True) -> Starlette:
+    """The API, on a database with a current schema. `with_workers`: or else other nodes have them."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        engine = connect(database_url, pool_size=settings.pool_size)
-        bell = BroadcastBell(settings.bell_url.get_secret_value() if settings.bell_url else database_url)
-        database = PostgresDatabase(engine)
-        desk, feed, relay = Desk(database), Feed(database, bell), Relay(database, bell)
-        reading, doorkeeper = Reading(database), Doorkeeper(database)
-        database.on_new_events = relay.nudge
-        try:
-            runner = Runner(database, run_waiting=settings.run_waiting)
-            sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
-            deliverer = Deliverer(database, sender)
-            feed.on_events = deliverer.nudge
-            cleaning = partial(repeated, "the cleaner", partial(forget_expired_keys, database), CLEANING_SECONDS)
-            sweeping = partial(repeated, "the sweeper", partial(expire_reservations, database), SWEEPING_SECONDS)
-            schedules = partial(repeated, "the schedule", partial(run_schedules, database), POLL_SECONDS)
-            planner = Planner(database, Highs())
-            plans = PlanMaker(database, planner)
-            tidying = partial(repeated, "the tidier", partial(forget_ended_deliveries, database), CLEANING_SECONDS)
-            jobs = (bell.run, relay.run, feed.run, runner.run, plans.run, deliverer.run)
-            async with aclosing(sender), running(*jobs, schedules, cleaning, sweeping, tidying):
-                yield {"running": _plug(settings, engine, database, reading, doorkeeper, desk, planner, feed)}
+        async with ground(settings, direct_url) as on:
+            desk, feed = Desk(on.database), Feed(on.database, on.bell)
+            reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
+            beside = working(settings, on, feed) if with_workers else nullcontext()
+            async with running(on.bell.run, feed.run), beside:
+                yield {"running": _plug(settings, on.engine, on.database, reading, doorkeeper, desk, planner, feed)}
                 await desk.close()
                 await reading.close()
                 await doorkeeper.close()
-        finally:
-            await engine.dispose()
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),

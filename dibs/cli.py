@@ -13,7 +13,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dibs import log
 from dibs.importing.refusals import ImportRefused, RowIssue
-from dibs.opening import SchemaNotCurrent, command_line, database_url, opened, run
+from dibs.opening import (
+    LocksDoNotLock,
+    SchemaNotCurrent,
+    command_line,
+    database_url,
+    opened,
+    require_locks,
+    run,
+)
 from dibs.serving import PortTaken, listen, serve, stopping_on_sigterm
 from dibs.settings import Settings
 from dibs.showing import console, errors, issues, progress, table
@@ -46,7 +54,7 @@ def main() -> None:
     try:
         with stopping_on_sigterm():
             app()
-    except (EmbeddedUnavailable, ImportRefused, PortTaken, SchemaNotCurrent, OutcomeUnknown) as error:
+    except (EmbeddedUnavailable, ImportRefused, LocksDoNotLock, PortTaken, SchemaNotCurrent, OutcomeUnknown) as error:
         _give_up(str(error))
     except ValidationError as error:
         for problem in error.errors():
@@ -89,6 +97,7 @@ def serve_command(
     host: Annotated[str | None, typer.Option(help="The address to serve on; 127.0.0.1 when absent.")] = None,
     port: Annotated[int | None, typer.Option(help="The port, 8000 when absent; 0 takes a free one.")] = None,
     data: Data = None,
+    no_workers: Annotated[bool, typer.Option("--no-workers", help="Only serve: `dibs work` does the rest.")] = False,
 ) -> None:
     """Serve the API, with its workers, until Ctrl-C."""
     from dibs.app import create_app
@@ -97,9 +106,23 @@ def serve_command(
     settings = _settings(data, host=host, port=port)
     log.configure(as_json=settings.log_json)
     with listen(settings.host, settings.port) as listener, database_url(settings, _say, any_schema=True) as url:
+        run(require_locks(settings, url))
         run(ensure_key(url, settings))
         console.print(f"Dibs listens on http://{settings.host}:{listener.getsockname()[1]}/graphql")
-        serve(create_app(settings, url), listener)
+        serve(create_app(settings, url, with_workers=not no_workers), listener)
+
+
+@app.command("work")
+def work_command(data: Data = None) -> None:
+    """Number events, carry out runs and tidy up, for nodes that only serve, until Ctrl-C."""
+    from dibs.app import work
+
+    settings = _settings(data)
+    log.configure(as_json=settings.log_json)
+    with database_url(settings, _say) as url:
+        run(require_locks(settings, url))
+        console.print("Dibs works.")
+        run(work(settings, url))
 
 
 @app.command("demo")

@@ -13,6 +13,7 @@ from dibs.settings import Settings
 from domain.ids import KeyId
 from persistence.database import PostgresDatabase, connect
 from persistence.embedded import embedded_server
+from persistence.locks import locks_lock
 from persistence.migrating import migrate, schema_is_current
 from services.callers import Caller
 
@@ -26,15 +27,21 @@ class SchemaNotCurrent(Exception):
         super().__init__("The schema of this database is not that of this release: run `dibs migrate`.")
 
 
+class LocksDoNotLock(Exception):
+    """The given database does not keep its locks: stock could be promised twice."""
+
+    def __init__(self) -> None:
+        super().__init__("Two connections to this database were given the same lock: Dibs does not work on it.")
+
+
 @contextmanager
 def database_url(settings: Settings, say: Callable[[str], None], *, any_schema: bool = False) -> Iterator[str]:
-    """The address of the given database; without one, that of the embedded server, migrated and ready.
+    """The direct address of the given database; without one, that of the embedded server, migrated and ready.
 
     Raises SchemaNotCurrent, unless `any_schema` will do.
     """
     spare_collector()
-    if settings.database_url:
-        url = settings.database_url.get_secret_value()
+    if url := settings.direct_url:
         if not any_schema:
             run(_require_current_schema(url))
         yield url
@@ -50,6 +57,22 @@ async def opened(url: str) -> AsyncIterator[PostgresDatabase]:
     engine: AsyncEngine = connect(url)
     try:
         yield PostgresDatabase(engine)
+    finally:
+        await engine.dispose()
+
+
+def engine_for(settings: Settings, direct_url: str) -> AsyncEngine:
+    """What serves and works: through the pooler, where there is one."""
+    url = settings.database_url.get_secret_value() if settings.database_url else direct_url
+    return connect(url, pool_size=settings.pool_size, behind_pooler=settings.behind_pooler)
+
+
+async def require_locks(settings: Settings, direct_url: str) -> None:
+    """Raises LocksDoNotLock."""
+    engine = engine_for(settings, direct_url)
+    try:
+        if not await locks_lock(engine):
+            raise LocksDoNotLock
     finally:
         await engine.dispose()
 

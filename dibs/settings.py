@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, PostgresDsn, SecretStr, field_validator
+from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from persistence.bell_backends import ADDRESSES
 from services.credentials import SECRET_LENGTH_MIN
 
 
@@ -14,9 +15,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DIBS_", frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(None, description="Your PostgreSQL; without it, an embedded one runs.")
+    listen_url: SecretStr | None = Field(
+        None, description="The same database without a pooler between, for the bell and for every command but serving."
+    )
+    behind_pooler: bool = Field(False, description="DIBS_DATABASE_URL leads through a pooler in transaction mode.")
     data: Path = Field(Path(".dibs"), description="Where the embedded PostgreSQL keeps its files.")
     admin_key: SecretStr | None = Field(None, description="The administrator's API key, 32 characters or more.")
-    bell_url: SecretStr | None = Field(None, description="memory:// or postgres://…; the database itself if absent.")
+    bell_url: SecretStr | None = Field(
+        None, description="memory://, postgres://… or redis://…; the database itself if absent."
+    )
     host: str = Field("127.0.0.1", description="The address to serve on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to serve on; 0 takes a free one.")
     explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
@@ -26,7 +33,7 @@ class Settings(BaseSettings):
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
     log_json: bool = Field(False, description="One JSON object a line instead of text for people.")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "listen_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None or not value.get_secret_value().strip():
@@ -40,9 +47,22 @@ class Settings(BaseSettings):
     @field_validator("bell_url")
     @classmethod
     def _is_a_bell(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("memory://", "postgres://", "postgresql://")):
-            raise ValueError("must begin with memory://, postgres:// or postgresql://")
+        if value is not None and not value.get_secret_value().startswith(ADDRESSES):
+            raise ValueError(f"must begin with {', '.join(ADDRESSES[:-1])} or {ADDRESSES[-1]}")
         return value
+
+    @field_validator("behind_pooler")
+    @classmethod
+    def _has_a_way_round(cls, value: bool, so_far: ValidationInfo) -> bool:
+        if value and not so_far.data.get("listen_url"):
+            raise ValueError("needs DIBS_LISTEN_URL: the bell and migrations cannot go through such a pooler")
+        return value
+
+    @property
+    def direct_url(self) -> str | None:
+        """Your PostgreSQL without a pooler between; None where an embedded one runs."""
+        url = self.listen_url or self.database_url
+        return url.get_secret_value() if self.database_url and url else None
 
     @field_validator("admin_key")
     @classmethod

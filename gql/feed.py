@@ -60,13 +60,14 @@ class Feed:
 
     async def run(self) -> None:
         """Read the log until cancelled; what the database refuses is tried again."""
+        heard = None
         while True:
             try:
                 if not self._started.is_set():
                     self.position = await self._end()
                     self._started.set()
                 if not await self._hand_out():
-                    await self._bell.wait(WAIT_SECONDS_MAX)
+                    heard = await self._bell.wait(WAIT_SECONDS_MAX, heard)
             except Busy as error:
                 log.warning("the feed waits for the database: %r", error.__cause__)
                 await asyncio.sleep(WAIT_SECONDS_MAX)

@@ -6,12 +6,15 @@ us on the same way as everybody else's, which is how a dead connection is notice
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from broadcaster import Broadcast
+
+from persistence.bell_backends import backend_for
 
 log = logging.getLogger("dibs.bell")
 
@@ -20,60 +23,73 @@ ECHO_SECONDS_MAX = 5.0
 """A ring that has not come back after this long was lost, and the connection with it."""
 GOODBYE_SECONDS_MAX = 1.0
 HEARTBEAT_SECONDS = 15.0
-BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 15.0)
+"""Before the next try, up to so long, by how many have failed since a ring last came back."""
 
 
 class BroadcastBell:
-    """Implements `services.ports.Bell` over any backend of broadcaster."""
+    """Implements `services.ports.Bell` over broadcaster, with the backend that the address names."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._asked = asyncio.Event()
         self._rung = asyncio.Event()
         self._echoed = asyncio.Event()
+        self._rings = 0
+        self._failures = 0
         self.connected = False
 
     def ring(self) -> None:
         """Wake everybody who waits here at once, and those on other nodes soon; never waits and never fails."""
-        self._rung.set()
+        self._wake()
         self._asked.set()
 
-    async def wait(self, seconds_max: float) -> None:
-        """Until it rings, or so long at most."""
+    async def wait(self, seconds_max: float, heard: int | None = None) -> int:
+        """Until it has rung more often than `heard`, or so long at most; how often it has rung.
+
+        Whoever passes on what the wait before answered misses no ring in between. Any number may wait.
+        """
+        before = self._rings if heard is None else heard
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds_max):
-                await self._rung.wait()
+                while self._rings == before:
+                    await self._rung.wait()
+        return self._rings
+
+    def _wake(self) -> None:
+        self._rings += 1
+        self._rung.set()
         self._rung.clear()
 
     async def run(self) -> None:
         """Stay connected until cancelled. Whoever waits meanwhile polls."""
-        failures = 0
         while True:
             try:
                 await self._serve()
             except Exception as error:
-                task = asyncio.current_task()
-                if task and task.cancelling():  # broadcaster may turn a cancellation into an error of its own
-                    raise asyncio.CancelledError from error
+                _leave_if_cancelled()
                 log.warning("the bell is silent (%s: %s); polling carries on", type(error).__name__, error)
-            failures = 0 if self.connected else failures + 1
             self.connected = False
-            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            seconds = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
+            self._failures += 1
+            await asyncio.sleep(seconds * random.uniform(0.5, 1))  # noqa: S311  (so that nodes do not come all at once)
 
     async def _serve(self) -> None:
         """Connect, listen and ring; ends only with an error."""
-        broadcast = Broadcast(self._url)
+        backend = backend_for(self._url)
+        broadcast = Broadcast(backend=backend)
         subscription = broadcast.subscribe(CHANNEL)
-        goodbyes: list[Callable[[], Awaitable[object]]] = []
+        goodbyes: list[Callable[[], Awaitable[object]]] = [backend.disconnect]
         try:
             async with asyncio.timeout(ECHO_SECONDS_MAX):
                 await broadcast.connect()
-                goodbyes.append(broadcast.disconnect)
+                goodbyes.insert(0, broadcast.disconnect)
                 subscriber = await subscription.__aenter__()
                 goodbyes.append(partial(subscription.__aexit__, None, None, None))
+            _leave_if_cancelled()
             self.connected = True
             self._asked.set()
-            await _until_one_ends(self._listen(subscriber), self._ring(broadcast))
+            await _until_one_ends(self._listen(subscriber), self._ring(broadcast), backend.lost())
         finally:
             for goodbye in goodbyes:  # the connection first: over one that is dead nothing can be said
                 with suppress(Exception):
@@ -83,7 +99,7 @@ class BroadcastBell:
     async def _listen(self, subscriber: Any) -> None:
         async for _ in subscriber:
             self._echoed.set()
-            self._rung.set()
+            self._wake()
         raise ConnectionError("the subscription ended")
 
     async def _ring(self, broadcast: Broadcast) -> None:
@@ -95,7 +111,16 @@ class BroadcastBell:
             self._echoed.clear()
             async with asyncio.timeout(ECHO_SECONDS_MAX):
                 await broadcast.publish(CHANNEL, "")
+                _leave_if_cancelled()
                 await self._echoed.wait()
+            self._failures = 0
+
+
+def _leave_if_cancelled() -> None:
+    """Broadcaster turns some cancellations into errors of its own, and redis-py swallows some."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _until_one_ends(*jobs: Coroutine[Any, Any, None]) -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -45,17 +45,29 @@ class Timeouts:
     pool_seconds: float = 5
 
 
-def connect(url: str, *, pool_size: int = 10, timeouts: Timeouts | None = None) -> AsyncEngine:
-    """An engine for `url` (postgresql://…). Nothing is opened yet."""
+APPLICATION = {"application_name": "dibs", "timezone": "UTC"}
+
+
+def connect(
+    url: str, *, pool_size: int = 10, timeouts: Timeouts | None = None, behind_pooler: bool = False
+) -> AsyncEngine:
+    """An engine for `url` (postgresql://…). Nothing is opened yet.
+
+    `behind_pooler`: a pooler in transaction mode stands between. A transaction is then all that stays on one
+    connection of the server: nothing is prepared for later, and every transaction brings its own limits.
+    """
     timeouts = timeouts or Timeouts()
-    settings = {
-        "application_name": "dibs",
-        "timezone": "UTC",
+    limits = {
         "jit": "off",
         "lock_timeout": _milliseconds(timeouts.lock_seconds),
         "statement_timeout": _milliseconds(timeouts.statement_seconds),
         "idle_in_transaction_session_timeout": _milliseconds(timeouts.idle_in_transaction_seconds),
         "client_connection_check_interval": "5000",
+    }
+    unprepared = {
+        "prepared_statement_cache_size": 0,
+        "statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: "",
     }
     engine = create_async_engine(
         asyncpg_url(url),
@@ -65,8 +77,15 @@ def connect(url: str, *, pool_size: int = 10, timeouts: Timeouts | None = None) 
         pool_use_lifo=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        connect_args={"server_settings": settings, "timeout": 10, "command_timeout": timeouts.deadline_seconds},
+        connect_args={
+            "server_settings": APPLICATION if behind_pooler else APPLICATION | limits,
+            "timeout": 10,
+            "command_timeout": timeouts.deadline_seconds,
+        }
+        | (unprepared if behind_pooler else {}),
     )
+    if behind_pooler:
+        _limit_each_transaction(engine, limits)
 
     @event.listens_for(engine.sync_engine, "checkout")
     def refuse_dead_connections(dbapi_connection: Any, *_: Any) -> None:
@@ -74,6 +93,14 @@ def connect(url: str, *, pool_size: int = 10, timeouts: Timeouts | None = None) 
             raise DisconnectionError
 
     return engine
+
+
+def _limit_each_transaction(engine: AsyncEngine, limits: Mapping[str, str]) -> None:
+    settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in limits.items())
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {settings}")
 
 
 def asyncpg_url(url: str) -> str:
@@ -89,9 +116,16 @@ def _milliseconds(seconds: float) -> str:
 class PostgresDatabase:
     """Runs work in transactions on an engine."""
 
-    def __init__(self, engine: AsyncEngine, *, deadline_seconds: float = Timeouts().deadline_seconds) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        deadline_seconds: float = Timeouts().deadline_seconds,
+        behind_pooler: bool = False,
+    ) -> None:
+        """`behind_pooler`: as the engine was made; even reading is then a transaction."""
         self.engine = engine
-        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = engine if behind_pooler else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._looking = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._deadline_seconds = deadline_seconds
         self.on_new_events: Callable[[], None] = lambda: None

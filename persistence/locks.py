@@ -4,9 +4,10 @@ Lock order: SKUs (by key) before order rows (by id); see docs/adr. A lock is alw
 statement's snapshot is taken when it starts, so one that waits for a lock and reads would read what was true before.
 """
 
+import secrets
 from collections.abc import Iterable
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from persistence.sql import INT, INTS, sql
 
@@ -18,6 +19,26 @@ RELAY_KEY = 0xD1B5_0000_0001
 LOCK = sql(
     "SELECT count(pg_advisory_xact_lock(:class, item)) FROM unnest(:items) AS item", items=INTS, **{"class": INT}
 )
+
+
+PROOF_CLASS = 0xD1B6
+"""The first half of the keys with which a starting node tries whether locks lock; the second is random."""
+TRY_LOCK = sql("SELECT pg_try_advisory_xact_lock(:class, :key)", key=INT, **{"class": INT})
+
+
+async def locks_lock(engine: AsyncEngine) -> bool:
+    """Whether what one connection has locked is locked to another, and free again when its transaction ends.
+
+    There are servers that speak PostgreSQL's language and let everybody through, and poolers that divide transactions.
+    """
+    tried = {"class": PROOF_CLASS, "key": secrets.randbelow(2**31)}
+    async with engine.connect() as one, engine.connect() as other:
+        taken = (await one.execute(TRY_LOCK, tried)).scalar_one()
+        taken_twice = (await other.execute(TRY_LOCK, tried)).scalar_one()
+        await one.rollback()
+        free_again = (await other.execute(TRY_LOCK, tried)).scalar_one()
+        await other.rollback()
+    return taken and not taken_twice and free_again is True
 
 
 class LocksWereTooFew(Exception):

@@ -10,7 +10,20 @@ import pytest
 from dibs import cli
 from tests.acceptance.processes import Ended
 
-NAMES = ("DATABASE_URL", "DATA", "ADMIN_KEY", "BELL_URL", "HOST", "PORT", "EXPLORER", "SUGGESTIONS", "LOG_JSON")
+Command = Callable[..., Ended]
+NAMES = (
+    "DATABASE_URL",
+    "DATA",
+    "ADMIN_KEY",
+    "BELL_URL",
+    "LISTEN_URL",
+    "BEHIND_POOLER",
+    "HOST",
+    "PORT",
+    "EXPLORER",
+    "SUGGESTIONS",
+    "LOG_JSON",
+)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def serving(
             stderr=stderr,
         )
     try:
-        said = _until_it_listens(process, log)
+        said = _until_it_says(b"/graphql\n", process, log)
         address = re.search(r"http://\S+", said)
         assert address
         yield Serving(process, address[0], said, log)
@@ -99,14 +99,33 @@ def serving(
             process.stdout.close()
 
 
-def _until_it_listens(process: subprocess.Popen[bytes], log: Path) -> str:
+@contextmanager
+def working(folder: Path, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A `dibs work` that works; it is killed at the end where it still runs."""
+    log = folder / "work.log"
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            [DIBS, "work"], env=environment(**settings), cwd=folder, stdout=subprocess.PIPE, stderr=stderr
+        )
+    try:
+        _until_it_says(b"Dibs works.\n", process, log)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(SECONDS_MAX)
+        if process.stdout:
+            process.stdout.close()
+
+
+def _until_it_says(words: bytes, process: subprocess.Popen[bytes], log: Path) -> str:
     assert process.stdout
     said = b""
     deadline = time.monotonic() + SECONDS_MAX
-    while b"/graphql\n" not in said:
+    while words not in said:
         ready, _, _ = select.select([process.stdout], [], [], max(0, deadline - time.monotonic()))
         more = os.read(process.stdout.fileno(), 65_536) if ready else b""
-        assert more, f"it does not listen: {said!r} {log.read_text()}"
+        assert more, f"it does not get that far: {said!r} {log.read_text()}"
         said += more
     return said.decode()
 

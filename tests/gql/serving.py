@@ -213,5 +213,6 @@ class Silence:
     def ring(self) -> None:
         """Rings nothing."""
 
-    async def wait(self, seconds_max: float) -> None:
+    async def wait(self, seconds_max: float, _: int | None = None) -> int:
         await asyncio.sleep(seconds_max)
+        return 0
