@@ -63,8 +63,17 @@ WITH_SUFFIX = sql(
 )
 VALUES = sql(
     """
-    SELECT order_id, currency_code, sum(unit_price * (quantity - shipped - canceled - dropshipped)) AS value
-    FROM order_lines WHERE order_id = ANY(:orders) AND unit_price IS NOT NULL GROUP BY 1, 2
+    SELECT order_id, currency_code, sum(value) AS value
+    FROM (
+        SELECT order_id, currency_code, unit_price * (quantity - shipped - canceled - dropshipped) AS value
+        FROM order_lines WHERE order_id = ANY(:orders) AND unit_price IS NOT NULL
+        UNION ALL
+        SELECT l.order_id, b.currency_code,
+               b.unit_price * min((l.quantity - l.shipped - l.canceled - l.dropshipped) / l.bundle_units)
+        FROM order_lines l JOIN order_bundles b ON b.id = l.bundle_id
+        WHERE l.order_id = ANY(:orders) AND b.unit_price IS NOT NULL GROUP BY l.order_id, b.id
+    ) AS priced
+    GROUP BY 1, 2
     """,
     orders=BIGINTS,
 )

@@ -263,6 +263,11 @@ async def a_catalog(database: PostgresDatabase, caller: Caller, stock: Mapping[t
             await received(database, caller, units, location=place)
 
 
+async def a_bundle(database: PostgresDatabase, sku: str, units: Mapping[str, int]) -> None:
+    """An item that is made of so many units of others."""
+    await save_items(database, [{"sku": sku, "name": sku.title(), "components": list(units.items())}])
+
+
 async def placed(
     database: PostgresDatabase,
     caller: Caller,
