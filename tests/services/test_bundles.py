@@ -1,5 +1,6 @@
 """Bundles: a SKU that is made of components, which are ordered, set aside and given back with it."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -133,6 +134,19 @@ async def test_what_cannot_be_a_bundle_is_refused_and_nothing_is_saved(database,
         ("input.items.1.components", "NOT_ALLOWED"),
     ]
     assert await everything(engine) == before
+
+
+async def test_of_two_calls_that_would_put_a_bundle_into_a_bundle_one_is_refused(database):
+    pairs = [(f"OUTER{number}", f"INNER{number}") for number in range(8)]
+    names = [sku for pair in pairs for sku in pair]
+    await save_items(database, [{"sku": sku, "name": sku} for sku in (*names, "SCREW")])
+
+    async def both(outer, inner):
+        calls = a_bundle(database, outer, {inner: 1}), a_bundle(database, inner, {"SCREW": 1})
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    for answers in await asyncio.gather(*(both(*pair) for pair in pairs)):
+        assert sorted(type(answer).__name__ for answer in answers) == ["InvalidInput", "NoneType"]
 
 
 async def test_a_bundle_has_no_stock_of_its_own(database, caller, engine, shop):
