@@ -328,15 +328,15 @@ async def test_a_bundle_in_an_order_that_ships_complete_comes_with_everything_or
 
 async def test_who_names_lines_gets_them_as_they_are(database, caller, shop):
     order = await placed(database, caller, {"SET": 3})
-    (_, table) = await lines_now(database, order)
-    lines = (LineToAllocate(line=table.id),)
+    chairs, _ = await lines_now(database, order)
+    lines = (LineToAllocate(line=chairs.id),)
     command = AllocateOrders(orders=(AllocateOrder(order=by_id(order), lines=lines),))
 
     await allocate_orders(Desk(database), caller, command, a_key())
 
-    assert await units(database, order) == [("CHAIR", 12, 0), ("TABLE", 3, 3)]
+    assert await units(database, order) == [("CHAIR", 12, 9), ("TABLE", 3, 0)]
     await allocated(database, caller, order)
-    assert await units(database, order) == [("CHAIR", 12, 8), ("TABLE", 3, 3)]
+    assert await units(database, order) == [("CHAIR", 12, 9), ("TABLE", 3, 2)]
 
 
 async def test_an_overallocated_bundle_starts_over_with_whole_ones(database, caller, shop):
