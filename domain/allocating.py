@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from domain.allocation import FREE_FOR_ALL, Ask, Claim, OpenOrder, OrderPlan, Policy, StockView, Take, plan
+from domain.allocation import FREE_FOR_ALL, Ask, Claim, OpenOrder, OrderPlan, Part, Policy, StockView, Take, plan
 from domain.batch import Batch
 from domain.errors import DomainError, NotFound, OrderNotInState
 from domain.ids import ItemId, LineId, LocationId, OrderId
@@ -139,6 +139,7 @@ def _open_order(
     sourcing = batch.sourcing_of(order.channel)
     held = _held_at(claims) if claims and not starts_over and not sourcing.split_lines else {}
     asks: list[Ask] = []
+    parts: dict[LineId, Part] = {}
     not_asked_for = 0
     for line in batch.lines_of(order.id):
         kept = 0 if starts_over else line.allocated
@@ -146,6 +147,8 @@ def _open_order(
         target = _target(line, open_units, wanted, starts_over=starts_over)
         if target is not None:
             asks.append(Ask(line.id, line.item, max(0, target - kept), held.get(line.id, ())))
+            if line.bundle is not None and wanted is None:  # who names lines wants them as they are
+                parts[line.id] = Part(line.bundle, line.bundle_units, kept)
         not_asked_for += open_units - max(target or 0, kept)
     return OpenOrder(
         order=order.id,
@@ -157,6 +160,7 @@ def _open_order(
         not_asked_for=not_asked_for,
         sourcing=sourcing,
         ship_to=order.ship_to,
+        parts=parts,
     )
 
 

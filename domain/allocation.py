@@ -5,10 +5,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId, ReservedLineId
+from domain.bundles import whole
+from domain.ids import (
+    AllocationId,
+    BundleId,
+    ItemId,
+    LevelKey,
+    LineId,
+    LocationId,
+    OrderId,
+    ReservationId,
+    ReservedLineId,
+)
 from domain.kinds import AllocationSequence, ShippingPolicy
 from domain.orders import Address
 from domain.sourcing import BY_RANK, Sourcing, arrange
@@ -36,6 +48,14 @@ class Take(NamedTuple):
     quantity: int
 
 
+class Part(NamedTuple):
+    """What a line has to do with its bundle: `units` of it are in one, and `held` units are set aside already."""
+
+    bundle: BundleId
+    units: int
+    held: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How a run decides. `smaller_may_pass`: where an order does not get all it wants, a later one may have the rest.
@@ -57,7 +77,8 @@ class OpenOrder:
 
     `gives_back`: claims that it returns when its turn comes (an overallocated order is deallocated and allocated).
     `all_or_nothing`: nothing is set aside unless everything that is open can be. `not_asked_for`: open units that are
-    neither set aside nor asked for now; they keep an all-or-nothing order from being served.
+    neither set aside nor asked for now; they keep an all-or-nothing order from being served. `parts`: lines that only
+    make whole bundles; those of one bundle stand next to each other.
     """
 
     order: OrderId
@@ -67,6 +88,7 @@ class OpenOrder:
     not_asked_for: int = 0
     sourcing: Sourcing = BY_RANK
     ship_to: Address | None = None
+    parts: Mapping[LineId, Part] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,13 +175,17 @@ class _Walk:
         locations, capped = self._arranged(order)
         takes: list[Take] = []
         short: dict[LineId, int] = {}
-        for ask in order.asks:
-            missing = ask.quantity
-            if ask.item not in self.closed:
-                tried = locations.get(ask.item, ())
-                missing = self._take(ask, tried if order.sourcing.split_lines else self._one_of(tried, ask), takes)
-            if missing:
-                short[ask.line] = missing
+        for asks in _in_bundles(order) if order.parts else (order.asks,):
+            taken_before = len(takes)
+            for ask in asks:
+                missing = ask.quantity
+                if ask.item not in self.closed:
+                    tried = locations.get(ask.item, ())
+                    missing = self._take(ask, tried if order.sourcing.split_lines else self._one_of(tried, ask), takes)
+                if missing:
+                    short[ask.line] = missing
+            if order.parts and asks[0].line in order.parts:
+                takes[taken_before:] = self._only_whole(asks, order.parts, takes[taken_before:], short)
         if order.all_or_nothing and (short or order.not_asked_for):
             for take in takes:
                 committed[take.item, take.location] -= take.quantity
@@ -181,6 +207,30 @@ class _Walk:
                 if not missing:
                     break
         return missing
+
+    def _only_whole(
+        self, asks: Sequence[Ask], parts: Mapping[LineId, Part], takes: Iterable[Take], short: dict[LineId, int]
+    ) -> list[Take]:
+        """Of what was taken for the components of one bundle, what makes whole bundles; the last takes are undone."""
+        bundles = whole(
+            (parts[ask.line].held + ask.quantity, parts[ask.line].held + ask.quantity - short.get(ask.line, 0), units)
+            for ask in asks
+            for units in (parts[ask.line].units,)
+        )
+        if bundles is None:
+            return list(takes)
+        may_keep = {line: max(0, bundles * units - held) for line, (_, units, held) in parts.items()}
+        kept: list[Take] = []
+        for take in takes:
+            quantity = min(take.quantity, may_keep[take.line])
+            may_keep[take.line] -= quantity
+            undone = take.quantity - quantity
+            if undone:
+                self.committed[take.item, take.location] -= undone
+                short[take.line] = short.get(take.line, 0) + undone
+            if quantity:
+                kept.append(take._replace(quantity=quantity))
+        return kept
 
     # ------------------------------------------------------------ which locations
 
@@ -209,6 +259,16 @@ class _Walk:
         most = max((self._available(ask.item, location) for location in locations), default=0)
         enough = min(most, ask.quantity)
         return next(([at] for at in locations if self._available(ask.item, at) >= enough), ())
+
+
+def _in_bundles(order: OpenOrder) -> Iterable[Sequence[Ask]]:
+    """What the order asks for, what is asked for one bundle together."""
+
+    def bundle(ask: Ask) -> BundleId | None:
+        part = order.parts.get(ask.line)
+        return part.bundle if part else None
+
+    return (tuple(asks) for _, asks in groupby(order.asks, key=bundle))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

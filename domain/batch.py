@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.allocation import CartClaim, Claim, Held, Take, age, flags
+from domain.bundles import Bundle
 from domain.events import AllocationStatusChanged, Event, OrderChanged, StockLevelChanged, SupplyChanged
 from domain.ids import (
     AllocationId,
+    BundleId,
     ItemId,
     LevelKey,
     LineId,
@@ -44,12 +46,13 @@ class Facts:
     """What was read under the locks: the orders with all their lines and claims, the stock reservations with their
     claims, and the levels of every locked SKU.
 
-    `sourcing` by the channel's code, where it is not by rank.
+    `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles.
     """
 
     locations: Mapping[LocationId, Location] = field(default_factory=dict)
     sourcing: Mapping[str, Sourcing] = field(default_factory=dict)
     skus: Mapping[ItemId, Sku] = field(default_factory=dict)
+    bundles: frozenset[ItemId] = frozenset()
     levels: Sequence[StockLevel] = ()
     orders: Sequence[Order] = ()
     lines: Sequence[OrderLine] = ()
@@ -98,6 +101,7 @@ class Changes:
     terms: dict[OrderId, OrderTerms] = field(default_factory=dict)
     void_reasons: dict[OrderId, str] = field(default_factory=dict)
     asked_at: dict[OrderId, tuple[LocationId, ...] | None] = field(default_factory=dict)
+    new_bundles: list[Bundle] = field(default_factory=list)
     placed_lines: list[PlacedLine] = field(default_factory=list)
     lines: list[OrderLine] = field(default_factory=list)
     resized_lines: set[LineId] = field(default_factory=set)
@@ -146,6 +150,7 @@ class Batch:
         self.ranks = {location.id: location.rank for location in facts.locations.values()}
         self.sourcing = dict(facts.sourcing)
         self.skus = dict(facts.skus)
+        self.bundles = facts.bundles
         self.levels = {level.key: level for level in facts.levels}
         self._levels_of: defaultdict[ItemId, list[LevelKey]] = defaultdict(list)
         for key in self.levels:
@@ -173,6 +178,7 @@ class Batch:
         self._stale_levels: set[LevelKey] = set()
         self._numbers: dict[tuple[str, str], OrderId] = {}
         self._new_lines: dict[LineId, NewLine] = {}
+        self._new_bundles: dict[BundleId, Bundle] = {}
         self._made = Changes()
         self.learn(facts)
 
@@ -232,6 +238,10 @@ class Batch:
         """The line as it was asked for, if that was in this batch."""
         return self._new_lines.get(line)
 
+    def new_bundle(self, bundle: BundleId) -> Bundle | None:
+        """The bundle as it was asked for, if that was in this batch."""
+        return self._new_bundles.get(bundle)
+
     def lines_of(self, order: OrderId) -> list[OrderLine]:
         return [self.lines[line] for line in self._lines_of[order]]
 
@@ -273,6 +283,11 @@ class Batch:
         self._lines_of[line.order].append(line.id)
         self._new_lines[line.id] = placed.new
         self._made.placed_lines.append(placed)
+
+    def add_bundle(self, bundle: Bundle) -> None:
+        """What is bought as one; the lines of its components are added by themselves."""
+        self._new_bundles[bundle.id] = bundle
+        self._made.new_bundles.append(bundle)
 
     def change_order(self, order: Order, change: OrderChange, terms: OrderTerms | None = None) -> None:
         before = self.orders[order.id]
@@ -722,6 +737,8 @@ def _served(line: OrderLine, units: int) -> OrderLine:
         canceled=line.canceled,
         dropshipped=line.dropshipped,
         looked_at=True,
+        bundle=line.bundle,
+        bundle_units=line.bundle_units,
     )
 
 

@@ -152,6 +152,8 @@ def _not_offered(order: Order, line: OrderLine, level: StockLevel, told: Circums
         )
     if not told.sourcing.get(order.channel, BY_RANK).split_lines:
         return NotTakenReason.SPLIT_NOT_ALLOWED, f"{there}, and one line must not come from several locations."
+    if line.bundle is not None:
+        return NotTakenReason.BUNDLE_INCOMPLETE, f"{there}, and of a bundle only whole ones are set aside."
     return None, f"{there} since the last run: allocate the order again."
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.batch import Batch, PlacedLine
+from domain.bundles import Bundle, ComponentLine
 from domain.errors import NotFound, OrderNotInState, OrderVersionConflict, QuantityAlreadyShipped
 from domain.ids import ItemId, LineId, OrderId, Sku
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
@@ -22,15 +23,31 @@ from domain.orders import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """What shall be different about an order. `quantities`: the new quantity of existing lines; 0 cancels the line."""
+    """What shall be different about an order. `quantities`: the new quantity of existing lines; 0 cancels the line.
+
+    `bundles`: what the components among the added lines are bought as.
+    """
 
     quantities: tuple[tuple[LineId, int], ...] = ()
     added: tuple[NewLine, ...] = ()
+    bundles: tuple[Bundle, ...] = ()
     terms: OrderTerms | None = None
 
 
-def place(batch: Batch, order: OrderId, lines: Iterable[LineId], items: Mapping[Sku, ItemId], new: NewOrder) -> None:
-    """Place a new order with the ids that were reserved for it and its lines."""
+def place(
+    batch: Batch,
+    order: OrderId,
+    lines: Iterable[LineId],
+    items: Mapping[Sku, ItemId],
+    new: NewOrder,
+    bundles: Iterable[Bundle] = (),
+) -> None:
+    """Place a new order with the ids that were reserved for it and its lines.
+
+    `bundles`: what the components among the lines are bought as, where nobody has bought it yet.
+    """
+    for bundle in bundles:
+        batch.add_bundle(bundle)
     placed = Order(
         id=order,
         number=new.number,
@@ -59,6 +76,8 @@ def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], i
     _refuse_lines(order_id, existing, edit.quantities)
     for line_id, quantity in edit.quantities:
         _set_quantity(batch, existing[line_id], quantity)
+    for bundle in edit.bundles:
+        batch.add_bundle(bundle)
     for placed in _placed_lines(order_id, len(existing), lines, items, edit.added):
         batch.add_line(placed)
     if edit.terms:
@@ -129,10 +148,13 @@ def _placed_lines(
     order: OrderId, position: int, ids: Iterable[LineId], items: Mapping[Sku, ItemId], new: Sequence[NewLine]
 ) -> list[PlacedLine]:
     return [
-        PlacedLine(
-            line=OrderLine(id=line_id, order=order, item=items[line.sku], sku=line.sku, quantity=line.quantity),
-            position=at,
-            new=line,
-        )
+        PlacedLine(line=_placed_line(line_id, order, items[line.sku], line), position=at, new=line)
         for at, (line_id, line) in enumerate(zip(ids, new, strict=True), start=position)
     ]
+
+
+def _placed_line(line: LineId, order: OrderId, item: ItemId, new: NewLine) -> OrderLine:
+    placed = OrderLine(id=line, order=order, item=item, sku=new.sku, quantity=new.quantity)
+    if isinstance(new, ComponentLine):
+        return replace(placed, bundle=new.bundle, bundle_units=new.bundle_units)
+    return placed

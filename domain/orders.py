@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from domain.ids import ItemId, LineId, LocationId, OrderId, Sku
+from domain.ids import BundleId, ItemId, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
 
 TRANSITIONS: Mapping[OrderStatus, Mapping[str, OrderStatus]] = {
@@ -45,7 +45,8 @@ class Address:
 class OrderLine:
     """The quantities of one line, in units.
 
-    `looked_at`: a run has looked at it since it was placed, grew or was deallocated.
+    `looked_at`: a run has looked at it since it was placed, grew or was deallocated. `bundle`: the line is a part of
+    what was bought as one, each with `bundle_units` of it.
     """
 
     id: LineId
@@ -59,6 +60,8 @@ class OrderLine:
     canceled: int = 0
     dropshipped: int = 0
     looked_at: bool = False
+    bundle: BundleId | None = None
+    bundle_units: int = 0
 
     @property
     def open(self) -> int:

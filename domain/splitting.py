@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from domain import ordering
 from domain.allocation import Claim
 from domain.batch import Batch
+from domain.bundles import together, whole
 from domain.errors import NotFound, OrderNotInState
 from domain.ids import AllocationId, LineId, OrderId
 from domain.orders import EDITABLE, NewOrder, OrderLine
@@ -32,9 +33,16 @@ def require_parts(batch: Batch, order: OrderId, lines: Sequence[LineId]) -> None
 
 
 def ready_to_ship(batch: Batch, order: OrderId) -> Mapping[LineId, int]:
-    """What is set aside for each line and has stock behind it."""
-    lines = batch.lines_of(order)
-    return {line.id: line.allocated - line.overallocated for line in lines if line.allocated > line.overallocated}
+    """What is set aside for each line and has stock behind it; of a bundle's components, what makes whole bundles."""
+    ready: dict[LineId, int] = {}
+    for bundle, lines in together(batch.lines_of(order)):
+        backed = {line.id: line.allocated - line.overallocated for line in lines}
+        if bundle is not None:
+            bundles = whole((line.open, backed[line.id], line.bundle_units) for line in lines)
+            for line in lines if bundles is not None else ():
+                backed[line.id] = min(backed[line.id], (bundles or 0) * line.bundle_units)
+        ready.update({line: units for line, units in backed.items() if units})
+    return ready
 
 
 def split(batch: Batch, order: OrderId, to: OrderId, new: NewOrder, parts: Sequence[Part]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.ids import ItemId, LevelKey, LocationId, Sku, SupplyId
 from domain.kinds import LocationKind, MovementCause, StockQuantity
@@ -12,14 +12,23 @@ QUANTITY_MAX = 1_000_000_000
 """The most units that any one quantity may hold."""
 
 
+class Component(NamedTuple):
+    """`units` of a SKU in one bundle."""
+
+    item: ItemId
+    sku: Sku
+    units: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """Something that is sold, known by its SKU."""
+    """Something that is sold, known by its SKU. One with components is a bundle, and has no stock of its own."""
 
     id: ItemId
     sku: Sku
     name: str
     barcode: str | None = None
+    components: tuple[Component, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.allocation import CartClaim, Claim
 from domain.batch import Changes, Facts, PlacedLine
+from domain.bundles import Bundle
 from domain.ids import (
     AllocationId,
+    BundleId,
     ItemId,
     LevelKey,
     LineId,
@@ -60,8 +62,8 @@ ITEMS_OF_EACH = sql(
 
 LEVELS = sql(
     """
-    SELECT i.id AS item, i.sku, s.location_id, s.on_hand, s.committed, s.damaged, s.quality_control, s.safety_stock,
-           s.flagged, s.version
+    SELECT i.id AS item, i.sku, i.components IS NOT NULL AS is_bundle, s.location_id, s.on_hand, s.committed, s.damaged,
+           s.quality_control, s.safety_stock, s.flagged, s.version
     FROM items i LEFT JOIN stock_levels s ON s.item_id = i.id
     WHERE i.id = ANY(:items)
     """,
@@ -79,7 +81,8 @@ LOCK_ORDERS = sql(ORDERS + " FOR NO KEY UPDATE OF o", orders=BIGINTS)
 
 LINES = sql(
     """
-    SELECT id, order_id, item_id, quantity, allocated, overallocated, shipped, canceled, dropshipped, looked_at
+    SELECT id, order_id, item_id, quantity, allocated, overallocated, shipped, canceled, dropshipped, looked_at,
+           bundle_id, bundle_units
     FROM order_lines WHERE order_id = ANY(:orders) ORDER BY order_id, position
     """,
     orders=BIGINTS,
@@ -137,10 +140,12 @@ WEAKEST = sql(
 RESERVE = sql(
     """
     SELECT ARRAY(SELECT nextval(pg_get_serial_sequence('orders', 'id')) FROM generate_series(1, :orders)),
-           ARRAY(SELECT nextval(pg_get_serial_sequence('order_lines', 'id')) FROM generate_series(1, :lines))
+           ARRAY(SELECT nextval(pg_get_serial_sequence('order_lines', 'id')) FROM generate_series(1, :lines)),
+           ARRAY(SELECT nextval(pg_get_serial_sequence('order_bundles', 'id')) FROM generate_series(1, :bundles))
     """,
     orders=INT,
     lines=INT,
+    bundles=INT,
 )
 
 
@@ -194,7 +199,7 @@ class PostgresBatches:
             if len(locked) > SKUS_MAX:
                 raise BatchTooLarge(len(locked), SKUS_MAX)
             await lock_skus(self._connection, locked)
-        skus, levels = await self._levels(locked)
+        skus, bundles, levels = await self._levels(locked)
         rows = await self._rows_of(READ_ORDERS, orders)
         if any(line.item_id not in locked for line in rows.lines):
             raise LocksWereTooFew
@@ -202,7 +207,7 @@ class PostgresBatches:
         facts = await self._whole(rows, skus)
         if reservations:
             facts = await self._with_reservations(facts, reservations)
-        return replace(facts, locations=locations, sourcing=sourcing, skus=skus, levels=levels)
+        return replace(facts, locations=locations, sourcing=sourcing, skus=skus, bundles=bundles, levels=levels)
 
     async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
         """Lock and read who holds the weakest claims of each level, up to so many units: orders whole, carts' claims.
@@ -222,10 +227,13 @@ class PostgresBatches:
         found = await self._connection.execute(CART_CLAIMS_BY_ID, {"claims": carts})
         return replace(whole, claims=[*whole.claims, *(_cart_claim(*row) for row in found)])
 
-    async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]:
+    async def reserve_ids(
+        self, orders: int, lines: int, bundles: int
+    ) -> tuple[list[OrderId], list[LineId], list[BundleId]]:
         """Ids for rows that are not written yet."""
-        row = (await self._connection.execute(RESERVE, {"orders": orders, "lines": lines})).one()
-        return row[0], row[1]
+        wanted = {"orders": orders, "lines": lines, "bundles": bundles}
+        row = (await self._connection.execute(RESERVE, wanted)).one()
+        return row[0], row[1], row[2]
 
     async def reserve_cart_ids(self, reservations: int, lines: int) -> tuple[list[ReservationId], list[ReservedLineId]]:
         """Ids for stock reservations that are not written yet."""
@@ -238,10 +246,11 @@ class PostgresBatches:
         claims = [_cart_claim(*row) for row in await self._connection.execute(CLAIMS_OF_RESERVATIONS, named)]
         return replace(facts, reservations=carts, claims=[*facts.claims, *claims])
 
-    async def _levels(self, items: Iterable[ItemId]) -> tuple[dict[ItemId, Sku], list[StockLevel]]:
+    async def _levels(self, items: Iterable[ItemId]) -> tuple[dict[ItemId, Sku], frozenset[ItemId], list[StockLevel]]:
         rows = (await self._connection.execute(LEVELS, {"items": list(items)})).all()
         skus = {item: sku for item, sku, *_ in rows}
-        return skus, [_level(item, *level) for item, _, *level in rows if level[0] is not None]
+        bundles = frozenset(item for item, _, is_bundle, *_ in rows if is_bundle)
+        return skus, bundles, [_level(item, *level) for item, _, _, *level in rows if level[0] is not None]
 
     async def _rows_of(self, statement: TextClause, ids: Sequence[OrderId]) -> _Rows:
         if not ids:
@@ -269,6 +278,7 @@ class PostgresBatches:
         await self._arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
         schedules = changes.schedules
         await self._rows(INSERT_ORDERS, [_placed(changes, *one) for one in changes.placed])
+        await self._arrays(INSERT_BUNDLES, columns(map(_new_bundle, changes.new_bundles), BUNDLE_COLUMNS))
         await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
         await self._arrays(INSERT_RESERVATIONS, columns(map(_new_cart, changes.new_reservations), CART_COLUMNS))
         reserved = [line for new in changes.new_reservations for line in new.lines]
@@ -374,6 +384,8 @@ def _line(
     canceled: int,
     dropshipped: int,
     looked_at: bool,
+    bundle: BundleId | None,
+    bundle_units: int | None,
 ) -> OrderLine:
     return OrderLine(
         id=line,
@@ -387,6 +399,8 @@ def _line(
         canceled=canceled,
         dropshipped=dropshipped,
         looked_at=looked_at,
+        bundle=bundle,
+        bundle_units=bundle_units or 0,
     )
 
 
@@ -508,16 +522,29 @@ SAVE_VOID_REASONS = sql(
     reasons=TEXTS,
 )
 
+BUNDLE_COLUMNS = ("ids", "items", "references", "prices", "currencies")
+INSERT_BUNDLES = sql(
+    """
+    INSERT INTO order_bundles (id, item_id, reference, unit_price, currency_code)
+    SELECT * FROM unnest(:ids, :items, :references, :prices, :currencies)
+    """,
+    ids=BIGINTS,
+    items=INTS,
+    references=TEXTS,
+    prices=NUMERICS,
+    currencies=TEXTS,
+)
+
 LINE_COLUMNS = (
     "ids", "orders", "positions", "references", "items", "quantities", "allocated", "overallocated", "canceled",
-    "looked", "prices", "currencies",
+    "looked", "prices", "currencies", "bundles", "bundle_units",
 )  # fmt: skip
 INSERT_LINES = sql(
     """
     INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, overallocated, canceled,
-                             looked_at, unit_price, currency_code)
+                             looked_at, unit_price, currency_code, bundle_id, bundle_units)
     SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :overallocated,
-                         :canceled, :looked, :prices, :currencies)
+                         :canceled, :looked, :prices, :currencies, :bundles, :bundle_units)
     """,
     ids=BIGINTS,
     orders=BIGINTS,
@@ -531,6 +558,8 @@ INSERT_LINES = sql(
     looked=FLAGS,
     prices=NUMERICS,
     currencies=TEXTS,
+    bundles=BIGINTS,
+    bundle_units=INTS,
 )
 
 LINE_UPDATE_COLUMNS = {
@@ -864,7 +893,14 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
         line.looked_at,
         price and price.amount,
         price and price.currency_code,
+        line.bundle,
+        line.bundle_units or None,
     )
+
+
+def _new_bundle(bundle: Bundle) -> tuple[Any, ...]:
+    price = bundle.unit_price
+    return bundle.id, bundle.item, bundle.reference, price and price.amount, price and price.currency_code
 
 
 def _new_cart(new: NewReservation) -> tuple[Any, ...]:

@@ -11,10 +11,39 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.ids import ChannelId, ItemId, LocationId, Sku
 from domain.kinds import LocationKind, SourcingRule
 from domain.sourcing import Sourcing
-from domain.stock import Item, Location
+from domain.stock import Component, Item, Location
+from persistence.locks import lock_components, lock_skus
 from persistence.searching import any_of, starts_with, words
+from persistence.sql import INTS, JSON, sql
 from persistence.tables import channels, items, locations
-from services.ports import Channel, ItemFilter, Seek
+from services.ports import BundleConflict, Channel, ItemFilter, Seek
+
+SAVE_COMPONENTS = sql(
+    """
+    UPDATE items i SET components = nullif(n.components, 'null')
+    FROM jsonb_to_recordset(:rows) AS n(item int, components jsonb) WHERE i.id = n.item
+    """,
+    rows=JSON,
+)
+BUNDLE_CONFLICTS = sql(
+    """
+    SELECT i.id, c.conflict
+    FROM items i CROSS JOIN LATERAL (
+        SELECT 'HAS_STOCK' AS conflict
+        WHERE EXISTS (SELECT FROM stock_levels s WHERE s.item_id = i.id) OR EXISTS (
+            SELECT FROM supply_lines l WHERE l.item_id = i.id AND l.received + l.canceled + l.lost < l.quantity)
+        UNION ALL
+        SELECT 'IS_COMPONENT' WHERE EXISTS (
+            SELECT FROM items b WHERE b.components @> jsonb_build_array(jsonb_build_object('item', i.id)))
+        UNION ALL
+        SELECT 'HAS_BUNDLE' WHERE EXISTS (
+            SELECT FROM jsonb_array_elements(i.components) AS c JOIN items p ON p.id = CAST(c ->> 'item' AS int)
+            WHERE p.components IS NOT NULL)
+    ) AS c
+    WHERE i.id = ANY(:items) ORDER BY i.id
+    """,
+    items=INTS,
+)
 
 
 class PostgresCatalog:
@@ -37,8 +66,37 @@ class PostgresCatalog:
         return [saved[row["sku"]] for row in rows]
 
     async def items_by_sku(self, skus: Sequence[str]) -> dict[Sku, ItemId]:
-        rows = await self._connection.execute(select(items.c.sku, items.c.id).where(any_of(items.c.sku, skus)))
-        return {row.sku: row.id for row in rows}
+        return (await self.items_and_components(skus))[0]
+
+    async def items_and_components(
+        self, skus: Sequence[str]
+    ) -> tuple[dict[Sku, ItemId], dict[Sku, tuple[Component, ...]]]:
+        """The items, and what those that are bundles are made of."""
+        statement = select(items.c.sku, items.c.id, items.c.components).where(any_of(items.c.sku, skus))
+        rows = (await self._connection.execute(statement)).all()
+        return {row.sku: row.id for row in rows}, {
+            row.sku: _components(row.components) for row in rows if row.components
+        }
+
+    async def lock_components(self) -> None:
+        await lock_components(self._connection)
+
+    async def save_components(
+        self, components: Mapping[ItemId, Sequence[Component]]
+    ) -> list[tuple[ItemId, BundleConflict]]:
+        """What each item is made of from now on; nothing: it is no bundle. What is wrong with that as things stand.
+
+        The SKUs of the bundles are locked, so that none of them is given stock meanwhile.
+        """
+        bundles = [item for item, parts in components.items() if parts]
+        await lock_skus(self._connection, bundles)
+        rows = [
+            {"item": item, "components": [part._asdict() for part in parts] or None}
+            for item, parts in components.items()
+        ]
+        await self._connection.execute(SAVE_COMPONENTS, {"rows": rows})
+        found = await self._connection.execute(BUNDLE_CONFLICTS, {"items": bundles})
+        return [(row.id, BundleConflict(row.conflict)) for row in found]
 
     async def items(self, ids: Sequence[ItemId]) -> list[Item]:
         return await self._items(select(items).where(any_of(items.c.id, ids)))
@@ -65,7 +123,16 @@ class PostgresCatalog:
 
     async def _items(self, statement: Select[Any]) -> list[Item]:
         rows = await self._connection.execute(statement)
-        return [Item(id=row.id, sku=row.sku, name=row.name, barcode=row.barcode) for row in rows]
+        return [
+            Item(
+                id=row.id,
+                sku=row.sku,
+                name=row.name,
+                barcode=row.barcode,
+                components=_components(row.components or ()),
+            )
+            for row in rows
+        ]
 
     # ------------------------------------------------------------ locations
 
@@ -107,6 +174,10 @@ class PostgresCatalog:
             )
             for row in rows
         ]
+
+
+def _components(parts: Iterable[Mapping[str, Any]]) -> tuple[Component, ...]:
+    return tuple(Component(**part) for part in parts)
 
 
 async def read_locations(connection: AsyncConnection) -> list[Location]:

@@ -4,17 +4,26 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.ids import ItemId, LineId, OrderId, RunId
+from domain.ids import BundleId, ItemId, LineId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, ShippingPolicy
-from domain.orders import WAITING, Address, Customer, OrderTerms
+from domain.orders import WAITING, Address, Customer, Money, OrderTerms
 from domain.runs import RunSeek
 from persistence.searching import any_of, starts_with
 from persistence.sql import BIGINT, BIGINTS, TEXT, TEXTS, columns, sql
-from persistence.tables import allocations, channels, items, locations, order_lines, orders, planned_orders
-from services.ports import AllocationView, LineView, OrderFilter, OrderReference, OrderSort, OrderView, Seek
+from persistence.tables import (
+    allocations,
+    channels,
+    items,
+    locations,
+    order_bundles,
+    order_lines,
+    orders,
+    planned_orders,
+)
+from services.ports import AllocationView, BundleView, LineView, OrderFilter, OrderReference, OrderSort, OrderView, Seek
 
 SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
     OrderSort.PLACED_AT_ASC: (("placed_at", False), ("id", False)),
@@ -54,8 +63,17 @@ WITH_SUFFIX = sql(
 )
 VALUES = sql(
     """
-    SELECT order_id, currency_code, sum(unit_price * (quantity - shipped - canceled - dropshipped)) AS value
-    FROM order_lines WHERE order_id = ANY(:orders) AND unit_price IS NOT NULL GROUP BY 1, 2
+    SELECT order_id, currency_code, sum(value) AS value
+    FROM (
+        SELECT order_id, currency_code, unit_price * (quantity - shipped - canceled - dropshipped) AS value
+        FROM order_lines WHERE order_id = ANY(:orders) AND unit_price IS NOT NULL
+        UNION ALL
+        SELECT l.order_id, b.currency_code,
+               b.unit_price * min((l.quantity - l.shipped - l.canceled - l.dropshipped) / l.bundle_units)
+        FROM order_lines l JOIN order_bundles b ON b.id = l.bundle_id
+        WHERE l.order_id = ANY(:orders) AND b.unit_price IS NOT NULL GROUP BY l.order_id, b.id
+    ) AS priced
+    GROUP BY 1, 2
     """,
     orders=BIGINTS,
 )
@@ -71,10 +89,22 @@ RUN_KEYS = select(orders.c.placed_at, orders.c.id, orders.c.priority).join(
 )
 
 ORDERS = select(orders, channels.c.code.label("channel")).join(channels, channels.c.id == orders.c.channel_id)
+SOLD_AS = items.alias("sold_as")
 LINES = (
-    select(order_lines, items.c.sku, orders.c.status)
+    select(
+        order_lines,
+        items.c.sku,
+        orders.c.status,
+        SOLD_AS.c.sku.label("bundle_sku"),
+        order_bundles.c.item_id.label("bundle_item"),
+        order_bundles.c.reference.label("bundle_reference"),
+        order_bundles.c.unit_price.label("bundle_price"),
+        order_bundles.c.currency_code.label("bundle_currency"),
+    )
     .join(items, items.c.id == order_lines.c.item_id)
     .join(orders, orders.c.id == order_lines.c.order_id)
+    .outerjoin(order_bundles, order_bundles.c.id == order_lines.c.bundle_id)
+    .outerjoin(SOLD_AS, SOLD_AS.c.id == order_bundles.c.item_id)
     .order_by(order_lines.c.order_id, order_lines.c.position)
 )
 
@@ -242,7 +272,7 @@ def _conditions(condition: OrderFilter) -> list[ColumnElement[bool]]:
         if values is not None:
             found.append(any_of(column, values))
     if condition.skus is not None:
-        found.append(_has_line(items.c.sku, condition.skus))
+        found.append(_has_line(condition.skus))
     if condition.locations is not None:
         found.append(_holds_at(condition.locations))
     if condition.tags is not None:
@@ -264,9 +294,16 @@ def _times(condition: OrderFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _has_line(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
-    lines = select(order_lines.c.id).join(items, items.c.id == order_lines.c.item_id)
-    return exists(lines.where(order_lines.c.order_id == orders.c.id, any_of(column, values)))
+def _has_line(skus: Sequence[str]) -> ColumnElement[bool]:
+    """A line of one of these, or one that is part of it. Two roads, so that each has an index to go by."""
+    lines = select(order_lines.c.order_id).join(items, items.c.id == order_lines.c.item_id)
+    parts = (
+        select(order_lines.c.order_id)
+        .join(order_bundles, order_bundles.c.id == order_lines.c.bundle_id)
+        .join(items, items.c.id == order_bundles.c.item_id)
+    )
+    found = (one.where(any_of(items.c.sku, skus)) for one in (lines, parts))
+    return orders.c.id.in_(union_all(*found))
 
 
 def _holds_at(codes: Sequence[str]) -> ColumnElement[bool]:
@@ -326,4 +363,18 @@ def _line(row: Any) -> LineView:
         unit_price=row.unit_price,
         currency_code=row.currency_code,
         order_status=OrderStatus(row.status),
+        bundle=row.bundle_id,
+        bundle_units=row.bundle_units or 0,
+        sold_as=_bundle(row) if row.bundle_id else None,
+    )
+
+
+def _bundle(row: Any) -> BundleView:
+    price = row.bundle_price
+    return BundleView(
+        id=BundleId(row.bundle_id),
+        item=row.bundle_item,
+        sku=row.bundle_sku,
+        reference=row.bundle_reference,
+        unit_price=None if price is None else Money(amount=price, currency_code=row.bundle_currency),
     )

@@ -79,9 +79,18 @@ items = Table(
     _text("sku"),
     Column("name", Text, nullable=False),
     _text("barcode", nullable=True),
+    # Of a bundle, in the sequence given: [{"item": id, "sku": sku, "units": n}]. SKUs never change, and no item goes.
+    Column("components", JSONB),
     _time("created_at"),
     UniqueConstraint("sku"),
     UniqueConstraint("barcode"),
+    Index(
+        "items_components_idx",
+        "components",
+        postgresql_using="gin",
+        postgresql_ops={"components": "jsonb_path_ops"},
+        postgresql_where=text("components IS NOT NULL"),
+    ),
 )
 
 locations = Table(
@@ -265,6 +274,19 @@ for _name in ("number", "customer_name", "customer_email", "customer_reference")
         postgresql_ops={"start": "text_pattern_ops"},
     )
 
+order_bundles = Table(
+    "order_bundles",
+    metadata,
+    _id(),
+    Column("item_id", Integer, ForeignKey("items.id"), nullable=False),
+    Column("reference", Text),
+    Column("unit_price", Numeric),
+    _text("currency_code", nullable=True),
+    CheckConstraint("(unit_price IS NULL) = (currency_code IS NULL)", name="a_bundle_price_has_a_currency"),
+    Index(None, "item_id"),
+    comment="What was bought as one: its components are order lines that refer to it.",
+)
+
 order_lines = Table(
     "order_lines",
     metadata,
@@ -282,6 +304,8 @@ order_lines = Table(
     Column("looked_at", Boolean, nullable=False, server_default=text("false")),
     Column("unit_price", Numeric),
     _text("currency_code", nullable=True),
+    Column("bundle_id", BigInteger, ForeignKey("order_bundles.id")),
+    Column("bundle_units", Integer),
     UniqueConstraint("order_id", "position"),
     CheckConstraint(
         "allocated >= 0 AND overallocated >= 0 AND shipped >= 0 AND canceled >= 0 AND dropshipped >= 0",
@@ -293,7 +317,11 @@ order_lines = Table(
     ),
     CheckConstraint("overallocated <= allocated", name="only_allocated_units_are_overallocated"),
     CheckConstraint("(unit_price IS NULL) = (currency_code IS NULL)", name="a_price_has_a_currency"),
+    CheckConstraint("(bundle_id IS NULL) = (bundle_units IS NULL)", name="only_a_component_has_units_in_a_bundle"),
+    CheckConstraint("bundle_units > 0", name="a_bundle_has_some_of_each_component"),
+    CheckConstraint("bundle_id IS NULL OR unit_price IS NULL", name="a_component_has_no_price_of_its_own"),
     Index(None, "item_id"),
+    Index("order_lines_bundle_id_idx", "bundle_id", postgresql_where=text("bundle_id IS NOT NULL")),
     postgresql_with={"fillfactor": 50},  # a run updates every row of a page; the new rows find room beside the old ones
 )
 

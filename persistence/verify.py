@@ -280,6 +280,28 @@ SCHEDULED = """
     WHERE allocate_after IS NOT NULL AND (status, allocation_status) IS DISTINCT FROM ('FINALIZED', 'UNALLOCATED')
     """
 
+# A line that is no part of a bundle may be of an item that became one later.
+PARTS_OF_BUNDLES = """
+    SELECT l.id AS line_id, l.order_id, l.item_id, l.bundle_id, l.bundle_units, l.unit_price, b.item_id AS bundle_item
+    FROM order_lines l LEFT JOIN order_bundles b ON b.id = l.bundle_id
+    WHERE (l.bundle_id IS NOT NULL OR l.bundle_units IS NOT NULL)
+        AND (b.id IS NULL OR l.bundle_units IS NULL OR l.bundle_units <= 0 OR l.unit_price IS NOT NULL
+             OR l.item_id = b.item_id)
+    """
+
+BUNDLES_HAVE_NO_STOCK = """
+    SELECT i.id AS item_id, i.sku, s.location_id, s.on_hand
+    FROM items i JOIN stock_levels s ON s.item_id = i.id WHERE i.components IS NOT NULL
+    """
+
+COMPONENTS = """
+    SELECT i.id AS item_id, i.sku, c.part
+    FROM items i CROSS JOIN LATERAL jsonb_array_elements(i.components) AS c(part)
+    LEFT JOIN items p ON p.id = CAST(c.part ->> 'item' AS int)
+    WHERE p.id IS NULL OR p.sku <> c.part ->> 'sku' OR p.components IS NOT NULL
+        OR (CAST(c.part ->> 'units' AS int) BETWEEN 1 AND 10000) IS NOT TRUE
+    """
+
 SPLITS = """
     SELECT o.id AS order_id, o.split_from, o.channel_id, s.channel_id AS channel_of_the_other
     FROM orders o LEFT JOIN orders s ON s.id = o.split_from
@@ -566,5 +588,12 @@ INVARIANTS: Sequence[Invariant] = (
         statement="A run that has not ended has all orders of its plan, in sequence; one that has ended has none.",
         sql=PLANS,
     ),
+    Invariant(
+        id="I2-bundles",
+        statement="A part of a bundle has units in one, no price of its own, and is not the bundle.",
+        sql=PARTS_OF_BUNDLES,
+    ),
+    Invariant(id="I4-bundles", statement="A bundle has no stock of its own.", sql=BUNDLES_HAVE_NO_STOCK),
+    Invariant(id="I15-bundles", statement="A bundle is made of some of each of other items.", sql=COMPONENTS),
     Invariant(id="I15-void", statement="A void order has nothing open.", sql=VOID_ORDERS_ARE_CLOSED),
 )

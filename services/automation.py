@@ -6,8 +6,9 @@ from functools import partial
 
 from domain.automation import AllocationRule, Priced, RuledOrder
 from domain.batch import Batch
+from domain.bundles import still_wanted, together
 from domain.checks import Path, Problems
-from domain.ids import LineId, OrderId
+from domain.ids import BundleId, LineId, OrderId
 from domain.kinds import AllocateWhen
 from domain.orders import Money, NewOrder
 from services.allocation import allocate_loaded
@@ -68,13 +69,22 @@ def as_placed(new: NewOrder) -> RuledOrder:
 def as_it_is(batch: Batch, known: Known, order: OrderId) -> RuledOrder:
     """An order that was there before, as the batch has left it so far."""
     view = known.views[order]
-    return RuledOrder(
-        channel=view.channel,
-        terms=batch.terms_of(order) or view.terms,
-        lines=tuple(
-            Priced(quantity=line.open, unit_price=_price_of(batch, known, line.id)) for line in batch.lines_of(order)
-        ),
-    )
+    priced: list[Priced] = []
+    for bundle, lines in together(batch.lines_of(order)):
+        if bundle is None:
+            priced += (Priced(quantity=line.open, unit_price=_price_of(batch, known, line.id)) for line in lines)
+        else:
+            price = _price_of_bundle(batch, known, bundle, lines[0].id)
+            priced.append(Priced(quantity=still_wanted(lines), unit_price=price))
+    return RuledOrder(channel=view.channel, terms=batch.terms_of(order) or view.terms, lines=tuple(priced))
+
+
+def _price_of_bundle(batch: Batch, known: Known, bundle: BundleId, part: LineId) -> Money | None:
+    new = batch.new_bundle(bundle)
+    if new:
+        return new.unit_price
+    sold_as = known.lines[part].sold_as
+    return sold_as.unit_price if sold_as else None
 
 
 def _price_of(batch: Batch, known: Known, line: LineId) -> Money | None:

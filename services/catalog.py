@@ -4,14 +4,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.checks import PRIORITY_MAX, Path, Problems
-from domain.ids import ChannelId, ItemId, LocationId
+from domain.ids import ChannelId, ItemId, LocationId, Sku
 from domain.kinds import SourcingRule
 from domain.sourcing import BY_RANK
-from services.ports import Database, UnitOfWork
+from domain.stock import Component
+from services.ports import BundleConflict, Database, UnitOfWork
+
+COMPONENTS_MAX = 100
+UNITS_MAX = 10_000
+"""The most units of a component in one bundle."""
+
+CONFLICTS = {
+    BundleConflict.HAS_STOCK: (
+        "HAS_STOCK",
+        "A bundle has no stock of its own, and this item has a stock level or is expected: use another SKU.",
+    ),
+    BundleConflict.IS_COMPONENT: ("NOT_ALLOWED", "This item is a component of a bundle, so it cannot be one."),
+    BundleConflict.HAS_BUNDLE: ("NOT_ALLOWED", "A component cannot be a bundle itself: name its components instead."),
+}
 
 
 async def save_items(database: Database, rows: Sequence[Mapping[str, Any]]) -> list[ItemId]:
-    """Create or update items by `sku`; a key that is absent from a row keeps its value. Raises InvalidInput."""
+    """Create or update items by `sku`; a key that is absent from a row keeps its value. Raises InvalidInput.
+
+    `components`: SKU and units of each, None or nothing for an item that is no bundle.
+    """
     problems, path = Problems(), ("input", "items")
     problems.size(len(rows), path)
     checked = [_item(problems, row, (*path, str(index))) for index, row in enumerate(rows)]
@@ -20,9 +37,14 @@ async def save_items(database: Database, rows: Sequence[Mapping[str, Any]]) -> l
     problems.refuse()
 
     async def work(uow: UnitOfWork) -> list[ItemId]:
+        if any("components" in row for row in checked):
+            await uow.catalog.lock_components()
         await _require_names(uow, checked)
         await _refuse_taken_barcodes(uow, checked)
-        return await uow.catalog.save_items(checked)
+        plain = [{name: value for name, value in row.items() if name != "components"} for row in checked]
+        saved = await uow.catalog.save_items(plain)
+        await _save_components(uow, checked, saved)
+        return saved
 
     return await database.run(work, repeatable=True)
 
@@ -116,7 +138,52 @@ def _item(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[str, A
         checked["name"] = _required(problems, row["name"], (*path, "name"))
     if "barcode" in row:
         checked["barcode"] = problems.optional_text(row["barcode"], (*path, "barcode"), 100)
+    if "components" in row:
+        parts = row["components"] or ()
+        checked["components"] = _checked_components(problems, checked["sku"], parts, (*path, "components"))
     return checked
+
+
+def _checked_components(
+    problems: Problems, bundle: str, parts: Sequence[tuple[str, int]], path: Path
+) -> list[tuple[str, int]]:
+    problems.size(len(parts), path, COMPONENTS_MAX, least=0)
+    checked = [
+        (problems.code(sku, (*path, str(at), "sku")), problems.whole(units, (*path, str(at), "units"), 1, UNITS_MAX))
+        for at, (sku, units) in enumerate(parts)
+    ]
+    problems.distinct((sku for sku, _ in checked), path, "Each component may stand here once, with all its units.")
+    for at, (sku, _) in enumerate(checked):
+        if sku == bundle:
+            problems.add((*path, str(at), "sku"), "NOT_ALLOWED", "A bundle cannot be a component of itself.")
+    return checked
+
+
+async def _save_components(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]], saved: Sequence[ItemId]) -> None:
+    """Raises InvalidInput, after which everything is rolled back."""
+    made = [
+        (at, item, row["components"])
+        for at, (row, item) in enumerate(zip(rows, saved, strict=True))
+        if "components" in row
+    ]
+    if not made:
+        return
+    items = await uow.catalog.items_by_sku([sku for *_, parts in made for sku, _ in parts])
+    problems = Problems()
+    for at, _, parts in made:
+        for index, (sku, _) in enumerate(parts):
+            if sku not in items:
+                path = ("input", "items", str(at), "components", str(index), "sku")
+                problems.add(path, "UNKNOWN", "There is no item of this SKU.")
+    problems.refuse()
+    components = {
+        item: tuple(Component(item=items[Sku(sku)], sku=Sku(sku), units=units) for sku, units in parts)
+        for _, item, parts in made
+    }
+    positions = {item: at for at, item, _ in made}
+    for item, conflict in await uow.catalog.save_components(components):
+        problems.add(("input", "items", str(positions[item]), "components"), *CONFLICTS[conflict])
+    problems.refuse()
 
 
 def _location(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[str, Any]:

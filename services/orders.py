@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 from domain import automation, checks, ordering, reserving
 from domain.batch import Batch, Changes
-from domain.checks import Problems
-from domain.errors import NotFound, OrderAlreadyPlaced
-from domain.ids import LineId, OrderId
+from domain.checks import Path, Problems
+from domain.errors import InvalidInput, NotFound, OrderAlreadyPlaced
+from domain.ids import OrderId
 from domain.ordering import Edit
 from domain.orders import ALLOCATABLE, NewLine, NewOrder, OrderTerms
 from services.automation import as_it_is, as_placed
+from services.bundles import BundleQuantity, LineChange, LineQuantity, changed_quantities, expanded, unknown_bundles
 from services.callers import Caller
 from services.order_input import changed_terms, check_new_order, checked_line, checked_terms, merged_terms, wire_name
 from services.performing import Asked, Known, Needs, Performer, execute
@@ -24,14 +25,6 @@ class OrderDone:
     """The order that a mutation was about."""
 
     order: OrderId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineQuantity:
-    """The new quantity of a line; 0 cancels it."""
-
-    line: LineId
-    quantity: int
 
 
 # ---------------------------------------------------------------- the commands, of input that was checked
@@ -54,12 +47,13 @@ class Place(_OrderCommand):
 
     def needs(self) -> Needs:
         new = self.order
+        skus = tuple(line.sku for line in new.lines)
         return Needs(
             numbers=(OrderReference(channel=new.channel, number=new.number),),
-            skus=tuple(line.sku for line in new.lines),
+            skus=skus,
             reservations=() if self.reservation is None else (self.reservation.id,),
             new_orders=1,
-            new_lines=len(new.lines),
+            new_lines=skus,
             rules=new.status in ALLOCATABLE,
             locks_skus_under=lambda rules: automation.allocates_at_once(rules, as_placed(new)),
         )
@@ -72,13 +66,15 @@ class Place(_OrderCommand):
             unknown.append(str(cart))
         if unknown:
             raise NotFound(references=tuple(unknown))
+        path = ("input", "lines")
+        lines, bundles = expanded(known, {(*path, str(at)): line for at, line in enumerate(new.lines)}, path)
         before = known.numbers[0] or batch.order_of_number(new.channel, new.number)
         if before is not None:
             raise OrderAlreadyPlaced(order=before)
         if cart:
             reserving.require_active(batch, cart.id)
         (order,) = known.order_ids
-        ordering.place(batch, order, known.line_ids, known.items, new)
+        ordering.place(batch, order, known.line_ids, known.items, replace(new, lines=lines), bundles)
         if cart:
             reserving.take_over(batch, cart.id, order)
         automation.automate(batch, order, known.rules, as_placed(new))
@@ -92,34 +88,39 @@ class EditOrder(_OrderCommand):
     mutation: ClassVar[str] = "editOrder"
     order: OrderReference
     expected_version: int | None = None
-    lines: tuple[LineQuantity | NewLine, ...] = ()
+    lines: tuple[LineChange, ...] = ()
     terms: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def added(self) -> tuple[NewLine, ...]:
-        return tuple(line for line in self.lines if isinstance(line, NewLine))
+    def added(self) -> Mapping[Path, NewLine]:
+        """The new lines by where they stand in the input."""
+        lines = enumerate(self.lines)
+        return {("input", "lines", str(at), "add"): line for at, line in lines if isinstance(line, NewLine)}
 
     def needs(self) -> Needs:
-        added = self.added
+        skus = tuple(line.sku for line in self.added.values())
         return Needs(
             orders=(self.order,),
-            skus=tuple(line.sku for line in added),
+            skus=skus,
             locks_skus=True,
-            new_lines=len(added),
+            new_lines=skus,
             terms=bool(self.terms),
             path=("input", "lines"),
         )
 
     def decide(self, batch: Batch, known: Known) -> OrderDone:
         order = _found(self.order, known)
-        unknown = dict.fromkeys(line.sku for line in self.added if line.sku not in known.items)
-        if unknown:
-            raise NotFound(references=tuple(unknown))
-        _require_room(batch, order, len(self.added))
+        added = self.added
+        unknown = dict.fromkeys(line.sku for line in added.values() if line.sku not in known.items)
+        missing = (*unknown, *unknown_bundles(batch, order, self.lines))
+        if missing:
+            raise NotFound(references=missing)
+        path = ("input", "lines")
+        quantities = changed_quantities(batch, order, self.lines, path)
+        lines, bundles = expanded(known, added, path, there=len(batch.lines_of(order)))
         ordering.expect_version(batch, order, self.expected_version)
-        quantities = tuple((line.line, line.quantity) for line in self.lines if isinstance(line, LineQuantity))
         terms = merged_terms(batch.terms_of(order) or known.terms[order], self.terms) if self.terms else None
-        edit = Edit(quantities=quantities, added=self.added, terms=terms)
+        edit = Edit(quantities=quantities, added=lines, bundles=bundles, terms=terms)
         ordering.edit(batch, order, edit, known.line_ids, known.items)
         return OrderDone(order=order)
 
@@ -165,13 +166,6 @@ def _found(reference: OrderReference, known: Known) -> OrderId:
     return order
 
 
-def _require_room(batch: Batch, order: OrderId, added: int) -> None:
-    if len(batch.lines_of(order)) + added > checks.ORDER_LINES_MAX:
-        problems = Problems()
-        problems.add(("input", "lines"), "TOO_MANY", f"An order has at most {checks.ORDER_LINES_MAX:,} lines.")
-        problems.refuse()
-
-
 # ---------------------------------------------------------------- what a caller may ask for
 
 
@@ -193,7 +187,7 @@ async def place_order(
 
 async def place_orders(
     uow: UnitOfWork, caller: Caller, orders: Sequence[NewOrder]
-) -> list[OrderDone | NotFound | OrderAlreadyPlaced]:
+) -> list[OrderDone | InvalidInput | NotFound | OrderAlreadyPlaced]:
     """Place orders that were checked, each with its own outcome, within a transaction that the caller keeps."""
     return await execute(uow, [Asked(caller, Place(order=new), None) for new in orders])
 
@@ -224,15 +218,15 @@ def _checked_edit(command: EditOrder) -> EditOrder:
     problems, path = Problems(), ("input", "lines")
     order = checked_reference(problems, command.order, ("input", "order"))
     problems.size(len(command.lines), path, checks.ORDER_LINES_MAX, least=0)
-    named = [line.line if isinstance(line, LineQuantity) else None for line in command.lines]
-    problems.distinct(named, path, "Each line may stand here once.")
-    lines: list[LineQuantity | NewLine] = []
+    problems.distinct((_named(line) for line in command.lines), path, "Each line may stand here once.")
+    lines: list[LineChange] = []
     for index, line in enumerate(command.lines):
         at = (*path, str(index))
         if isinstance(line, NewLine):
             lines.append(checked_line(problems, line, (*at, "add")))
         else:
-            problems.whole(line.quantity, (*at, "change", "quantity"), 0, checks.ORDER_QUANTITY_MAX)
+            change = "change" if isinstance(line, LineQuantity) else "changeBundle"
+            problems.whole(line.quantity, (*at, change, "quantity"), 0, checks.ORDER_QUANTITY_MAX)
             lines.append(line)
     for name in ("priority", "shipping_policy"):
         if name in command.terms and command.terms[name] is None:
@@ -241,3 +235,14 @@ def _checked_edit(command: EditOrder) -> EditOrder:
         checked_terms(problems, changed_terms(OrderTerms(), command.terms), ("input",))
     problems.refuse()
     return replace(command, order=order, lines=tuple(lines))
+
+
+def _named(change: LineChange) -> tuple[str, int] | None:
+    """What is there already and is changed."""
+    match change:
+        case LineQuantity():
+            return "line", change.line
+        case BundleQuantity():
+            return "bundle", change.bundle
+        case _:
+            return None

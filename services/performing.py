@@ -19,9 +19,9 @@ from domain.automation import AllocationRule
 from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
-from domain.ids import ItemId, LineId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
+from domain.ids import BundleId, ItemId, LineId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
 from domain.orders import OrderTerms
-from domain.stock import LedgerSince
+from domain.stock import Component, LedgerSince
 from domain.supplying import Queue
 from services.callers import Caller
 from services.outcomes import from_json, to_json
@@ -42,6 +42,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Rules = Sequence[AllocationRule]
+Bundles = Mapping[Sku, tuple[Component, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,9 @@ class Needs:
       allocation rules, which are read where `rules`.
     - `supplies` are loaded, under the locks of all their SKUs; `queue`: also who waits for these SKUs, and what else is
       expected of them. `since`: what the ledger knows of the SKUs since then.
-    - `new_orders` and `new_lines`: ids are reserved for them; `copies_lines`: also for as many as the orders have.
+    - A SKU that is a bundle stands for its components wherever it is locked.
+    - `new_orders`, and lines of the SKUs `new_lines` and `new_reserved_lines`: ids are reserved for them, and for a
+      line of each component in place of a bundle; `copies_lines`: also for as many as the orders have.
     - `alone`: it shares its transaction with no other command.
     - `path`: what is too long in the input where too many SKUs come together.
     """
@@ -70,9 +73,9 @@ class Needs:
     since: datetime | None = None
     queue: bool = False
     new_orders: int = 0
-    new_lines: int = 0
+    new_lines: tuple[Sku, ...] = ()
     new_reservations: int = 0
-    new_reserved_lines: int = 0
+    new_reserved_lines: tuple[Sku, ...] = ()
     new_supply: bool = False
     terms: bool = False
     rules: bool = False
@@ -86,16 +89,21 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The answers to `Needs`: None for what does not exist; an unknown SKU is missing from `items`."""
+    """The answers to `Needs`: None for what does not exist; an unknown SKU is missing from `items`.
+
+    `bundles`: what the SKUs that are bundles are made of; the components are in `items`, too.
+    """
 
     orders: tuple[OrderId | None, ...] = ()
     numbers: tuple[OrderId | None, ...] = ()
     items: Mapping[Sku, ItemId] = field(default_factory=dict)
+    bundles: Bundles = field(default_factory=dict)
     supplies: tuple[SupplyId | None, ...] = ()
     ledger: LedgerSince | None = None
     queue: Queue | None = None
     order_ids: tuple[OrderId, ...] = ()
     line_ids: tuple[LineId, ...] = ()
+    bundle_ids: tuple[BundleId, ...] = ()
     reservation_ids: tuple[ReservationId, ...] = ()
     reserved_line_ids: tuple[ReservedLineId, ...] = ()
     supply_id: SupplyId | None = None
@@ -234,16 +242,28 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
     ids = iter(await uow.orders.resolve(references) if references else [])
     resolved = [([next(ids) for _ in one.orders], [next(ids) for _ in one.numbers]) for one in needs]
     skus = {sku for one in needs for sku in one.skus}
-    items = await uow.catalog.items_by_sku(list(skus)) if skus else {}
+    items, bundles = await uow.catalog.items_and_components(list(skus)) if skus else ({}, {})
+    items |= {one.sku: one.item for components in bundles.values() for one in components}
     rules = await uow.automation.rules() if any(one.rules for one in needs) else ()
-    locked = {items[sku] for one in needs if _locks(one, rules) for sku in one.skus if sku in items}
+    locked = {
+        items[sku]
+        for one in needs
+        if _locks(one, rules)
+        for named in one.skus
+        for sku in (named, *(part.sku for part in bundles.get(named, ())))
+        if sku in items
+    }
     orders = list(dict.fromkeys(order for found, _ in resolved for order in found if order is not None))
     supplies = [await _resolve_supplies(uow, one, locked) for one in needs]
     facts = await _load(uow, orders, locked, needs)
     batch = Batch(await _with_supplies(uow, facts, [supply for one in supplies for supply in one]))
-    new_lines = [_new_lines(one, found, batch) for one, (found, _) in zip(needs, resolved, strict=True)]
-    order_ids, line_ids = await _reserve(uow, sum(one.new_orders for one in needs), sum(new_lines))
-    cart_ids, cart_line_ids = await _reserve_carts(uow, needs)
+    new_lines = [_new_lines(one, found, batch, bundles) for one, (found, _) in zip(needs, resolved, strict=True)]
+    new_bundles = [sum(sku in bundles for sku in one.new_lines) for one in needs]
+    order_ids, line_ids, bundle_ids = await _reserve(
+        uow, sum(one.new_orders for one in needs), sum(new_lines), sum(new_bundles)
+    )
+    reserved_lines = [_reserved_lines(one, bundles) for one in needs]
+    cart_ids, cart_line_ids = await _reserve_carts(uow, needs, sum(reserved_lines))
     terms = await _terms(uow, _orders_of(needs, resolved, lambda one: one.terms))
     views, lines = await _views(uow, _orders_of(needs, resolved, lambda one: one.views))
     knowns = [
@@ -251,22 +271,24 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             orders=tuple(found),
             numbers=tuple(numbers),
             items=items,
+            bundles=bundles,
             supplies=tuple(found_supplies),
             ledger=await _since(uow, one, items),
             queue=await _queue(uow, batch, found_supplies) if one.queue else None,
             supply_id=await uow.supplies.reserve_id() if one.new_supply else None,
             order_ids=tuple(next(order_ids) for _ in range(one.new_orders)),
             line_ids=tuple(next(line_ids) for _ in range(lines_of_one)),
+            bundle_ids=tuple(next(bundle_ids) for _ in range(bundles_of_one)),
             reservation_ids=tuple(next(cart_ids) for _ in range(one.new_reservations)),
-            reserved_line_ids=tuple(next(cart_line_ids) for _ in range(one.new_reserved_lines)),
+            reserved_line_ids=tuple(next(cart_line_ids) for _ in range(reserved_of_one)),
             terms=terms,
             rules=rules,
             views=views,
             lines=lines,
             beside=await _beside(uow, one, found),
         )
-        for one, (found, numbers), found_supplies, lines_of_one in zip(
-            needs, resolved, supplies, new_lines, strict=True
+        for one, (found, numbers), found_supplies, lines_of_one, bundles_of_one, reserved_of_one in zip(
+            needs, resolved, supplies, new_lines, new_bundles, reserved_lines, strict=True
         )
     ]
     return knowns, batch
@@ -314,25 +336,33 @@ async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[Item
         raise InvalidInput(problems=problems.all()) from error
 
 
-def _new_lines(needs: Needs, orders: Sequence[OrderId | None], batch: Batch) -> int:
+def _new_lines(needs: Needs, orders: Sequence[OrderId | None], batch: Batch, bundles: Bundles) -> int:
     copied = sum(len(batch.lines_of(order)) for order in orders if order) if needs.copies_lines else 0
-    return needs.new_lines + copied
+    return sum(len(bundles[sku]) if sku in bundles else 1 for sku in needs.new_lines) + copied
 
 
-async def _reserve(uow: UnitOfWork, orders: int, lines: int) -> tuple[Iterator[OrderId], Iterator[LineId]]:
+def _reserved_lines(needs: Needs, bundles: Bundles) -> int:
+    """A component that several bundles share is one line."""
+    wanted = needs.new_reserved_lines
+    return len({sku for named in wanted for sku in ([part.sku for part in bundles.get(named, ())] or [named])})
+
+
+async def _reserve(
+    uow: UnitOfWork, orders: int, lines: int, bundles: int
+) -> tuple[Iterator[OrderId], Iterator[LineId], Iterator[BundleId]]:
     if not orders and not lines:
-        return iter(()), iter(())
-    order_ids, line_ids = await uow.batches.reserve_ids(orders, lines)
-    return iter(order_ids), iter(line_ids)
+        return iter(()), iter(()), iter(())
+    order_ids, line_ids, bundle_ids = await uow.batches.reserve_ids(orders, lines, bundles)
+    return iter(order_ids), iter(line_ids), iter(bundle_ids)
 
 
 async def _reserve_carts(
-    uow: UnitOfWork, needs: Iterable[Needs]
+    uow: UnitOfWork, needs: Iterable[Needs], lines: int
 ) -> tuple[Iterator[ReservationId], Iterator[ReservedLineId]]:
     reservations = sum(one.new_reservations for one in needs)
     if not reservations:
         return iter(()), iter(())
-    ids, line_ids = await uow.batches.reserve_cart_ids(reservations, sum(one.new_reserved_lines for one in needs))
+    ids, line_ids = await uow.batches.reserve_cart_ids(reservations, lines)
     return iter(ids), iter(line_ids)
 
 

@@ -10,9 +10,11 @@ from typing import Any, Protocol, TypeVar
 from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
 from domain.best_plan import Program, Solution
+from domain.bundles import Bundle
 from domain.events import LoggedEvent, WebhookEndpointDisabled
 from domain.ids import (
     AllocationId,
+    BundleId,
     ChannelId,
     DeliveryId,
     EndpointId,
@@ -42,7 +44,7 @@ from domain.pegging import WaitingLine
 from domain.reservations import Reservation, ReservedLine
 from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
-from domain.stock import Item, LedgerSince, Location, StockLevel
+from domain.stock import Component, Item, LedgerSince, Location, StockLevel
 from domain.supply import OpenSupplyLine, Supply
 from domain.webhooks import Claimed, Delivery, Endpoint, Health, Sent
 
@@ -113,13 +115,21 @@ class OrderView(Order):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BundleView(Bundle):
+    """What was bought as one, as it is shown."""
+
+    sku: Sku
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineView(OrderLine):
-    """A line as it is shown. `order_status` is its order's."""
+    """A line as it is shown. `order_status` is its order's; `sold_as`: the bundle that it is a part of."""
 
     reference: str | None
     unit_price: Decimal | None
     currency_code: str | None
     order_status: OrderStatus
+    sold_as: BundleView | None = None
 
     @property
     def price(self) -> Money | None:
@@ -254,6 +264,14 @@ class OrderFilter:
     updated_from: datetime | None = None
 
 
+class BundleConflict(StrEnum):
+    """Why an item cannot be a bundle of these components."""
+
+    HAS_STOCK = "HAS_STOCK"
+    IS_COMPONENT = "IS_COMPONENT"
+    HAS_BUNDLE = "HAS_BUNDLE"
+
+
 class OrderSort(StrEnum):
     """How a list of orders is sorted; ties are broken by id."""
 
@@ -364,7 +382,9 @@ class Batches(Protocol):
         Orders are read whole; of carts, their claims there.
         """
 
-    async def reserve_ids(self, orders: int, lines: int) -> tuple[list[OrderId], list[LineId]]: ...
+    async def reserve_ids(
+        self, orders: int, lines: int, bundles: int
+    ) -> tuple[list[OrderId], list[LineId], list[BundleId]]: ...
     async def reserve_cart_ids(
         self, reservations: int, lines: int
     ) -> tuple[list[ReservationId], list[ReservedLineId]]: ...
@@ -417,6 +437,22 @@ class Catalog(Protocol):
     async def save_channels(self, channels: Sequence[Mapping[str, Any]]) -> list[ChannelId]: ...
     async def save_locations(self, locations: Sequence[Mapping[str, Any]]) -> list[LocationId]: ...
     async def items_by_sku(self, skus: Sequence[str]) -> dict[Sku, ItemId]: ...
+    async def items_and_components(
+        self, skus: Sequence[str]
+    ) -> tuple[dict[Sku, ItemId], dict[Sku, tuple[Component, ...]]]:
+        """The items, and what those that are bundles are made of."""
+
+    async def lock_components(self) -> None:
+        """Nobody else says what bundles are made of until the transaction ends. Before anything else is locked."""
+
+    async def save_components(
+        self, components: Mapping[ItemId, Sequence[Component]]
+    ) -> list[tuple[ItemId, BundleConflict]]:
+        """What each item is made of from now on; nothing: it is no bundle. What is wrong with that as things stand.
+
+        The SKUs of the bundles are locked, so that none of them is given stock meanwhile.
+        """
+
     async def items(self, ids: Sequence[ItemId]) -> list[Item]: ...
     async def item_id(self, *, sku: str | None = None, barcode: str | None = None) -> ItemId | None: ...
     async def item_page(self, condition: ItemFilter, first: int, after: Seek | None) -> list[Item]: ...

@@ -10,6 +10,7 @@ from domain.checks import Problems
 from domain.errors import NotFound
 from domain.ids import KeyId, ReservationId, Sku
 from domain.reservations import EXPIRES_IN_SECONDS_DEFAULT, EXPIRES_IN_SECONDS_MAX
+from services.bundles import units_of_items
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, execute_one
 from services.ports import SKUS_MAX, Database, ReservationReference, UnitOfWork
@@ -66,7 +67,7 @@ class ReserveStock(_ReservationCommand):
     def needs(self) -> Needs:
         wanted = tuple(self.wanted)
         return Needs(
-            skus=wanted, locks_skus=True, new_reservations=1, new_reserved_lines=len(wanted), path=("input", "lines")
+            skus=wanted, locks_skus=True, new_reservations=1, new_reserved_lines=wanted, path=("input", "lines")
         )
 
     def decide(self, batch: Batch, known: Known) -> ReservationDone:
@@ -79,7 +80,7 @@ class ReserveStock(_ReservationCommand):
             batch,
             reservation,
             known.reserved_line_ids,
-            {known.items[sku]: units for sku, units in wanted.items()},
+            units_of_items(known, wanted, ("input", "lines")),
             self.expires_in_seconds,
             location_ranks(batch, self.locations),
             batch.sourcing_of(self.channel),

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from domain import checks, ordering, splitting
 from domain.batch import Batch, Changes
+from domain.bundles import ComponentLine
 from domain.checks import Problems
 from domain.errors import NotFound, OrderAlreadyPlaced
 from domain.ids import LineId, OrderId
@@ -14,7 +15,7 @@ from domain.orders import NewLine, NewOrder
 from domain.splitting import Part
 from services.callers import Caller
 from services.performing import Known, Needs, Performer
-from services.ports import OrderReference
+from services.ports import LineView, OrderReference
 from services.references import checked_reference
 
 BY = ("input", "by")
@@ -131,11 +132,15 @@ def _new_order(known: Known, order: OrderId, number: str, parts: list[Part]) -> 
     return NewOrder(
         channel=view.channel,
         number=number,
-        lines=tuple(
-            NewLine(sku=line.sku, quantity=units, unit_price=line.price, reference=line.reference)
-            for line, units in lines
-        ),
+        lines=tuple(_new_line(line, units) for line, units in lines),
         status=view.status,
         terms=view.terms,
         placed_at=view.placed_at,
     )
+
+
+def _new_line(line: LineView, units: int) -> NewLine:
+    """As much of the line as goes; a part of a bundle stays one."""
+    if line.bundle is None:
+        return NewLine(sku=line.sku, quantity=units, unit_price=line.price, reference=line.reference)
+    return ComponentLine(sku=line.sku, quantity=units, bundle=line.bundle, bundle_units=line.bundle_units)

@@ -14,6 +14,7 @@ from domain.kinds import AdjustmentReason, AllocationCause, MovementCause, Stock
 from domain.stock import QUANTITY_MAX
 from domain.stocking import StockChange, StockOutcome, apply, count, receive, summed
 from domain.stocking import outcome as told
+from services.bundles import refuse_bundles
 from services.callers import Caller
 from services.performing import Known, Needs, Performer
 
@@ -232,7 +233,7 @@ def _check_repeated(problems: Problems, command: AdjustStock, path: Path) -> Non
 def located(
     batch: Batch, known: Known, code: str, lines: Sequence[ReceivedLine | AdjustedLine | CountedLine]
 ) -> LocationId:
-    """The location. Raises NotFound that names everything unknown."""
+    """The location. Raises NotFound that names everything unknown, and InvalidInput for bundles."""
     (location,) = require_known(batch, known, (code,), lines)
     return location
 
@@ -244,7 +245,10 @@ def require_known(
     lines: Sequence[ReceivedLine | AdjustedLine | CountedLine],
     unknown: Sequence[str] = (),
 ) -> list[LocationId]:
-    """The locations. Raises NotFound that names everything unknown, after what the caller knows to be so."""
+    """The locations.
+
+    Raises NotFound that names everything unknown, after what the caller knows to be so; and InvalidInput for bundles.
+    """
     codes = [sku_of(code) for code in codes]
     locations = [place.id for code in codes if (place := batch.location_of(code))]
     skus = dict.fromkeys(sku_of(line.sku) for line in lines)
@@ -255,4 +259,5 @@ def require_known(
     ]
     if missing:
         raise NotFound(references=tuple(missing))
+    refuse_bundles(batch, known, [sku_of(line.sku) for line in lines])
     return locations

@@ -36,10 +36,11 @@ from persistence.database import PostgresDatabase
 from persistence.events import event_from
 from persistence.tables import metadata
 from services.allocation import AllocateOrder, AllocateOrders, DeallocateOrders, allocate_orders, deallocate_orders
+from services.bundles import LineQuantity
 from services.callers import Caller
 from services.catalog import save_items, save_locations
 from services.desk import Desk
-from services.orders import EditOrder, LineQuantity, edit_order, finalize_order, place_order, void_order
+from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
 from services.ports import (
     AllocationView,
     LevelView,
@@ -260,6 +261,11 @@ async def a_catalog(database: PostgresDatabase, caller: Caller, stock: Mapping[t
         units = {sku: units for (sku, at), units in stock.items() if at == place and units}
         if units:
             await received(database, caller, units, location=place)
+
+
+async def a_bundle(database: PostgresDatabase, sku: str, units: Mapping[str, int]) -> None:
+    """An item that is made of so many units of others."""
+    await save_items(database, [{"sku": sku, "name": sku.title(), "components": list(units.items())}])
 
 
 async def placed(

@@ -1,14 +1,16 @@
 """The reference allocator: slow, unit by unit, and plainly right. The engine has to give the same plan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 
 @dataclass
 class Wish:
     """What one order wants: units of an item by line; what it gives back first; whether it wants everything or nothing.
 
-    `left_out`: it has more open units than it asks for. `whole_lines`: each line comes from one place.
+    `left_out`: it has more open units than it asks for. `whole_lines`: each line comes from one place. `bundles`: of
+    lines that make a bundle: which one, how many units of the line are in one, and how many the order has already.
     """
 
     asks: Sequence[tuple[int, str, int]]
@@ -16,6 +18,7 @@ class Wish:
     everything_or_nothing: bool = False
     left_out: bool = False
     whole_lines: bool = False
+    bundles: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -41,15 +44,27 @@ def allocate(
                 free[item, place] += units
         before = dict(free)
         answer = Answer()
+        done: set[int] = set()
         for line, item, units in wish.asks:
-            usable = [] if item in closed else _one_place(places, item, units, free) if wish.whole_lines else places
-            for _ in range(units):
-                place = next((place for place in usable if free.get((item, place), 0) > 0), None)
-                if place is None:
-                    answer.missing[line] = answer.missing.get(line, 0) + 1
-                else:
-                    free[item, place] -= 1
-                    answer.taken[line, place] = answer.taken.get((line, place), 0) + 1
+            if line in done:
+                continue
+            asks = [(line, item, units)]
+            if line in wish.bundles:
+                bundle = wish.bundles[line][0]
+                asks = [ask for ask in wish.asks if ask[0] in wish.bundles and wish.bundles[ask[0]][0] == bundle]
+            usable = {
+                line: [] if item in closed else _one_place(places, item, units, free) if wish.whole_lines else places
+                for line, item, units in asks
+            }
+            if line in wish.bundles:
+                _serve_bundle(wish, asks, usable, free, answer)
+            else:
+                _serve(asks, usable, free, answer)
+            done |= {line for line, _, _ in asks}
+            for line, _, units in asks:
+                missing = units - sum(taken for (of, _), taken in answer.taken.items() if of == line)
+                if missing:
+                    answer.missing[line] = missing
         if wish.everything_or_nothing and (answer.missing or wish.left_out):
             free.clear()
             free.update(before)
@@ -58,6 +73,41 @@ def allocate(
             closed |= {item for line, item, _ in wish.asks if line in answer.missing}
         answers.append(answer)
     return answers
+
+
+def _serve(asks, usable, free, answer) -> bool:
+    """Whether all of it was there."""
+    complete = True
+    for line, item, units in asks:
+        for _ in range(units):
+            place = next((place for place in usable[line] if free.get((item, place), 0) > 0), None)
+            if place is None:
+                complete = False
+            else:
+                free[item, place] -= 1
+                answer.taken[line, place] = answer.taken.get((line, place), 0) + 1
+    return complete
+
+
+def _serve_bundle(wish: Wish, asks, usable, free, answer) -> None:
+    """One whole bundle at a time, until there is no more of something, or nobody wants any more."""
+    has = {line: wish.bundles[line][2] for line, _, _ in asks}
+    wants = {line: has[line] + units for line, _, units in asks}
+    for bundles in count(1):
+        this_time = [
+            (line, item, max(0, min(wants[line], bundles * wish.bundles[line][1]) - has[line]))
+            for line, item, _ in asks
+        ]
+        before, taken = dict(free), dict(answer.taken)
+        if not _serve(this_time, usable, free, answer):
+            free.clear()
+            free.update(before)
+            answer.taken = taken
+            return
+        for line, _, units in this_time:
+            has[line] += units
+        if has == wants:
+            return
 
 
 def _one_place(places: Sequence[str], item: str, units: int, free: dict[tuple[str, str], int]) -> Sequence[str]:

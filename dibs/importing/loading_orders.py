@@ -5,7 +5,7 @@ completed by importing the same file once more, and one that was completed chang
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from dibs.importing.orders import ImportedLine, ImportedOrder, OrdersRead
@@ -49,7 +49,7 @@ class _Tally:
 
 
 Pair = tuple[ImportedOrder, NewOrder]
-Placed = OrderDone | NotFound | OrderAlreadyPlaced
+Placed = OrderDone | InvalidInput | NotFound | OrderAlreadyPlaced
 
 
 async def load_orders(
@@ -122,6 +122,9 @@ def _count(tally: _Tally, order: ImportedOrder, new: NewOrder, outcome: Placed) 
             tally.lines += len(new.lines)
         case OrderAlreadyPlaced():
             tally.already_there += 1
+        case InvalidInput(problems=problems):
+            tally.left_out += 1
+            tally.issues.extend(_issue(order, replace(problem, path=problem.path[1:])) for problem in problems)
         case NotFound(references=unknown):
             tally.left_out += 1
             tally.issues.extend(

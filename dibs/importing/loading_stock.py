@@ -193,8 +193,10 @@ def _levels(stock: Sequence[ImportedStock]) -> Iterator[tuple[str, Sequence[Impo
 async def _count_levels(
     database: Database, caller: Caller, location: str, rows: Sequence[ImportedStock], reference: str | None
 ) -> tuple[StockOutcome, list[RowIssue]]:
-    """The levels that changed; the rows whose count is less than what is set apart are left out."""
-    issues: list[RowIssue] = []
+    """The levels that changed; rows of bundles, and those whose count is less than what is set apart, are left out."""
+    _, bundles = await database.read(lambda uow: uow.catalog.items_and_components([row.sku for row in rows]))
+    issues = [_no_stock(row) for row in rows if row.sku in bundles]
+    rows = [row for row in rows if row.sku not in bundles]
     while True:
         work = partial(_adjust, caller=caller, location=location, rows=rows, reference=reference)
         try:
@@ -220,6 +222,11 @@ async def _adjust(
         return StockOutcome(levels=())
     command = AdjustStock(location=location, lines=lines, reason=AdjustmentReason.COUNT)
     return await execute_one(uow, caller, replace(command, reference=reference))
+
+
+def _no_stock(row: ImportedStock) -> RowIssue:
+    message = f"SKU {shown(row.sku)} is a bundle, which has no stock of its own: import that of its components"
+    return RowIssue(line_number=row.line_number, order=None, message=message)
 
 
 def _too_few(row: ImportedStock) -> RowIssue:

@@ -1,6 +1,6 @@
 """From what callers send to what services take. Names stay as the caller wrote them until a service looks at them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from strawberry import UNSET
@@ -8,12 +8,12 @@ from strawberry import UNSET
 from domain import orders
 from domain.automation import AllocationRule
 from domain.checks import Path, Problems, is_storable
-from domain.ids import LineId, OrderId, ReservationId, Sku, SupplyId
+from domain.ids import BundleId, LineId, OrderId, ReservationId, Sku, SupplyId
 from domain.kinds import OrderStatus
 from gql.errors import bad_input
 from gql.schema import inputs, supply_inputs
 from gql.schema.ids import row_id
-from services import ports, splitting
+from services import bundles, ports, splitting
 from services.ports import OrderReference, ReservationReference, SupplyReference
 
 T = TypeVar("T")
@@ -81,6 +81,33 @@ def new_line(line: inputs.OrderLineInput) -> orders.NewLine:
         unit_price=money(line.unit_price),
         reference=given(line.reference),
     )
+
+
+def saved_item(item: inputs.ItemInput) -> dict[str, Any]:
+    """The fields that were sent, null included."""
+    row = present(item, ("sku", "name", "barcode", "components"))
+    if row.get("components"):
+        row["components"] = [(one.sku, one.units) for one in row["components"]]
+    return row
+
+
+def line_changes(edits: Sequence[inputs.EditOrderLineInput]) -> tuple[bundles.LineChange, ...]:
+    """Raises InvalidInput where a value is not the id of an order line."""
+    path = ("input", "lines")
+    named = [((*path, str(at), "change", "line"), edit.change.line) for at, edit in enumerate(edits) if edit.change]
+    lines = iter(line_ids(named))
+    return tuple(_line_change(edit, lines) for edit in edits)
+
+
+def _line_change(edit: inputs.EditOrderLineInput, lines: Iterator[LineId]) -> bundles.LineChange:
+    if edit.change:
+        return bundles.LineQuantity(line=next(lines), quantity=edit.change.quantity)
+    if edit.change_bundle:
+        name = _keepable(edit.change_bundle.bundle or '""')
+        row = BundleId(row_id("OrderBundle", name) or NOBODY)
+        return bundles.BundleQuantity(bundle=row, quantity=edit.change_bundle.quantity, given=name)
+    assert edit.add
+    return new_line(edit.add)
 
 
 def split_lines(lines: list[inputs.SplitOrderLineInput] | None) -> tuple[splitting.SplitLine, ...] | None:

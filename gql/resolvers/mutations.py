@@ -25,7 +25,6 @@ from services import allocation, automation, catalog, orders, reservations, runs
 
 CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
 CLAIMS_MAX = 100
-ITEM_FIELDS = ("sku", "name", "barcode")
 LOCATION_FIELDS = ("code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank")
 
 
@@ -35,7 +34,7 @@ LOCATION_FIELDS = ("code", "name", "kind", "country_code", "region", "latitude",
 async def save_items(
     info: Info, input: Annotated[inputs.SaveItemsInput, strawberry.argument(description="What to save.")]
 ) -> results.SaveItemsResult:
-    ids = await catalog.save_items(info.context.database, [parsed.present(item, ITEM_FIELDS) for item in input.items])
+    ids = await catalog.save_items(info.context.database, [parsed.saved_item(item) for item in input.items])
     info.context.forget()
     return results.SaveItemsSuccess(items=[await Item.load(info, item) for item in ids])
 
@@ -136,22 +135,10 @@ async def place_order(
 async def edit_order(
     info: Info, input: Annotated[inputs.EditOrderInput, strawberry.argument(description="What shall be different.")]
 ) -> results.EditOrderResult:
-    edits = parsed.given(input.lines) or []
-    lines = parsed.line_ids(
-        (("input", "lines", str(index), "change", "line"), edit.change.line)
-        for index, edit in enumerate(edits)
-        if edit.change
-    )
-    changed = iter(lines)
     command = orders.EditOrder(
         order=parsed.order_reference(input.order),
         expected_version=parsed.given(input.expected_version),
-        lines=tuple(
-            orders.LineQuantity(line=next(changed), quantity=edit.change.quantity)
-            if edit.change
-            else parsed.new_line(edit.add)  # type: ignore[arg-type]  # one of the two is there
-            for edit in edits
-        ),
+        lines=parsed.line_changes(parsed.given(input.lines) or []),
         terms=parsed.changed_terms(input),
     )
     context = info.context

@@ -91,6 +91,18 @@ class LocationQuantity:
     quantity: int = strawberry.field(description="How many units.")
 
 
+@strawberry.type(description="A part of a bundle.")
+class BundleComponent:
+    """A part of a bundle."""
+
+    component: strawberry.Private[stock.Component]
+    units: int = strawberry.field(description="How many units of it are in one bundle.")
+
+    @strawberry.field(description="What it is.")
+    async def item(self, info: Info) -> "Item":
+        return await Item.load(info, self.component.item)
+
+
 @strawberry.type(description="Something that is sold, known by its SKU.")
 class Item(Node):
     """Something that is sold."""
@@ -99,6 +111,9 @@ class Item(Node):
     sku: str = strawberry.field(description="Stock keeping unit: unique, trimmed, case-sensitive, never changes.")
     name: str = strawberry.field(description="What people call it.")
     barcode: str | None = strawberry.field(description="What a scanner reads on it.")
+    components: list[BundleComponent] = strawberry.field(
+        description="What a bundle is made of, in the sequence given; empty for an item that is no bundle."
+    )
 
     @strawberry.field(description="Its stock at every location that ever kept some, in the order they are tried.")
     async def levels(self, info: Info) -> list["StockLevel"]:
@@ -106,7 +121,14 @@ class Item(Node):
 
     @classmethod
     def of(cls, item: stock.Item) -> "Item":
-        return cls(id=global_id("Item", item.id), row=item.id, sku=item.sku, name=item.name, barcode=item.barcode)
+        return cls(
+            id=global_id("Item", item.id),
+            row=item.id,
+            sku=item.sku,
+            name=item.name,
+            barcode=item.barcode,
+            components=[BundleComponent(component=one, units=one.units) for one in item.components],
+        )
 
     @classmethod
     async def load(cls, info: Info, item: ItemId) -> "Item":

@@ -75,7 +75,7 @@ class OrderFilter:
     statuses: list[OrderStatus] | None = _("In one of these states.", default=UNSET)
     allocation_statuses: list[AllocationStatus] | None = _("With one of these allocation statuses.", default=UNSET)
     channels: list[str] | None = _("From one of these channels, by code.", default=UNSET)
-    skus: list[str] | None = _("With a line of one of these SKUs.", default=UNSET)
+    skus: list[str] | None = _("With a line of one of these SKUs, or a bundle of one.", default=UNSET)
     locations: list[str] | None = _("Holding an allocation at one of these, by code.", default=UNSET)
     country_codes: list[str] | None = _("Shipping to one of these countries.", default=UNSET)
     tags: list[str] | None = _("With one of these tags.", default=UNSET)
@@ -128,11 +128,22 @@ class WebhookDeliveryFilter:
 # ---------------------------------------------------------------- catalog and stock
 
 
+@strawberry.input(description="A part of a bundle.")
+class BundleComponentInput:
+    sku: str = _("What it is; the item may be created in the same call, and cannot be a bundle.")
+    units: int = _("How many units of it are in one bundle, 1 to 10,000.")
+
+
 @strawberry.input(description="An item to create or update, by SKU.")
 class ItemInput:
     sku: str = _("Which item.")
     name: str | None = _("What people call it; required for a new item.", default=UNSET)
     barcode: str | None = _("What a scanner reads on it.", default=UNSET)
+    components: list[BundleComponentInput] | None = _(
+        "What it is made of, which makes it a bundle without stock of its own: 1 to 100, each SKU once; none or null: "
+        "it is no bundle. Orders that were placed stay as they are.",
+        default=UNSET,
+    )
 
 
 @strawberry.input(description="Items to create or update.")
@@ -247,7 +258,7 @@ class MoneyInput:
 
 @strawberry.input(description="One SKU that is ordered.")
 class OrderLineInput:
-    sku: str = _("What is ordered.")
+    sku: str = _("What is ordered; a bundle becomes a line for each of its components.")
     quantity: int = _("How many units, 1 to 1,000,000.")
     unit_price: MoneyInput | None = _("What one unit costs.", default=UNSET)
     reference: str | None = _("Your own id of the line.", default=UNSET)
@@ -266,7 +277,7 @@ class PlaceOrderInput:
     placed_at: datetime | None = _("When the customer placed it; now, when absent.", default=UNSET)
     customer: CustomerInput | None = _("Who buys.", default=UNSET)
     ship_to: AddressInput | None = _("Where the goods go.", default=UNSET)
-    lines: list[OrderLineInput] = _("1 to 2,000 lines; a SKU may stand on several.")
+    lines: list[OrderLineInput] = _("1 to 2,000 lines, components of bundles counted; a SKU may stand on several.")
     reservation: strawberry.ID | None = _(
         "The cart's stock reservation: what it holds becomes the order's as far as the order wants it, and the rest is "
         "given back.",
@@ -281,9 +292,18 @@ class ChangeOrderLineInput:
     quantity: int = _("The new quantity; 0 cancels the line.")
 
 
-@strawberry.input(one_of=True, description="A change of a line, or a new line.")
+@strawberry.input(description="A new quantity for a bundle: for all of its components in the order.")
+class ChangeOrderBundleInput:
+    bundle: strawberry.ID = _("Which bundle, by the id of a line's `bundle`.")
+    quantity: int = _("How many bundles; 0 cancels it.")
+
+
+@strawberry.input(one_of=True, description="A change of a line or a bundle, or a new line.")
 class EditOrderLineInput:
-    change: ChangeOrderLineInput | None = _("Change a line's quantity.", default=UNSET)
+    change: ChangeOrderLineInput | None = _(
+        "Change a line's quantity; not of a line that is part of a bundle.", default=UNSET
+    )
+    change_bundle: ChangeOrderBundleInput | None = _("Change a bundle's quantity.", default=UNSET)
     add: OrderLineInput | None = _("Add a line.", default=UNSET)
 
 

@@ -52,6 +52,7 @@ _publish(
     SAFETY_STOCK="What it has is kept back as safety stock.",
     SHIP_COMPLETE_POLICY="The order is set aside as a whole or not at all.",
     SPLIT_NOT_ALLOWED="One line must not come from several locations.",
+    BUNDLE_INCOMPLETE="Of a bundle only whole ones are set aside, and another component was missing.",
     HELD_BY_STRONGER_CLAIM="What it has is set aside for orders with a stronger claim.",
 )
 _publish(

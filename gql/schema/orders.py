@@ -84,6 +84,37 @@ class Allocation:
         )
 
 
+@strawberry.type(description="What was bought as one: its components are lines of the order.")
+class OrderBundle:
+    """What was bought as one."""
+
+    view: strawberry.Private[ports.BundleView]
+    id: strawberry.ID = strawberry.field(
+        description="Opaque and unique; the same on all lines of the bundle, also where a split has divided them."
+    )
+    sku: str = strawberry.field(description="What was ordered.")
+    quantity: int = strawberry.field(
+        description="How many bundles this line is for: its quantity divided by the units of it in one bundle."
+    )
+    reference: str | None = strawberry.field(description="The partner's own id of what was ordered.")
+    unit_price: Money | None = strawberry.field(description="What one bundle costs.")
+
+    @strawberry.field(description="What was ordered, as the catalog has it.")
+    async def item(self, info: Info) -> Item:
+        return await Item.load(info, self.view.item)
+
+    @classmethod
+    def of(cls, bundle: ports.BundleView, line: ports.LineView) -> "OrderBundle":
+        return cls(
+            view=bundle,
+            id=global_id("OrderBundle", bundle.id),
+            sku=bundle.sku,
+            quantity=line.quantity // line.bundle_units,
+            reference=bundle.reference,
+            unit_price=Money.of(bundle.unit_price) if bundle.unit_price else None,
+        )
+
+
 @strawberry.type(description="One SKU on an order.")
 class OrderLine:
     """One SKU on an order, in units."""
@@ -92,7 +123,10 @@ class OrderLine:
     id: strawberry.ID = strawberry.field(description="Opaque and unique.")
     reference: str | None = strawberry.field(description="The partner's own id of the line.")
     sku: str = strawberry.field(description="What was ordered.")
-    unit_price: Money | None = strawberry.field(description="What one unit costs.")
+    unit_price: Money | None = strawberry.field(description="What one unit costs; null for a part of a bundle.")
+    bundle: OrderBundle | None = strawberry.field(
+        description="The bundle that it is a part of; null where it is of none."
+    )
     quantity: int = strawberry.field(description="Units ordered.")
     open: int = strawberry.field(description="quantity - shipped - canceled - dropshipped.")
     allocated: int = strawberry.field(description="Set aside for this line and not yet shipped.")
@@ -119,6 +153,7 @@ class OrderLine:
             reference=line.reference,
             sku=line.sku,
             unit_price=Money.of(line.price) if line.price else None,
+            bundle=OrderBundle.of(line.sold_as, line) if line.sold_as else None,
             quantity=line.quantity,
             open=line.open,
             allocated=line.allocated,

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.allocation import Ask, OpenOrder, Policy, StockView, Take, flags, plan
-from domain.ids import LineId, OrderId
+from domain.allocation import Ask, OpenOrder, Part, Policy, StockView, Take, flags, plan
+from domain.ids import BundleId, LineId, OrderId
 from domain.sourcing import BY_RANK, Sourcing
 from tests import reference
 from tests.builders import CHAIR, HULL, LAMP, LEEDS, LOCATIONS, SKUS, TABLE, YORK, claim, level
@@ -38,9 +38,24 @@ def open_orders(draw):
                 all_or_nothing=draw(st.booleans()),
                 not_asked_for=draw(st.sampled_from((0, 0, 0, 1))),
                 sourcing=draw(st.sampled_from((BY_RANK, BY_RANK, WHOLE_LINES))),
+                parts=draw(parts_of_bundles(number, [item for item, _ in asks])),
             )
         )
     return orders
+
+
+@st.composite
+def parts_of_bundles(draw, number, items):
+    """Some lines next to each other are of one bundle, in which each item stands once."""
+    parts, bundle, items_of_it = {}, 0, set()
+    for at, item in enumerate(items):
+        if item in items_of_it or draw(st.booleans()):
+            bundle, items_of_it = bundle + 1, set()
+        items_of_it.add(item)
+        if bundle % 2:
+            units, held = draw(st.integers(1, 3)), draw(st.sampled_from((0, 0, 1, 2)))
+            parts[LineId(number * 10 + at)] = Part(BundleId(bundle), units, held)
+    return parts
 
 
 RANKS = st.dictionaries(PLACES, st.integers(0, 2))
@@ -60,6 +75,7 @@ def by_reference(orders, levels, ranks, *, nobody_passes):
             everything_or_nothing=order.all_or_nothing,
             left_out=bool(order.not_asked_for),
             whole_lines=not order.sourcing.split_lines,
+            bundles=order.parts,
         )
         for order in orders
     ]
@@ -90,6 +106,23 @@ def test_i16_the_same_input_gives_the_same_plan_in_whichever_sequence_the_levels
 
     assert plan(orders, view) == first
     assert plan(orders, StockView(levels[::-1], dict(reversed(ranks.items())), LOCATIONS)) == first
+
+
+@given(open_orders(), levels(), RANKS)
+def test_of_a_bundle_only_whole_ones_are_taken_as_long_as_something_is_short(orders, levels, ranks):
+    decision = plan(orders, StockView(levels, ranks, LOCATIONS))
+
+    for order, made in zip(orders, decision.orders, strict=True):
+        for bundle in {part.bundle for part in order.parts.values()}:
+            parts = {line: part for line, part in order.parts.items() if part.bundle == bundle}
+            had = {
+                line: part.held + sum(take.quantity for take in made.takes if take.line == line)
+                for line, part in parts.items()
+            }
+            short = [line for line in parts if line in made.short]
+            bundles = min((had[line] // parts[line].units for line in short), default=None)
+            for line, part in parts.items() if bundles is not None else ():
+                assert had[line] <= max(part.held, bundles * part.units)
 
 
 @given(open_orders(), levels(), RANKS)

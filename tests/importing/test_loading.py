@@ -23,6 +23,7 @@ from services.automation import save_allocation_rules
 from services.catalog import save_items, save_locations
 from services.ports import OrderReference
 from tests.builders import (
+    a_bundle,
     a_catalog,
     allocated,
     counted,
@@ -315,6 +316,20 @@ async def test_a_count_below_what_is_damaged_is_left_out_and_the_others_count(da
     assert said(loaded) == [(2, None, "on_hand 2 is less than what is damaged or in quality control there")]
     assert loaded.levels_changed == 1
     assert [(await level_now(database, sku)).on_hand for sku in ("CHAIR", "LAMP")] == [9, 5]
+
+
+async def test_a_bundle_has_no_stock_to_import_and_is_ordered_by_its_components(database, caller, tmp_path):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    await a_bundle(database, "SET", {"CHAIR": 4})
+
+    loaded = await load_stock(database, caller, stock_of(tmp_path, "SET,LEEDS,5", "CHAIR,LEEDS,7"))
+    placed = await load_orders(database, caller, orders_of(tmp_path, "A1,SET,2", "A2,CHAIR,1", "A2,SET,250001"))
+
+    told = "SKU 'SET' is a bundle, which has no stock of its own: import that of its components"
+    assert said(loaded) == [(2, None, told)]
+    assert (loaded.levels_changed, placed.placed, placed.left_out) == (1, 1, 1)
+    assert said(placed) == [(4, "A2", "quantity: This takes more than 1,000,000 units of CHAIR.")]
+    assert [line.quantity for line in await lines_now(database, await imported(database, "A1"))] == [8]
 
 
 async def test_a_barcode_of_another_item_leaves_its_row_out(database, engine, caller, tmp_path):

@@ -186,6 +186,18 @@ async def order_at_once(database: PostgresDatabase, caller: Caller, share: tuple
     return [done.order for done in await asyncio.gather(*(place_order(desk, caller, new, a_key()) for new in news))]
 
 
+async def buy_bundles(database: PostgresDatabase, caller: Caller, share: tuple[str, int]) -> list[OrderId]:
+    """Place orders of a bundle at once, and allocate each of them; the orders."""
+    sku, count = share
+
+    async def task() -> OrderId:
+        order = await placed(database, caller, {sku: 2}, number=a_key())
+        await allocated(database, caller, order)
+        return order
+
+    return list(await asyncio.gather(*(task() for _ in range(count))))
+
+
 async def pay_out(database: PostgresDatabase, caller: Caller, share: tuple[str, int]) -> int:
     """Take a unit off a level again and again, in several tasks; how often it was there."""
     sku, times = share

@@ -18,9 +18,11 @@ from domain.kinds import AllocateWhen, AllocationStatus, ReservationState
 from persistence.locks import lock_skus
 from persistence.verify import verify
 from services.automation import save_allocation_rules
+from services.catalog import save_items
 from services.desk import Desk
 from services.splitting import OrderSplit, SplitLine, SplitOrder, split_order
 from tests.builders import (
+    a_bundle,
     a_catalog,
     a_key,
     allocated,
@@ -33,6 +35,7 @@ from tests.builders import (
     lines_now,
     placed,
     quantities_now,
+    received,
     reserved,
     run_out,
     status_now,
@@ -44,6 +47,7 @@ from tests.persistence.racing import (
     DEEDS,
     PROCESSES,
     buy,
+    buy_bundles,
     check_out,
     end,
     order_at_once,
@@ -108,6 +112,47 @@ async def test_of_two_hundred_orders_that_a_rule_allocates_at_once_in_four_proce
     assert Counter(await statuses_now(database, *orders)) == {ALLOCATED: 73, COULD_NOT: 127}
     assert await quantities_now(database, "CHAIR", "LEEDS") == (40, 40, 0, 0)
     assert await quantities_now(database, "CHAIR", "YORK") == (33, 33, 0, 0)
+
+
+async def test_of_bundles_that_share_a_component_four_processes_sell_whole_ones_and_every_unit_that_makes_one(
+    database, caller, database_url, pool
+):
+    stock = {("CHAIR", "LEEDS"): 30, ("CHAIR", "YORK"): 7, ("TABLE", "LEEDS"): 9, ("LAMP", "LEEDS"): 99}
+    await a_catalog(database, caller, stock)
+    await a_bundle(database, "DINING", {"CHAIR": 4, "TABLE": 1})
+    await a_bundle(database, "READING", {"LAMP": 1, "CHAIR": 1})
+
+    placed_by = together(pool, buy_bundles, database_url, *((sku, 10) for sku in ("DINING", "READING") * 2))
+
+    bundles = Counter()
+    for order in (order for mine in placed_by for order in mine):
+        first, second = await lines_now(database, order)
+        assert first.allocated * second.bundle_units == second.allocated * first.bundle_units, "half a bundle"
+        bundles[first.sold_as.sku] += first.allocated // first.bundle_units
+    chairs, tables = 4 * bundles["DINING"] + bundles["READING"], bundles["DINING"]
+    # Forty reading corners are wanted: as long as one is missing, no chair is left.
+    assert chairs == 37 if bundles["READING"] < 40 else chairs > 33
+    assert sum([(await quantities_now(database, "CHAIR", at))[1] for at in ("LEEDS", "YORK")]) == chairs
+    assert await quantities_now(database, "TABLE") == (9, tables, 9 - tables, 0)
+    assert (await quantities_now(database, "LAMP"))[1] == bundles["READING"]
+
+
+async def test_an_item_becomes_a_bundle_or_is_given_stock_and_never_both(database, caller, engine):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    await save_items(database, [{"sku": "SET", "name": "Set"}])
+    async with engine.connect() as connection:
+        await lock_skus(connection, [await item_now(database, "SET")])
+        becoming = asyncio.create_task(a_bundle(database, "SET", {"CHAIR": 1}))
+        await asyncio.wait({becoming}, timeout=0.5)
+        receiving = asyncio.create_task(received(database, caller, {"SET": 1}))
+        await asyncio.wait({becoming, receiving}, timeout=0.5)
+        assert not becoming.done()
+        assert not receiving.done()
+        await connection.rollback()
+
+    answers = await asyncio.gather(becoming, receiving, return_exceptions=True)
+
+    assert sorted(type(answer).__name__ for answer in answers) == ["InvalidInput", "NoneType"]
 
 
 async def test_only_orders_that_a_rule_allocates_at_once_wait_for_who_works_on_their_skus(database, caller, engine):

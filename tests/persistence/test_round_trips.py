@@ -15,6 +15,7 @@ from services.automation import save_allocation_rules
 from services.orders import place_orders
 from services.reservations import expire_reservations
 from tests.builders import (
+    a_bundle,
     a_catalog,
     allocated,
     counted,
@@ -173,3 +174,20 @@ async def test_sweeping_fifty_carts_takes_as_many_statements_as_one(engine, data
 
     assert counts[0] == counts[1]
     assert not await expire_reservations(database)
+
+
+async def test_placing_a_bundle_of_twenty_components_takes_one_statement_more_than_placing_an_item(
+    engine, database, caller, stocked
+):
+    await a_bundle(database, "SET", dict.fromkeys(SKUS, 2))
+    with statements(engine) as for_an_item:
+        await placed(database, caller, {SKUS[0]: 1})
+    with statements(engine) as for_a_bundle:
+        order = await placed(database, caller, {"SET": 1})
+    with statements(engine) as for_many:
+        await placed(database, caller, [("SET", 1)] * MANY)
+
+    assert len(await lines_now(database, order)) == len(SKUS)
+    assert for_many == for_a_bundle
+    assert [one for one in for_a_bundle if "order_bundles (" not in one] == for_an_item
+    assert len(for_a_bundle) == len(for_an_item) + 1

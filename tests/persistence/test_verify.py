@@ -25,6 +25,7 @@ from services.reservations import expire_reservations
 from services.runs import StartRun, advance_a_run, start_allocation_run
 from tests.builders import (
     NOON,
+    a_bundle,
     a_catalog,
     a_key,
     allocated,
@@ -81,6 +82,8 @@ async def make_a_world(url: str) -> None:
     await edited(database, caller, partial, quantities={line.id: 12})
     await counted(database, caller, {"CHAIR": 3})
     await some_carts(database, caller)
+    await a_bundle(database, "SET", {"CHAIR": 1, "TABLE": 2})
+    await placed(database, caller, {"SET": 1}, status=OrderStatus.DRAFT)
     later = AllocationRule(name="later", when=AllocateWhen.ON_SCHEDULE, every_minutes=5, channels=("NOBODY",))
     await save_allocation_rules(database, [AllocationRule(name="never", when=AllocateWhen.NEVER), later])
     await start_allocation_run(database, caller, A_DRY_RUN, a_key())
@@ -177,6 +180,36 @@ FIRST_ORDER_EVENT = "(SELECT min(id) FROM events WHERE type = 'OrderChanged')"
 FIRST_STATUS_EVENT = "(SELECT min(id) FROM events WHERE type = 'AllocationStatusChanged')"
 ACTIVE_CART = "(SELECT id FROM stock_reservations WHERE state = 'ACTIVE')"
 BREAKAGES = {
+    "a part of a bundle has a price": (
+        (
+            *without("order_lines", "a_component_has_no_price_of_its_own"),
+            "UPDATE order_lines SET unit_price = 1, currency_code = 'GBP' WHERE bundle_id IS NOT NULL",
+        ),
+        {"I2-bundles"},
+    ),
+    "nobody knows how many are in a bundle": (
+        (
+            *without("order_lines", "only_a_component_has_units_in_a_bundle"),
+            "UPDATE order_lines SET bundle_units = NULL WHERE bundle_units = 2",
+        ),
+        {"I2-bundles"},
+    ),
+    "a bundle is a part of itself": (
+        ("UPDATE order_lines SET item_id = (SELECT id FROM items WHERE sku = 'SET') WHERE bundle_units = 2",),
+        {"I2-bundles"},
+    ),
+    "an item with stock becomes a bundle": (
+        ("""UPDATE items SET components = '[{"item": 2, "sku": "TABLE", "units": 1}]' WHERE sku = 'LAMP'""",),
+        {"I4-bundles"},
+    ),
+    "a bundle has none of a component": (
+        ("UPDATE items SET components = jsonb_set(components, '{0,units}', '0') WHERE sku = 'SET'",),
+        {"I15-bundles"},
+    ),
+    "a bundle is made of nothing that is known": (
+        ("UPDATE items SET components = jsonb_set(components, '{0,item}', '999') WHERE sku = 'SET'",),
+        {"I15-bundles"},
+    ),
     "a claim is older than it was": (
         (
             *without("allocations", "what_an_allocation_was_part_of_is_older"),

@@ -12,8 +12,9 @@ from domain.ids import OrderId, Sku
 from domain.kinds import AllocationStatus, OrderChange
 from domain.orders import NewLine, NewOrder
 from services.allocation import AllocateOrder, AllocateOrders, DeallocateOrders, allocate_orders, deallocate_orders
+from services.bundles import LineQuantity
 from services.desk import Desk
-from services.orders import EditOrder, LineQuantity, Place, edit_order, place_order, void_order
+from services.orders import EditOrder, Place, edit_order, place_order, void_order
 from services.ports import Busy, OutcomeUnknown
 from tests.builders import (
     a_catalog,

@@ -36,9 +36,10 @@ from services.allocation import (
     allocate_orders,
     deallocate_orders,
 )
+from services.bundles import LineQuantity
 from services.callers import Caller
 from services.desk import Desk
-from services.orders import EditOrder, LineQuantity, edit_order, finalize_order, place_order, void_order
+from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
 from tests.builders import a_catalog, a_key, by_id
 from tests.conftest import WIPE
