@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from persistence.database import PostgresDatabase
 from tests.acceptance.conftest import Command
-from tests.acceptance.processes import KEY, SECONDS_MAX, dibs, has_traceback, serving, working
 from tests.acceptance.crashing import watch
+from tests.acceptance.processes import KEY, SECONDS_MAX, dibs, has_traceback, serving, working
 from tests.builders import a_key
 from tests.gql.serving import until
 from tests.persistence.test_pooler import lying
