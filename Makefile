@@ -14,7 +14,7 @@ run: .venv/.runtime    ## allocate a real day of orders on an embedded PostgreSQ
 	$(BIN)/dibs demo
 
 test: .venv/.dev       ## the quick suite
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: .venv/.dev      ## style, types, import rules, printed schema
 	$(BIN)/ruff check $(SOURCES)
