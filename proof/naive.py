@@ -19,6 +19,7 @@ CARTS = "tests/services/test_reservations.py::"
 PLANS = "tests/domain/test_properties.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
+WAITING_TWIN = "tests/persistence/test_keys.py::test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored"
 FIFTY_TWINS = KEYS + "test_i7_fifty_concurrent_twins_have_one_effect_and_one_answer"
 
 
@@ -124,7 +125,7 @@ TWINS = (
     ),
     twin(
         "10 idempotency by select-then-insert",
-        FIFTY_TWINS,
+        (FIFTY_TWINS, WAITING_TWIN),
         (
             "persistence/keys.py",
             (

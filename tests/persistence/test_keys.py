@@ -1,6 +1,8 @@
 """Idempotency keys in the database: taken in one order, many at once, with what is stored already."""
 
-from sqlalchemy import event
+import asyncio
+
+from sqlalchemy import event, text
 
 KEYS = [(2, "placeOrder", "b"), (1, "voidOrder", "a"), (1, "placeOrder", "z"), (1, "placeOrder", "b")]
 
@@ -53,3 +55,31 @@ async def test_a_claim_takes_the_keys_that_are_free_and_tells_what_is_stored_und
         await uow.keys.keep([(KEYS[3], "done too")])
 
     await database.run(claim_the_last_two)
+
+
+async def test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored(engine, database):
+    taken, done = asyncio.Event(), asyncio.Event()
+
+    async def first(uow):
+        assert await uow.keys.claim(fingerprints(KEYS[:1])) == {}
+        taken.set()
+        await done.wait()
+        await uow.keys.keep([(KEYS[0], "done")])
+
+    async def second(uow):
+        return await uow.keys.claim(fingerprints(KEYS[:1]))
+
+    async def is_waiting() -> bool:
+        async with engine.connect() as connection:
+            return bool((await connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))).scalar())
+
+    one = asyncio.create_task(database.run(first))
+    await taken.wait()
+    other = asyncio.create_task(database.run(second))
+    async with asyncio.timeout(20):
+        while not await is_waiting():  # noqa: ASYNC110  (nobody tells it)
+            await asyncio.sleep(0.01)
+    done.set()
+
+    await one
+    assert await other == {KEYS[0]: (repr(KEYS[0]).encode(), "done")}
