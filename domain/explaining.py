@@ -1,6 +1,6 @@
 """Why a line is short: every location that was considered, and why it gave nothing, or not more. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,16 +49,29 @@ class LineExplanation:
     candidates: tuple[Candidate, ...]
     rivals: Rivals
     pegs: tuple[Peg, ...]
+    together: "Together"
 
     @property
     def short(self) -> int:
         return self.needed - self.allocated
 
     def expected_at(self, now: datetime) -> datetime | None:
-        """When the last of the missing units can be had; None where something is missing that nobody expects."""
-        if not self.short or sum(peg.units for peg in self.pegs) < self.short:
+        """When the last of the missing units can be had; None where something is missing that nobody expects.
+
+        A line that is only had together with others can be had when they can. A supply that is overdue is expected at
+        its own date, which has passed.
+        """
+        if not self.short or sum(peg.units for peg in self.together.pegs) < self.together.short:
             return None
-        return max(peg.expected_at or now for peg in self.pegs)
+        return max(peg.expected_at or now for peg in self.together.pegs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """Lines that are had together or not at all: how many units they are short of, and what these rest on."""
+
+    short: int
+    pegs: tuple[Peg, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +90,7 @@ def explain(order: Order, lines: Sequence[OrderLine], told: Circumstances) -> tu
     """Every line that has open units, in the order given."""
     wanted = [line for line in lines if line.open]
     considered = _considered(order, wanted, told)
+    together = _together(order, wanted, told)
     return tuple(
         LineExplanation(
             line=line.id,
@@ -84,10 +98,29 @@ def explain(order: Order, lines: Sequence[OrderLine], told: Circumstances) -> tu
             allocated=line.allocated,
             candidates=_candidates(order, line, told, considered),
             rivals=told.rivals.get((order.id, line.item), NO_RIVALS) if line.open > line.allocated else NO_RIVALS,
-            pegs=told.pegs.get(line.id, ()) if line.open > line.allocated else (),
+            pegs=_pegs(line, told),
+            together=together[line.id],
         )
         for line in wanted
     )
+
+
+def _pegs(line: OrderLine, told: Circumstances) -> tuple[Peg, ...]:
+    return told.pegs.get(line.id, ()) if line.open > line.allocated else ()
+
+
+def _together(order: Order, lines: Sequence[OrderLine], told: Circumstances) -> dict[LineId, Together]:
+    """An order that is shipped complete is had as a whole, a bundle as a whole, and any other line by itself."""
+    groups: defaultdict[object, list[OrderLine]] = defaultdict(list)
+    for line in lines:
+        as_a_whole = order.shipping_policy is ShippingPolicy.SHIP_COMPLETE
+        groups["order" if as_a_whole else ("bundle", line.bundle) if line.bundle else line.id].append(line)
+    found: dict[LineId, Together] = {}
+    for group in groups.values():
+        pegs = tuple(peg for line in group for peg in _pegs(line, told))
+        one = Together(short=sum(line.open - line.allocated for line in group), pegs=pegs)
+        found.update((line.id, one) for line in group)
+    return found
 
 
 def _considered(order: Order, lines: Sequence[OrderLine], told: Circumstances) -> list[Location]:

@@ -19,6 +19,7 @@ from gql.schema.catalog import Location, StockLevel
 from gql.schema.ids import global_id
 from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
+from gql.schema.scalars import int32
 from gql.schema.supplies import Supply
 from services.ports import Busy, OutcomeUnknown
 
@@ -128,8 +129,8 @@ async def _insufficient_stock(info: Info, refusal: refusals.InsufficientStock) -
             sku=shortage.sku,
             location=None if shortage.location is None else await Location.load(info, shortage.location),
             requested=shortage.requested,
-            on_hand=shortage.on_hand,
-            available=shortage.available,
+            on_hand=int32(shortage.on_hand),
+            available=int32(shortage.available),
         )
         for shortage in refusal.shortages
     ]
@@ -176,9 +177,12 @@ class RefusalHandler(strawberry.ExceptionHandler):  # type: ignore[type-arg]
 
 def formatted(error: GraphQLError, code: str = BAD_USER_INPUT) -> dict[str, Any]:
     """The error as it is sent. `code`: for errors that GraphQL itself found."""
-    cause = error.original_error
+    cause: Exception | None = error
+    found_by = error
     while isinstance(cause, GraphQLError):
-        cause = cause.original_error
+        found_by, cause = cause, cause.original_error
+    if cause is None and error.path is not None and not found_by.nodes:
+        cause = found_by  # what we answered did not fit the schema: the client can do nothing about it
     message, extensions = _told(error, cause, code)
     answer: dict[str, Any] = {"message": message}
     if error.locations:

@@ -9,6 +9,7 @@ from domain.sourcing import Sourcing
 from gql.context import Info
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
+from gql.schema.scalars import int32
 from services import ports
 
 
@@ -153,9 +154,9 @@ class StockLevel(Node):
     overallocated: int = strawberry.field(description="max(0, committed - max(0, onHand - unavailable)).")
     version: int = strawberry.field(description="Rises by one with every commit that changes the level.")
 
-    @strawberry.field(description="Units that supplies are still to bring here.")
+    @strawberry.field(description="Units that supplies are still to bring here; 2,147,483,647 where it is more.")
     async def incoming(self, info: Info) -> int:
-        return await info.context.loaders.incoming.load(self.level.key) or 0
+        return int32(await info.context.loaders.incoming.load(self.level.key) or 0)
 
     @strawberry.field(description="What is kept here.")
     async def item(self, info: Info) -> Item:

@@ -75,7 +75,9 @@ class LineExplanation:
     )
     expected_at: datetime | None = strawberry.field(
         description="When the last of the missing units can be had, given the queue before them. Null when nothing is "
-        "short, or not enough is expected."
+        "short, or not enough is expected. A date that has passed means that the supply is overdue. Lines of a bundle, "
+        "or of an order that ships complete, are had together. It is a forecast: of the orders before this one each "
+        "line is taken for itself, also where such an order will leave what it can not use."
     )
 
     @strawberry.field(description="The line.")

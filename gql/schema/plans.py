@@ -5,6 +5,7 @@ import strawberry
 from domain import kinds, runs, what_if
 from gql.context import Info
 from gql.schema.orders import Money, Order
+from gql.schema.scalars import int32
 from services import planning
 
 NAMED_MAX = 100
@@ -95,7 +96,7 @@ class PolicyOutcome:
             policy=outcome.policy,
             complete_orders=outcome.complete_orders,
             partial_orders=outcome.partial_orders,
-            units=outcome.units,
+            units=int32(outcome.units),
             parcels=outcome.parcels,
             complete_value=[
                 Money(amount=amount, currency_code=currency)

@@ -11,6 +11,15 @@ from strawberry.types.scalar import ScalarDefinition
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
 
 
+INT_MAX = 2**31 - 1
+"""The most that a GraphQL Int holds."""
+
+
+def int32(number: int) -> int:
+    """A sum may be more than an Int holds; then it is told as the most that one holds."""
+    return min(number, INT_MAX)
+
+
 def _parse_time(value: object) -> datetime:
     """ISO 8601; a time without an offset is UTC."""
     if isinstance(value, str) and len(value) <= 40 and "T" in value.upper():

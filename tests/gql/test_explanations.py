@@ -176,3 +176,25 @@ async def test_what_happens_to_the_date_of_an_order_is_found_by_the_order(shop: 
     (wanted,) = (await shop('{ orders(filter: {search: "2"}) { nodes { id } } }'))["orders"]["nodes"]
 
     assert [event["orderNumber"] for event in await slips(shop, 1, [wanted["id"]])] == ["2"]
+
+
+async def test_an_order_that_ships_complete_can_be_had_when_its_last_line_can(shop: Served):
+    await expect(shop, "PO-1", MAY, 2)
+    order = await place(shop, "web", "1", {"CHAIR": 2, "TABLE": 1}, shippingPolicy="SHIP_COMPLETE")
+    await run(shop, order)
+
+    assert (await explained(shop, order))["expectedAt"] is None, "nobody expects the table"
+    lines = [{"sku": "TABLE", "quantity": 1}]
+    await shop.mutate("expectSupply", reference="PO-2", location="LEEDS", expectedAt=JULY, lines=lines)
+    assert (await explained(shop, order))["expectedAt"] == JULY
+    assert [one["expectedAt"] for one in (await explained(shop, order))["expected"]] == [MAY]
+
+
+async def test_more_that_is_expected_than_an_int_holds_is_told_as_the_most_that_one_holds(shop: Served):
+    for number in range(3):
+        await expect(shop, f"PO-{number}", MAY, 1_000_000_000)
+    select = "... on StockSuccess { levels { onHand incoming } }"
+
+    told = await shop.mutate("receiveStock", select, location="LEEDS", lines=[{"sku": "CHAIR", "quantity": 1}])
+
+    assert told["levels"] == [{"onHand": 1, "incoming": 2_147_483_647}]

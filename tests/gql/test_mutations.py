@@ -952,3 +952,17 @@ async def test_mutations_of_one_document_are_done_one_after_the_other(shop: Shop
     )
 
     assert {name: told["levels"][0]["onHand"] for name, told in data.items()} == {"a": 2, "b": 7, "c": 9}
+
+
+async def test_an_answer_that_does_not_fit_the_schema_is_a_mistake_of_ours(api: Served, monkeypatch, caplog):
+    monkeypatch.setattr("gql.schema.catalog.int32", lambda number: 2**40)
+    sku = api.unique("SKU")
+    await api.mutate("saveItems", items=[{"sku": sku, "name": sku}])
+    await api.mutate("saveLocations", locations=[{"code": "LEEDS", "name": "Leeds"}])
+    await api.mutate("receiveStock", location="LEEDS", lines=[{"sku": sku, "quantity": 1}])
+
+    answer = await api.answer("query ($sku: String!) { item(by: {sku: $sku}) { levels { incoming } } }", sku=sku)
+
+    (error,) = answer["errors"]
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert error["extensions"]["correlationId"] in caplog.text
