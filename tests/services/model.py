@@ -8,6 +8,7 @@ dictionaries and returns what the caller must be told (`tests/services/test_stat
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from tests import reference
@@ -44,13 +45,17 @@ class Order:
 
 @dataclass
 class Claim:
-    """Units that are set aside. The list of claims is in the order in which they were made."""
+    """Units that are set aside. The list of claims is in the order in which they were made.
+
+    `age`: the number of the claim that it was part of, from which on it is as old.
+    """
 
     number: int
     order: str
     line: int
     place: str
     units: int
+    age: int = 0
 
 
 @dataclass
@@ -76,13 +81,15 @@ class Model:
         return self.orders[claim.order].lines[claim.line].sku, claim.place
 
     def claims_of(self, order: str, line: int | None = None) -> list[Claim]:
-        return [claim for claim in self.claims if claim.order == order and line in (None, claim.line)]
+        """The oldest first."""
+        found = [claim for claim in self.claims if claim.order == order and line in (None, claim.line)]
+        return sorted(found, key=lambda claim: (claim.age, claim.number))
 
     def unbacked(self) -> Mapping[int, int]:
         """Units of each claim that have no stock behind them."""
         at: defaultdict[Key, list[tuple[int, int, int, int]]] = defaultdict(list)
         for claim in self.claims:
-            at[self.key_of(claim)].append((claim.number, claim.number, self.orders[claim.order].priority, claim.units))
+            at[self.key_of(claim)].append((claim.number, claim.age, self.orders[claim.order].priority, claim.units))
         lost: dict[int, int] = {}
         for key, claims in at.items():
             missing = max(0, sum(units for *_, units in claims) - self.supply(key))
@@ -189,6 +196,52 @@ class Model:
             if not latest.units:
                 self._end([latest])
 
+    def split(self, number: str, to: str | None, quantities: Mapping[int, int] | None) -> Told:
+        """`quantities`: open units by line; None: what is set aside and has stock behind it."""
+        order, lost = self.orders[number], self.unbacked()
+        if order.status == "VOID":
+            return "OrderNotInState"
+        to = to or next(f"{number}-{at}" for at in count(1) if f"{number}-{at}" not in self.orders)
+        if to in self.orders:
+            return "OrderAlreadyPlaced"
+        if quantities is None:
+            ready = Counter[int]()
+            for claim in self.claims_of(number):
+                ready[claim.line] += claim.units - lost.get(claim.number, 0)
+            quantities = {at: ready[at] for at in sorted(ready) if ready[at]}
+        open_units = [line.open for line in order.lines]
+        if not 0 < sum(quantities.values()) < sum(open_units):
+            return "InvalidInput"
+        if any(units > open_units[at] for at, units in quantities.items()):
+            return "InvalidInput"
+        self.orders[to] = Order(order.status, order.policy, order.priority, [])
+        for at, units in quantities.items():
+            self._move(number, at, to, units, lost)
+        return "done"
+
+    def _move(self, number: str, at: int, to: str, units: int, lost: Mapping[int, int]) -> None:
+        """Units of a line become a line of another order, unit by unit: those with stock first, and the oldest."""
+        line, part = self.orders[number].lines[at], len(self.orders[to].lines)
+        self.orders[to].lines.append(Line(line.sku, units, looked_at=line.looked_at))
+        claims = self.claims_of(number, at)
+        backed = [claim for claim in claims for _ in range(claim.units - lost.get(claim.number, 0))]
+        others = [claim for claim in claims for _ in range(lost.get(claim.number, 0))]
+        gone = Counter(claim.number for claim in [*backed, *others][:units])
+        for claim in claims:
+            if gone[claim.number]:
+                left, claim.units = claim.units - gone[claim.number], gone[claim.number]
+                claim.order, claim.line = to, part
+                if left:
+                    self._make(number, at, claim.place, left, claim.age)
+        if line.quantity > units:
+            line.quantity -= units
+        else:
+            line.canceled += units
+
+    def _make(self, order: str, line: int, place: str, units: int, age: int = 0) -> None:
+        self.made += 1
+        self.claims.append(Claim(self.made, order, line, place, units, age or self.made))
+
     # ------------------------------------------------------------ allocation
 
     def allocate(
@@ -221,8 +274,7 @@ class Model:
                 self._end(self.claims_of(number))
         for number, answer in answers.items():
             for (at, place), quantity in answer.taken.items():
-                self.made += 1
-                self.claims.append(Claim(self.made, number, at, place, quantity))
+                self._make(number, at, place, quantity)
             for at, _, _ in wishes[number].asks:
                 self.orders[number].lines[at].looked_at = True
         after = self.statuses()

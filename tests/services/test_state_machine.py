@@ -40,6 +40,7 @@ from services.bundles import LineQuantity
 from services.callers import Caller
 from services.desk import Desk
 from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
+from services.splitting import SplitLine, SplitOrder, split_order
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
 from tests.builders import a_catalog, a_key, by_id
 from tests.conftest import WIPE
@@ -54,7 +55,7 @@ POLICY, QUANTITY = st.sampled_from(ShippingPolicy), st.sampled_from(StockQuantit
 LINES = st.lists(st.tuples(A_SKU, UNITS), min_size=1, max_size=4)
 SOME = st.lists(st.integers(0, 50), min_size=1, max_size=4)
 """Picks orders, or requests, by position from the latest one back, modulo how many there are."""
-DEED = st.sampled_from(("edit", "allocate", "deallocate", "void", "finalize"))
+DEED = st.sampled_from(("edit", "allocate", "deallocate", "split", "void", "finalize"))
 CALLER = Caller(key=KeyId(1), actor="tester", request="a test")
 
 LEVELS = """
@@ -279,6 +280,28 @@ class Shop(RuleBasedStateMachine):
         self.ask(
             lambda desk, key: void_order(desk, CALLER, order, "a reason", key),
             lambda model: model.void(number),
+            together=together,
+        )
+
+    @precondition(lambda self: self.ids)
+    @rule(
+        some=SOME,
+        quantities=st.none() | st.lists(st.integers(0, 3), min_size=1, max_size=3),
+        named=st.sampled_from((None, None, "free", "taken")),
+        together=st.booleans(),
+    )
+    def split(self, some, quantities=None, named=None, *, together):
+        """Without quantities: by what is allocated."""
+        (number, *_) = self.pick(some)
+        to = {"free": f"P{next(self.numbers)}", "taken": "1"}.get(named)
+        wanted = quantities and {at: units for at, units in enumerate(quantities) if units}
+        wanted = {at: units for at, units in (wanted or {}).items() if at < len(self.line_ids[number])} or None
+        lines = wanted and tuple(SplitLine(line=self.line_ids[number][at], quantity=n) for at, n in wanted.items())
+        by = {"lines": lines} if lines else {"allocated": True}
+        command = SplitOrder(order=by_id(self.ids[number]), number=to, **by)
+        self.ask(
+            lambda desk, key: split_order(desk, CALLER, command, key),
+            lambda model: model.split(number, to, wanted),
             together=together,
         )
 
