@@ -44,10 +44,20 @@ class Order:
 
 
 @dataclass
+class Cart:
+    """A stock reservation. `over`: its time is, whether or not anybody has swept it. `order`: what took it over."""
+
+    lines: list[Line]
+    state: str = "ACTIVE"
+    over: bool = False
+    order: str | None = None
+
+
+@dataclass
 class Claim:
     """Units that are set aside. The list of claims is in the order in which they were made.
 
-    `age`: the number of the claim that it was part of, from which on it is as old.
+    `order`: or the cart. `age`: the number of the claim that it was part of: it is as old.
     """
 
     number: int
@@ -65,6 +75,7 @@ class Model:
     places: Sequence[str]
     stock: dict[Key, Counter[str]] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
+    carts: dict[str, Cart] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     made: int = 0
 
@@ -78,7 +89,8 @@ class Model:
         return sum(claim.units for claim in self.claims if self.key_of(claim) == key)
 
     def key_of(self, claim: Claim) -> Key:
-        return self.orders[claim.order].lines[claim.line].sku, claim.place
+        holder = self.carts.get(claim.order) or self.orders[claim.order]
+        return holder.lines[claim.line].sku, claim.place
 
     def claims_of(self, order: str, line: int | None = None) -> list[Claim]:
         """The oldest first."""
@@ -89,7 +101,8 @@ class Model:
         """Units of each claim that have no stock behind them."""
         at: defaultdict[Key, list[tuple[int, int, int, int]]] = defaultdict(list)
         for claim in self.claims:
-            at[self.key_of(claim)].append((claim.number, claim.age, self.orders[claim.order].priority, claim.units))
+            priority = 0 if claim.order in self.carts else self.orders[claim.order].priority
+            at[self.key_of(claim)].append((claim.number, claim.age, priority, claim.units))
         lost: dict[int, int] = {}
         for key, claims in at.items():
             missing = max(0, sum(units for *_, units in claims) - self.supply(key))
@@ -140,10 +153,16 @@ class Model:
 
     # ------------------------------------------------------------ orders
 
-    def place(self, number: str, order: Order) -> Told:
+    def place(self, number: str, order: Order, cart: str | None = None) -> Told:
+        if cart and order.status == "DRAFT":
+            return "InvalidInput"
         if number in self.orders:
             return "OrderAlreadyPlaced"
+        if cart and not self._is_active(cart):
+            return "ReservationEnded"
         self.orders[number] = order
+        if cart:
+            self._take_over(cart, number)
         return "done"
 
     def finalize(self, number: str) -> Told:
@@ -242,6 +261,57 @@ class Model:
         self.made += 1
         self.claims.append(Claim(self.made, order, line, place, units, age or self.made))
 
+    # ------------------------------------------------------------ carts
+
+    def reserve(self, lines: Sequence[tuple[str, int]], places: Iterable[str] | None) -> Told:
+        """All or nothing; a repeated SKU counts as its sum."""
+        wanted = Counter[str]()
+        for sku, units in lines:
+            wanted[sku] += units
+        asks = [(at, sku, units) for at, (sku, units) in enumerate(wanted.items())]
+        (answer,) = self._decide([reference.Wish(asks, everything_or_nothing=True)], places)
+        if answer.missing:
+            return "InsufficientStock"
+        name = f"cart {len(self.carts) + 1}"
+        self.carts[name] = Cart([Line(sku, units) for sku, units in wanted.items()])
+        for (at, place), units in answer.taken.items():
+            self._make(name, at, place, units)
+        return name
+
+    def release(self, name: str) -> Told:
+        if not self._is_active(name):
+            return "ReservationEnded"
+        self._end_cart(name, "RELEASED")
+        return name
+
+    def sweep(self) -> None:
+        for name, cart in self.carts.items():
+            if cart.state == "ACTIVE" and cart.over:
+                self._end_cart(name, "EXPIRED")
+
+    def _is_active(self, name: str) -> bool:
+        return self.carts[name].state == "ACTIVE" and not self.carts[name].over
+
+    def _take_over(self, name: str, number: str) -> None:
+        """Each line gets of the oldest units first, until it has what it wants."""
+        for at, line in enumerate(self.orders[number].lines):
+            line.looked_at, missing = True, line.open
+            for claim in self.claims_of(name):
+                if missing and self.key_of(claim)[0] == line.sku:
+                    units = min(missing, claim.units)
+                    missing -= units
+                    if units == claim.units:
+                        claim.order, claim.line = number, at
+                    else:
+                        claim.units -= units
+                        self._make(number, at, claim.place, units, claim.age)
+        self.carts[name].order = number
+        self._end_cart(name, "TAKEN_OVER")
+
+    def _end_cart(self, name: str, state: str) -> None:
+        self._end(self.claims_of(name))
+        self.carts[name].state = state
+
     # ------------------------------------------------------------ allocation
 
     def allocate(
@@ -265,9 +335,7 @@ class Model:
             number: self._wish(number, starts_over and before[number] == "OVERALLOCATED", units, policy)
             for number in served
         }
-        usable = [place for place in self.places if places is None or place in places]
-        free = {key: self.supply(key) - self.committed(key) for key in self.stock if key[1] in usable}
-        decided = reference.allocate(list(wishes.values()), usable, free, nobody_passes=nobody_passes)
+        decided = self._decide(list(wishes.values()), places, nobody_passes=nobody_passes)
         answers = dict(zip(served, decided, strict=True))
         for number in served:
             if wishes[number].gives_back:
@@ -284,6 +352,13 @@ class Model:
             else "OrderNotInState"
             for number in numbers
         ]
+
+    def _decide(
+        self, wishes: Sequence[reference.Wish], places: Iterable[str] | None, *, nobody_passes: bool = False
+    ) -> list[reference.Answer]:
+        usable = [place for place in self.places if places is None or place in places]
+        free = {key: self.supply(key) - self.committed(key) for key in self.stock if key[1] in usable}
+        return reference.allocate(wishes, usable, free, nobody_passes=nobody_passes)
 
     def _wish(
         self, number: str, starts_over: bool, units: Mapping[int, int | None] | None, policy: str | None

@@ -8,7 +8,7 @@ DIBS_PROOF=full looks much deeper. A new operation: a method of `Model`, a rule 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -21,7 +21,7 @@ from sqlalchemy import text
 from domain.allocating import OrderOutcome
 from domain.allocation import Policy
 from domain.errors import DomainError
-from domain.ids import KeyId, LineId, OrderId, Sku
+from domain.ids import KeyId, LineId, OrderId, ReservationId, Sku
 from domain.kinds import AdjustmentReason, OrderStatus, ShippingPolicy, StockQuantity
 from domain.orders import NewLine, NewOrder, OrderTerms
 from domain.stocking import StockOutcome
@@ -40,9 +40,17 @@ from services.bundles import LineQuantity
 from services.callers import Caller
 from services.desk import Desk
 from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
+from services.reservations import (
+    ReservationDone,
+    ReservedUnits,
+    ReserveStock,
+    expire_reservations,
+    release_reservation,
+    reserve_stock,
+)
 from services.splitting import SplitLine, SplitOrder, split_order
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
-from tests.builders import a_catalog, a_key, by_id
+from tests.builders import a_catalog, a_key, by_id, cart_by_id, run_out
 from tests.conftest import WIPE
 from tests.services.model import Line, Model, Order, Told
 from tests.sizes import FULL
@@ -67,11 +75,21 @@ ORDER_LINES = """
     SELECT o.number, l.position, i.sku, l.quantity, l.canceled, l.looked_at, l.allocated, l.overallocated
     FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN items i ON i.id = l.item_id
     """
-CLAIMS = """
-    SELECT o.number, l.position, p.code, a.quantity, a.overallocated
-    FROM allocations a JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
-    JOIN locations p ON p.id = a.location_id ORDER BY a.id
+CARTS = """
+    SELECT 'cart ' || row_number() OVER (ORDER BY r.id) AS cart, r.id, r.state, o.number
+    FROM stock_reservations r LEFT JOIN orders o ON o.id = r.order_id ORDER BY r.id
     """
+CART_LINES = f"""
+    SELECT c.cart, row_number() OVER (PARTITION BY l.reservation_id ORDER BY l.id) - 1 AS position,
+        i.sku, l.quantity, l.id
+    FROM reserved_lines l JOIN ({CARTS}) c ON c.id = l.reservation_id JOIN items i ON i.id = l.item_id
+    """  # noqa: S608
+CLAIMS = f"""
+    SELECT coalesce(o.number, c.cart), coalesce(l.position, c.position), p.code, a.quantity, a.overallocated
+    FROM allocations a LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
+    LEFT JOIN ({CART_LINES}) c ON c.id = a.reserved_line_id
+    JOIN locations p ON p.id = a.location_id ORDER BY a.id
+    """  # noqa: S608
 LEDGER = """
     SELECT i.sku, l.code, m.quantity, sum(m.change) FROM stock_movements m JOIN items i ON i.id = m.item_id
     JOIN locations l ON l.id = m.location_id GROUP BY 1, 2, 3 HAVING sum(m.change) <> 0
@@ -98,6 +116,7 @@ class Shop(RuleBasedStateMachine):
         self.model = Model(PLACES)
         self.ids: dict[str, OrderId] = {}
         self.line_ids: dict[str, list[LineId]] = {}
+        self.carts: dict[str, ReservationId] = {}
         self.picked: list[str] = []
         self.waiting: list[Request] = []
         self.sent: list[tuple[Request, str, Told]] = []
@@ -175,10 +194,12 @@ class Shop(RuleBasedStateMachine):
         priority=PRIORITY,
         draft=st.sampled_from((False, False, False, True)),
         again=st.sampled_from((False, False, False, True)),
+        cart=st.none() | st.integers(0, 3),
         together=st.booleans(),
     )
-    def place(self, lines, policy, priority, draft, again, together):
-        """`again`: under a number that is taken."""
+    def place(self, lines, policy, priority, draft, again, together, cart=None):
+        """`again`: under a number that is taken. `cart`: which one it was, the latest is 0."""
+        taken = None if cart is None or not self.carts else self.cart(cart)
         status = OrderStatus.DRAFT if draft else OrderStatus.FINALIZED
         number = "1" if again else str(next(self.numbers))
         new = NewOrder(
@@ -189,10 +210,51 @@ class Shop(RuleBasedStateMachine):
             terms=OrderTerms(shipping_policy=policy, priority=priority),
         )
         self.ask(
-            lambda desk, key: place_order(desk, CALLER, new, key),
-            lambda model: model.place(number, Order(status, policy, priority, [Line(*line) for line in lines])),
+            lambda desk, key: place_order(
+                desk, CALLER, new, key, reservation=cart_by_id(self.carts[taken]) if taken else None
+            ),
+            lambda model: model.place(number, Order(status, policy, priority, [Line(*line) for line in lines]), taken),
             together=together,
         )
+
+    @rule(lines=LINES, places=st.none() | st.sets(A_PLACE, min_size=1), together=st.booleans())
+    def reserve(self, lines, places, together):
+        command = ReserveStock(
+            lines=tuple(ReservedUnits(sku=Sku(sku), quantity=units) for sku, units in lines),
+            locations=None if places is None else tuple(sorted(places)),
+        )
+        self.ask(
+            lambda desk, key: reserve_stock(desk, CALLER, command, key),
+            lambda model: model.reserve(lines, places),
+            together=together,
+        )
+
+    @precondition(lambda self: self.carts)
+    @rule(which=st.integers(0, 3), together=st.booleans())
+    def release(self, which, together):
+        name = self.cart(which)
+        self.ask(
+            lambda desk, key: release_reservation(desk, CALLER, cart_by_id(self.carts[name]), key),
+            lambda model: model.release(name),
+            together=together,
+        )
+
+    @precondition(lambda self: self.carts)
+    @rule(which=st.integers(0, 3), swept=st.booleans())
+    def be_late(self, which, swept):
+        """The time of a cart is over; until it is swept it holds its units, and nobody else may have it."""
+        self.flush()
+        name = self.cart(which)
+        self.runner.run(run_out(self.database, self.carts[name]))
+        self.model.carts[name].over = True
+        if swept:
+            self.runner.run(expire_reservations(self.database))
+            self.model.sweep()
+        self.look()
+
+    def cart(self, which: int) -> str:
+        """The latest is 0."""
+        return list(self.carts)[-1 - which % len(self.carts)]
 
     @precondition(lambda self: self.ids)
     @rule(
@@ -355,11 +417,17 @@ class Shop(RuleBasedStateMachine):
         keys = [a_key() for _ in requests]
         answers = self.runner.run(self._send(requests, keys))
         told = [request.expected(self.model) for request in requests]
-        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, IDS))
-        self._learn(rows[-1])
-        assert [self._told(answer) for answer in answers] == told
-        self._compare(*rows[:-1])
+        self.look(answers, told)
         self.sent += list(zip(requests, keys, told, strict=True))
+
+    def look(self, answers: Sequence[Any] = (), told: Sequence[Told] = ()) -> None:
+        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, CARTS, CART_LINES, IDS))
+        *rows, carts, cart_lines, ids = rows
+        self._learn(ids)
+        self.carts = {name: cart for name, cart, *_ in carts}
+        assert [self._told(answer) for answer in answers] == list(told)
+        self._compare(*rows)
+        self._compare_carts(carts, cart_lines)
 
     async def _send(self, requests: list[Request], keys: list[str]) -> list[Any]:
         desk = Desk(self.database)
@@ -390,6 +458,8 @@ class Shop(RuleBasedStateMachine):
             numbers = {order: number for number, order in self.ids.items()}
             levels = [(self.sku_of[item], self.place_of[place]) for item, place in answer.levels]
             return levels, {numbers[order] for order in answer.overallocated}
+        if isinstance(answer, ReservationDone):
+            return next(name for name, cart in self.carts.items() if cart == answer.reservation)
         return "done"
 
     def _told_of_order(self, one: OrderOutcome) -> Told:
@@ -439,6 +509,15 @@ class Shop(RuleBasedStateMachine):
             )
             for number, order in model.orders.items()
             for at, line in enumerate(order.lines)
+        }
+
+    def _compare_carts(self, carts, lines) -> None:
+        wanted = self.model.carts.items()
+        assert {name: (state, order) for name, _, state, order in carts} == {
+            name: (cart.state, cart.order) for name, cart in wanted
+        }
+        assert {(name, at): tuple(rest) for name, at, *rest, _ in lines} == {
+            (name, at): (line.sku, line.quantity) for name, cart in wanted for at, line in enumerate(cart.lines)
         }
 
 
