@@ -54,6 +54,24 @@ class Cart:
 
 
 @dataclass
+class Transfer:
+    """Units between two locations: what was sent, and what became of it, by SKU."""
+
+    origin: str
+    destination: str
+    sent: Counter[str]
+    state: str = "EXPECTED"
+    received: Counter[str] = field(default_factory=Counter)
+    canceled: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def open(self) -> Counter[str]:
+        """In transit."""
+        return self.sent - self.received - self.canceled - self.lost
+
+
+@dataclass
 class Claim:
     """Units that are set aside. The list of claims is in the order in which they were made.
 
@@ -76,6 +94,7 @@ class Model:
     stock: dict[Key, Counter[str]] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     carts: dict[str, Cart] = field(default_factory=dict)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     made: int = 0
 
@@ -150,6 +169,45 @@ class Model:
         now = self.statuses()
         fallen = {number for number in now if now[number] == "OVERALLOCATED" != before[number]}
         return list(after), fallen
+
+    def send(self, name: str, origin: str, destination: str, lines: Sequence[tuple[str, int]]) -> Told:
+        if name in self.transfers:
+            return "SupplyAlreadyExpected"
+        told = self._change(origin, ON_HAND, [(sku, -units) for sku, units in lines])
+        if told != "InsufficientStock":
+            self.transfers[name] = Transfer(origin, destination, _summed(lines))
+            for sku, _ in lines:
+                self.stock.setdefault((sku, destination), Counter())
+        return told
+
+    def arrive(self, name: str, lines: Sequence[tuple[str, int]]) -> Told:
+        """More than was sent may arrive."""
+        transfer = self.transfers[name]
+        if any(sku not in transfer.sent for sku, _ in lines):
+            return "InvalidInput"
+        if transfer.state != "EXPECTED":
+            return "SupplyNotInState"
+        transfer.received += _summed(lines)
+        if not transfer.open:
+            transfer.state = "RECEIVED"
+        return self._change(transfer.destination, ON_HAND, lines)
+
+    def cancel(self, name: str) -> Told:
+        """What is in transit is back."""
+        transfer = self.transfers[name]
+        if transfer.state != "EXPECTED":
+            return "SupplyNotInState"
+        transfer.state, transfer.canceled = "CANCELED", transfer.open
+        self._change(transfer.origin, ON_HAND, list(transfer.canceled.items()))
+        return "done"
+
+    def close(self, name: str) -> Told:
+        """What is in transit is lost."""
+        transfer = self.transfers[name]
+        if transfer.state != "EXPECTED":
+            return "SupplyNotInState"
+        transfer.state, transfer.lost = "RECEIVED", transfer.open
+        return "done"
 
     # ------------------------------------------------------------ orders
 
@@ -265,9 +323,7 @@ class Model:
 
     def reserve(self, lines: Sequence[tuple[str, int]], places: Iterable[str] | None) -> Told:
         """All or nothing; a repeated SKU counts as its sum."""
-        wanted = Counter[str]()
-        for sku, units in lines:
-            wanted[sku] += units
+        wanted = _summed(lines)
         asks = [(at, sku, units) for at, (sku, units) in enumerate(wanted.items())]
         (answer,) = self._decide([reference.Wish(asks, everything_or_nothing=True)], places)
         if answer.missing:
@@ -410,3 +466,10 @@ class Model:
     def _end(self, claims: Sequence[Claim]) -> None:
         gone = {claim.number for claim in claims}
         self.claims = [claim for claim in self.claims if claim.number not in gone]
+
+
+def _summed(lines: Sequence[tuple[str, int]]) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for sku, quantity in lines:
+        units[sku] += quantity
+    return units

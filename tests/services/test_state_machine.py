@@ -50,7 +50,17 @@ from services.reservations import (
 )
 from services.splitting import SplitLine, SplitOrder, split_order
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
-from tests.builders import a_catalog, a_key, by_id, cart_by_id, run_out
+from services.supplies import (
+    CancelSupply,
+    CloseSupply,
+    ReceiveSupply,
+    StartTransfer,
+    cancel_supply,
+    close_supply,
+    receive_supply,
+    start_transfer,
+)
+from tests.builders import NOON, a_catalog, a_key, by_id, by_reference, cart_by_id, run_out
 from tests.conftest import WIPE
 from tests.services.model import Line, Model, Order, Told
 from tests.sizes import FULL
@@ -84,6 +94,14 @@ CART_LINES = f"""
         i.sku, l.quantity, l.id
     FROM reserved_lines l JOIN ({CARTS}) c ON c.id = l.reservation_id JOIN items i ON i.id = l.item_id
     """  # noqa: S608
+TRANSFERS = """
+    SELECT s.reference, s.state, f.code, t.code FROM supplies s
+    JOIN locations f ON f.id = s.from_location_id JOIN locations t ON t.id = s.location_id
+    """
+TRANSFER_LINES = """
+    SELECT s.reference, i.sku, l.quantity, l.received, l.canceled, l.lost
+    FROM supply_lines l JOIN supplies s ON s.id = l.supply_id JOIN items i ON i.id = l.item_id
+    """
 CLAIMS = f"""
     SELECT coalesce(o.number, c.cart), coalesce(l.position, c.position), p.code, a.quantity, a.overallocated
     FROM allocations a LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
@@ -94,6 +112,7 @@ LEDGER = """
     SELECT i.sku, l.code, m.quantity, sum(m.change) FROM stock_movements m JOIN items i ON i.id = m.item_id
     JOIN locations l ON l.id = m.location_id GROUP BY 1, 2, 3 HAVING sum(m.change) <> 0
     """
+MORE = (CARTS, CART_LINES, TRANSFERS, TRANSFER_LINES)
 IDS = "SELECT o.number, o.id, l.id FROM orders o JOIN order_lines l ON l.order_id = o.id ORDER BY l.position"
 
 
@@ -187,6 +206,60 @@ class Shop(RuleBasedStateMachine):
     def adjust(self, place, quantity, lines, expected, *, together):
         command = AdjustStock(location=place, lines=lines, reason=AdjustmentReason.COUNT, quantity=quantity)
         self.ask(lambda desk, key: adjust_stock(desk, CALLER, command, key), expected, together=together)
+
+    @rule(
+        ends=st.permutations(PLACES), lines=LINES, again=st.sampled_from((False, False, True)), together=st.booleans()
+    )
+    def send(self, ends, lines, again, together):
+        """`again`: under a reference that is taken."""
+        name = next(iter(self.model.transfers), "T1") if again else f"T{next(self.numbers)}"
+        command = StartTransfer(
+            reference=name,
+            from_location=ends[0],
+            to_location=ends[1],
+            expected_at=NOON,
+            lines=tuple(ReceivedLine(sku=sku, quantity=units) for sku, units in lines),
+        )
+        self.ask(
+            lambda desk, key: start_transfer(desk, CALLER, command, key),
+            lambda model: model.send(name, *ends, lines),
+            together=together,
+        )
+
+    @precondition(lambda self: self.model.transfers)
+    @rule(which=st.integers(0, 3), units=st.lists(st.integers(0, 6), min_size=1, max_size=3), together=st.booleans())
+    def arrive(self, which, units, together):
+        name = self.transfer(which)
+        transfer = self.model.transfers[name]
+        lines = [pair for pair in zip(transfer.sent, units, strict=False) if pair[1]] or [("CHAIR", 1)]
+        command = ReceiveSupply(
+            supply=by_reference(name),
+            location=transfer.destination,
+            lines=tuple(ReceivedLine(sku=sku, quantity=units) for sku, units in lines),
+        )
+        self.ask(
+            lambda desk, key: receive_supply(desk, CALLER, command, key),
+            lambda model: model.arrive(name, lines),
+            together=together,
+        )
+
+    @precondition(lambda self: self.model.transfers)
+    @rule(which=st.integers(0, 3), lost=st.booleans(), together=st.booleans())
+    def give_up(self, which, lost, together):
+        name = self.transfer(which)
+        supply = by_reference(name)
+        if lost:
+            close = CloseSupply(supply=supply, reason="a reason")
+            self.ask(lambda desk, key: close_supply(desk, CALLER, close, key), lambda model: model.close(name))
+        else:
+            cancel = CancelSupply(supply=supply, reason="a reason")
+            self.ask(lambda desk, key: cancel_supply(desk, CALLER, cancel, key), lambda model: model.cancel(name))
+        if not together:
+            self.flush()
+
+    def transfer(self, which: int) -> str:
+        """The latest is 0."""
+        return list(self.model.transfers)[-1 - which % len(self.model.transfers)]
 
     @rule(
         lines=LINES,
@@ -418,16 +491,18 @@ class Shop(RuleBasedStateMachine):
         answers = self.runner.run(self._send(requests, keys))
         told = [request.expected(self.model) for request in requests]
         self.look(answers, told)
-        self.sent += list(zip(requests, keys, told, strict=True))
+        answered = zip(requests, keys, told, strict=True)
+        self.sent += [one for one in answered if one[-1] != "InvalidInput"]  # It is not kept under its key.
 
     def look(self, answers: Sequence[Any] = (), told: Sequence[Told] = ()) -> None:
-        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, CARTS, CART_LINES, IDS))
-        *rows, carts, cart_lines, ids = rows
+        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, *MORE, IDS))
+        *rows, carts, cart_lines, transfers, transfer_lines, ids = rows
         self._learn(ids)
         self.carts = {name: cart for name, cart, *_ in carts}
         assert [self._told(answer) for answer in answers] == list(told)
         self._compare(*rows)
         self._compare_carts(carts, cart_lines)
+        self._compare_transfers(transfers, transfer_lines)
 
     async def _send(self, requests: list[Request], keys: list[str]) -> list[Any]:
         desk = Desk(self.database)
@@ -518,6 +593,17 @@ class Shop(RuleBasedStateMachine):
         }
         assert {(name, at): tuple(rest) for name, at, *rest, _ in lines} == {
             (name, at): (line.sku, line.quantity) for name, cart in wanted for at, line in enumerate(cart.lines)
+        }
+
+    def _compare_transfers(self, transfers, lines) -> None:
+        wanted = self.model.transfers.items()
+        assert {name: tuple(rest) for name, *rest in transfers} == {
+            name: (one.state, one.origin, one.destination) for name, one in wanted
+        }
+        assert {(name, sku): tuple(units) for name, sku, *units in lines} == {
+            (name, sku): (units, one.received[sku], one.canceled[sku], one.lost[sku])
+            for name, one in wanted
+            for sku, units in one.sent.items()
         }
 
 
