@@ -88,13 +88,20 @@ class Claim:
 
 @dataclass
 class Model:
-    """`places` in the sequence in which they are tried."""
+    """`places` in the sequence in which they are tried.
+
+    Moments are 1, 2, 3; `now` is between two of them. `moved`: when on hand changed, the moment that the change is
+    about, where, and by how much. `counted`: the latest moment that somebody counted.
+    """
 
     places: Sequence[str]
     stock: dict[Key, Counter[str]] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     carts: dict[str, Cart] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
+    now: float = 0.5
+    moved: list[tuple[float, float, Key, int]] = field(default_factory=list)
+    counted: defaultdict[Key, float] = field(default_factory=lambda: defaultdict(float))
     claims: list[Claim] = field(default_factory=list)
     made: int = 0
 
@@ -154,10 +161,31 @@ class Model:
         return self._change(place, quantity, lines)
 
     def count(self, place: str, quantity: str, sku: str, units: int) -> Told:
-        return self._change(place, quantity, [(sku, units - self.stock.get((sku, place), Counter())[quantity])])
+        told = self._change(place, quantity, [(sku, units - self.stock.get((sku, place), Counter())[quantity])])
+        if quantity == ON_HAND and told != "InsufficientStock":
+            self.counted[sku, place] = self.now
+        return told
 
-    def _change(self, place: str, quantity: str, lines: Sequence[tuple[str, int]]) -> Told:
-        """Every line or none; what it makes overallocated is told."""
+    def count_then(self, place: str, moment: int, counted: Mapping[str, int]) -> Told:
+        """On hand is what was counted, and what has moved since; of two counts, that of the later moment holds."""
+        superseded = [sku for sku in counted if self.counted[sku, place] > moment]
+        changes = [
+            (sku, units + self._moved_since(moment, (sku, place)) - self.stock.get((sku, place), Counter())[ON_HAND])
+            for sku, units in counted.items()
+            if sku not in superseded
+        ]
+        told = self._change(place, ON_HAND, changes, moment)
+        if told == "InsufficientStock":
+            return told
+        for sku in counted:
+            self.counted[sku, place] = max(moment, self.counted[sku, place])
+        return [(sku, place) for sku in counted], told[1], superseded
+
+    def _moved_since(self, moment: int, where: Key) -> int:
+        return sum(units for at, about, key, units in self.moved if key == where and min(at, about) > moment)
+
+    def _change(self, place: str, quantity: str, lines: Sequence[tuple[str, int]], about: float | None = None) -> Told:
+        """Every line or none; what it makes overallocated is told. `about`: the moment of a count."""
         before = self.statuses()
         after = {(sku, place): Counter(self.stock.get((sku, place), Counter())) for sku, _ in lines}
         for sku, units in lines:
@@ -166,9 +194,11 @@ class Model:
             if level[quantity] < 0 or level["DAMAGED"] + level["QUALITY_CONTROL"] > level[ON_HAND]:
                 return "InsufficientStock"
         self.stock |= after
+        if quantity == ON_HAND:
+            self.moved += [(self.now, about or self.now, (sku, place), units) for sku, units in lines]
         now = self.statuses()
         fallen = {number for number in now if now[number] == "OVERALLOCATED" != before[number]}
-        return list(after), fallen
+        return list(after), fallen, []
 
     def send(self, name: str, origin: str, destination: str, lines: Sequence[tuple[str, int]]) -> Told:
         if name in self.transfers:

@@ -10,6 +10,7 @@ DIBS_PROOF=full looks much deeper. A new operation: a method of `Model`, a rule 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -49,7 +50,17 @@ from services.reservations import (
     reserve_stock,
 )
 from services.splitting import SplitLine, SplitOrder, split_order
-from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
+from services.stock import (
+    AdjustedLine,
+    AdjustStock,
+    CountedLine,
+    CountStock,
+    ReceivedLine,
+    ReceiveStock,
+    adjust_stock,
+    count_stock,
+    receive_stock,
+)
 from services.supplies import (
     CancelSupply,
     CloseSupply,
@@ -60,7 +71,7 @@ from services.supplies import (
     receive_supply,
     start_transfer,
 )
-from tests.builders import NOON, a_catalog, a_key, by_id, by_reference, cart_by_id, run_out
+from tests.builders import NOON, a_catalog, a_key, by_id, by_reference, cart_by_id, clock, run_out
 from tests.conftest import WIPE
 from tests.services.model import Line, Model, Order, Told
 from tests.sizes import FULL
@@ -137,6 +148,7 @@ class Shop(RuleBasedStateMachine):
         self.line_ids: dict[str, list[LineId]] = {}
         self.carts: dict[str, ReservationId] = {}
         self.picked: list[str] = []
+        self.moments: list[datetime] = []
         self.waiting: list[Request] = []
         self.sent: list[tuple[Request, str, Told]] = []
         self.numbers = count(1)
@@ -167,6 +179,7 @@ class Shop(RuleBasedStateMachine):
     def open(self, first, units):
         """Some stock, and orders that hold it."""
         self.receive("LEEDS", [("CHAIR", units), ("TABLE", 3)], together=False)
+        self.look_at_the_clock()
         self.receive("YORK", [("CHAIR", 2), ("LAMP", units)], together=False)
         for lines in first:
             self.place(lines, ShippingPolicy.SHIP_AVAILABLE, 0, draft=False, again=False, together=False)
@@ -195,6 +208,29 @@ class Shop(RuleBasedStateMachine):
     def count(self, place, sku, units, quantity, together):
         wanted = (AdjustedLine(sku=sku, counted=units),)
         self.adjust(place, quantity, wanted, lambda model: model.count(place, quantity, sku, units), together=together)
+
+    @rule()
+    def look_at_the_clock(self):
+        self.flush()
+        self.moments.append(self.runner.run(clock(self.database)))
+        self.model.now += 1
+
+    @precondition(lambda self: self.moments)
+    @rule(
+        place=A_PLACE,
+        which=st.integers(0, 3),
+        units=st.dictionaries(A_SKU, st.integers(0, 9), min_size=1, max_size=2),
+        together=st.booleans(),
+    )
+    def count_then(self, place, which, units, together):
+        moment = len(self.moments) - which % len(self.moments)
+        lines = tuple(CountedLine(sku=sku, counted=counted) for sku, counted in units.items())
+        command = CountStock(location=place, counted_at=self.moments[moment - 1], lines=lines)
+        self.ask(
+            lambda desk, key: count_stock(desk, CALLER, command, key),
+            lambda model: model.count_then(place, moment, units),
+            together=together,
+        )
 
     @precondition(lambda self: self.model.claims)
     @rule(which=st.integers(0, 50), units=st.integers(0, 2))
@@ -532,7 +568,7 @@ class Shop(RuleBasedStateMachine):
         if isinstance(answer, StockOutcome):
             numbers = {order: number for number, order in self.ids.items()}
             levels = [(self.sku_of[item], self.place_of[place]) for item, place in answer.levels]
-            return levels, {numbers[order] for order in answer.overallocated}
+            return levels, {numbers[order] for order in answer.overallocated}, list(answer.superseded)
         if isinstance(answer, ReservationDone):
             return next(name for name, cart in self.carts.items() if cart == answer.reservation)
         return "done"
