@@ -58,9 +58,10 @@ def split(batch: Batch, order: OrderId, to: OrderId, new: NewOrder, parts: Seque
     items = {line.sku: line.item for line in lines}
     ordering.place(batch, to, [part.to for part in parts], items, new)
     for part, line in zip(parts, lines, strict=True):
-        batch.change_line(replace(batch.lines[part.to], looked_at=line.looked_at))
         _hand_over(batch, part)
-        batch.change_line(_without(batch.lines[part.line], part.quantity))
+        batch.change_line(replace(batch.lines[part.to], looked_at=line.looked_at))
+        left = _without(batch.lines[part.line], part.quantity)
+        batch.change_line(replace(left, looked_at=line.looked_at))
     batch.split_off(order, to)
 
 

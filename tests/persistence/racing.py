@@ -354,4 +354,6 @@ async def some_supply(database: PostgresDatabase, chance: random.Random) -> Supp
 async def some_orders(database: PostgresDatabase, chance: random.Random) -> list[OrderId]:
     """Some that are there, in a random sequence."""
     newest = await database.read(lambda uow: uow.orders.page(ANY, "PLACED_AT_DESC", 30, None))
+    if not newest:
+        raise NotFound(references=())
     return [order.id for order in chance.sample(newest, min(len(newest), 8))]

@@ -8,6 +8,7 @@ dictionaries and returns what the caller must be told (`tests/services/test_stat
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from tests import reference
@@ -43,23 +44,64 @@ class Order:
 
 
 @dataclass
+class Cart:
+    """A stock reservation. `over`: its time is, whether or not anybody has swept it. `order`: what took it over."""
+
+    lines: list[Line]
+    state: str = "ACTIVE"
+    over: bool = False
+    order: str | None = None
+
+
+@dataclass
+class Transfer:
+    """Units between two locations: what was sent, and what became of it, by SKU."""
+
+    origin: str
+    destination: str
+    sent: Counter[str]
+    state: str = "EXPECTED"
+    received: Counter[str] = field(default_factory=Counter)
+    canceled: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def open(self) -> Counter[str]:
+        """In transit."""
+        return self.sent - self.received - self.canceled - self.lost
+
+
+@dataclass
 class Claim:
-    """Units that are set aside. The list of claims is in the order in which they were made."""
+    """Units that are set aside. The list of claims is in the order in which they were made.
+
+    `order`: or the cart. `age`: the number of the claim that it was part of: it is as old.
+    """
 
     number: int
     order: str
     line: int
     place: str
     units: int
+    age: int = 0
 
 
 @dataclass
 class Model:
-    """`places` in the sequence in which they are tried."""
+    """`places` in the sequence in which they are tried.
+
+    Moments are 1, 2, 3; `now` is between two of them. `moved`: when on hand changed, the moment that the change is
+    about, where, and by how much. `counted`: the latest moment that somebody counted.
+    """
 
     places: Sequence[str]
     stock: dict[Key, Counter[str]] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
+    carts: dict[str, Cart] = field(default_factory=dict)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
+    now: float = 0.5
+    moved: list[tuple[float, float, Key, int]] = field(default_factory=list)
+    counted: defaultdict[Key, float] = field(default_factory=lambda: defaultdict(float))
     claims: list[Claim] = field(default_factory=list)
     made: int = 0
 
@@ -73,16 +115,20 @@ class Model:
         return sum(claim.units for claim in self.claims if self.key_of(claim) == key)
 
     def key_of(self, claim: Claim) -> Key:
-        return self.orders[claim.order].lines[claim.line].sku, claim.place
+        holder = self.carts.get(claim.order) or self.orders[claim.order]
+        return holder.lines[claim.line].sku, claim.place
 
     def claims_of(self, order: str, line: int | None = None) -> list[Claim]:
-        return [claim for claim in self.claims if claim.order == order and line in (None, claim.line)]
+        """The oldest first."""
+        found = [claim for claim in self.claims if claim.order == order and line in (None, claim.line)]
+        return sorted(found, key=lambda claim: (claim.age, claim.number))
 
     def unbacked(self) -> Mapping[int, int]:
         """Units of each claim that have no stock behind them."""
         at: defaultdict[Key, list[tuple[int, int, int, int]]] = defaultdict(list)
         for claim in self.claims:
-            at[self.key_of(claim)].append((claim.number, claim.number, self.orders[claim.order].priority, claim.units))
+            priority = 0 if claim.order in self.carts else self.orders[claim.order].priority
+            at[self.key_of(claim)].append((claim.number, claim.age, priority, claim.units))
         lost: dict[int, int] = {}
         for key, claims in at.items():
             missing = max(0, sum(units for *_, units in claims) - self.supply(key))
@@ -115,10 +161,31 @@ class Model:
         return self._change(place, quantity, lines)
 
     def count(self, place: str, quantity: str, sku: str, units: int) -> Told:
-        return self._change(place, quantity, [(sku, units - self.stock.get((sku, place), Counter())[quantity])])
+        told = self._change(place, quantity, [(sku, units - self.stock.get((sku, place), Counter())[quantity])])
+        if quantity == ON_HAND and told != "InsufficientStock":
+            self.counted[sku, place] = self.now
+        return told
 
-    def _change(self, place: str, quantity: str, lines: Sequence[tuple[str, int]]) -> Told:
-        """Every line or none; what it makes overallocated is told."""
+    def count_then(self, place: str, moment: int, counted: Mapping[str, int]) -> Told:
+        """On hand is what was counted, and what has moved since; of two counts, that of the later moment holds."""
+        superseded = [sku for sku in counted if self.counted[sku, place] > moment]
+        changes = [
+            (sku, units + self._moved_since(moment, (sku, place)) - self.stock.get((sku, place), Counter())[ON_HAND])
+            for sku, units in counted.items()
+            if sku not in superseded
+        ]
+        told = self._change(place, ON_HAND, changes, moment)
+        if told == "InsufficientStock":
+            return told
+        for sku in counted:
+            self.counted[sku, place] = max(moment, self.counted[sku, place])
+        return [(sku, place) for sku in counted], told[1], superseded
+
+    def _moved_since(self, moment: int, where: Key) -> int:
+        return sum(units for at, about, key, units in self.moved if key == where and min(at, about) > moment)
+
+    def _change(self, place: str, quantity: str, lines: Sequence[tuple[str, int]], about: float | None = None) -> Told:
+        """Every line or none; what it makes overallocated is told. `about`: the moment of a count."""
         before = self.statuses()
         after = {(sku, place): Counter(self.stock.get((sku, place), Counter())) for sku, _ in lines}
         for sku, units in lines:
@@ -127,16 +194,63 @@ class Model:
             if level[quantity] < 0 or level["DAMAGED"] + level["QUALITY_CONTROL"] > level[ON_HAND]:
                 return "InsufficientStock"
         self.stock |= after
+        if quantity == ON_HAND:
+            self.moved += [(self.now, about or self.now, (sku, place), units) for sku, units in lines]
         now = self.statuses()
         fallen = {number for number in now if now[number] == "OVERALLOCATED" != before[number]}
-        return list(after), fallen
+        return list(after), fallen, []
+
+    def send(self, name: str, origin: str, destination: str, lines: Sequence[tuple[str, int]]) -> Told:
+        if name in self.transfers:
+            return "SupplyAlreadyExpected"
+        told = self._change(origin, ON_HAND, [(sku, -units) for sku, units in lines])
+        if told != "InsufficientStock":
+            self.transfers[name] = Transfer(origin, destination, _summed(lines))
+            for sku, _ in lines:
+                self.stock.setdefault((sku, destination), Counter())
+        return told
+
+    def arrive(self, name: str, lines: Sequence[tuple[str, int]]) -> Told:
+        """More than was sent may arrive."""
+        transfer = self.transfers[name]
+        if any(sku not in transfer.sent for sku, _ in lines):
+            return "InvalidInput"
+        if transfer.state != "EXPECTED":
+            return "SupplyNotInState"
+        transfer.received += _summed(lines)
+        if not transfer.open:
+            transfer.state = "RECEIVED"
+        return self._change(transfer.destination, ON_HAND, lines)
+
+    def cancel(self, name: str) -> Told:
+        """What is in transit is back."""
+        transfer = self.transfers[name]
+        if transfer.state != "EXPECTED":
+            return "SupplyNotInState"
+        transfer.state, transfer.canceled = "CANCELED", transfer.open
+        self._change(transfer.origin, ON_HAND, list(transfer.canceled.items()))
+        return "done"
+
+    def close(self, name: str) -> Told:
+        """What is in transit is lost."""
+        transfer = self.transfers[name]
+        if transfer.state != "EXPECTED":
+            return "SupplyNotInState"
+        transfer.state, transfer.lost = "RECEIVED", transfer.open
+        return "done"
 
     # ------------------------------------------------------------ orders
 
-    def place(self, number: str, order: Order) -> Told:
+    def place(self, number: str, order: Order, cart: str | None = None) -> Told:
+        if cart and order.status == "DRAFT":
+            return "InvalidInput"
         if number in self.orders:
             return "OrderAlreadyPlaced"
+        if cart and not self._is_active(cart):
+            return "ReservationEnded"
         self.orders[number] = order
+        if cart:
+            self._take_over(cart, number)
         return "done"
 
     def finalize(self, number: str) -> Told:
@@ -189,6 +303,101 @@ class Model:
             if not latest.units:
                 self._end([latest])
 
+    def split(self, number: str, to: str | None, quantities: Mapping[int, int] | None) -> Told:
+        """`quantities`: open units by line; None: what is set aside and has stock behind it."""
+        order, lost = self.orders[number], self.unbacked()
+        if order.status == "VOID":
+            return "OrderNotInState"
+        to = to or next(f"{number}-{at}" for at in count(1) if f"{number}-{at}" not in self.orders)
+        if to in self.orders:
+            return "OrderAlreadyPlaced"
+        if quantities is None:
+            ready = Counter[int]()
+            for claim in self.claims_of(number):
+                ready[claim.line] += claim.units - lost.get(claim.number, 0)
+            quantities = {at: ready[at] for at in sorted(ready) if ready[at]}
+        open_units = [line.open for line in order.lines]
+        if not 0 < sum(quantities.values()) < sum(open_units):
+            return "InvalidInput"
+        if any(units > open_units[at] for at, units in quantities.items()):
+            return "InvalidInput"
+        self.orders[to] = Order(order.status, order.policy, order.priority, [])
+        for at, units in quantities.items():
+            self._move(number, at, to, units, lost)
+        return "done"
+
+    def _move(self, number: str, at: int, to: str, units: int, lost: Mapping[int, int]) -> None:
+        """Units of a line become a line of another order, unit by unit: those with stock first, and the oldest."""
+        line, part = self.orders[number].lines[at], len(self.orders[to].lines)
+        self.orders[to].lines.append(Line(line.sku, units, looked_at=line.looked_at))
+        claims = self.claims_of(number, at)
+        backed = [claim for claim in claims for _ in range(claim.units - lost.get(claim.number, 0))]
+        others = [claim for claim in claims for _ in range(lost.get(claim.number, 0))]
+        gone = Counter(claim.number for claim in [*backed, *others][:units])
+        for claim in claims:
+            if gone[claim.number]:
+                left, claim.units = claim.units - gone[claim.number], gone[claim.number]
+                claim.order, claim.line = to, part
+                if left:
+                    self._make(number, at, claim.place, left, claim.age)
+        if line.quantity > units:
+            line.quantity -= units
+        else:
+            line.canceled += units
+
+    def _make(self, order: str, line: int, place: str, units: int, age: int = 0) -> None:
+        self.made += 1
+        self.claims.append(Claim(self.made, order, line, place, units, age or self.made))
+
+    # ------------------------------------------------------------ carts
+
+    def reserve(self, lines: Sequence[tuple[str, int]], places: Iterable[str] | None) -> Told:
+        """All or nothing; a repeated SKU counts as its sum."""
+        wanted = _summed(lines)
+        asks = [(at, sku, units) for at, (sku, units) in enumerate(wanted.items())]
+        (answer,) = self._decide([reference.Wish(asks, everything_or_nothing=True)], places)
+        if answer.missing:
+            return "InsufficientStock"
+        name = f"cart {len(self.carts) + 1}"
+        self.carts[name] = Cart([Line(sku, units) for sku, units in wanted.items()])
+        for (at, place), units in answer.taken.items():
+            self._make(name, at, place, units)
+        return name
+
+    def release(self, name: str) -> Told:
+        if not self._is_active(name):
+            return "ReservationEnded"
+        self._end_cart(name, "RELEASED")
+        return name
+
+    def sweep(self) -> None:
+        for name, cart in self.carts.items():
+            if cart.state == "ACTIVE" and cart.over:
+                self._end_cart(name, "EXPIRED")
+
+    def _is_active(self, name: str) -> bool:
+        return self.carts[name].state == "ACTIVE" and not self.carts[name].over
+
+    def _take_over(self, name: str, number: str) -> None:
+        """Each line gets of the oldest units first, until it has what it wants."""
+        for at, line in enumerate(self.orders[number].lines):
+            line.looked_at, missing = True, line.open
+            for claim in self.claims_of(name):
+                if missing and self.key_of(claim)[0] == line.sku:
+                    units = min(missing, claim.units)
+                    missing -= units
+                    if units == claim.units:
+                        claim.order, claim.line = number, at
+                    else:
+                        claim.units -= units
+                        self._make(number, at, claim.place, units, claim.age)
+        self.carts[name].order = number
+        self._end_cart(name, "TAKEN_OVER")
+
+    def _end_cart(self, name: str, state: str) -> None:
+        self._end(self.claims_of(name))
+        self.carts[name].state = state
+
     # ------------------------------------------------------------ allocation
 
     def allocate(
@@ -212,17 +421,14 @@ class Model:
             number: self._wish(number, starts_over and before[number] == "OVERALLOCATED", units, policy)
             for number in served
         }
-        usable = [place for place in self.places if places is None or place in places]
-        free = {key: self.supply(key) - self.committed(key) for key in self.stock if key[1] in usable}
-        decided = reference.allocate(list(wishes.values()), usable, free, nobody_passes=nobody_passes)
+        decided = self._decide(list(wishes.values()), places, nobody_passes=nobody_passes)
         answers = dict(zip(served, decided, strict=True))
         for number in served:
             if wishes[number].gives_back:
                 self._end(self.claims_of(number))
         for number, answer in answers.items():
             for (at, place), quantity in answer.taken.items():
-                self.made += 1
-                self.claims.append(Claim(self.made, number, at, place, quantity))
+                self._make(number, at, place, quantity)
             for at, _, _ in wishes[number].asks:
                 self.orders[number].lines[at].looked_at = True
         after = self.statuses()
@@ -232,6 +438,13 @@ class Model:
             else "OrderNotInState"
             for number in numbers
         ]
+
+    def _decide(
+        self, wishes: Sequence[reference.Wish], places: Iterable[str] | None, *, nobody_passes: bool = False
+    ) -> list[reference.Answer]:
+        usable = [place for place in self.places if places is None or place in places]
+        free = {key: self.supply(key) - self.committed(key) for key in self.stock if key[1] in usable}
+        return reference.allocate(wishes, usable, free, nobody_passes=nobody_passes)
 
     def _wish(
         self, number: str, starts_over: bool, units: Mapping[int, int | None] | None, policy: str | None
@@ -283,3 +496,10 @@ class Model:
     def _end(self, claims: Sequence[Claim]) -> None:
         gone = {claim.number for claim in claims}
         self.claims = [claim for claim in self.claims if claim.number not in gone]
+
+
+def _summed(lines: Sequence[tuple[str, int]]) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for sku, quantity in lines:
+        units[sku] += quantity
+    return units

@@ -26,6 +26,7 @@ from tests.builders import (
     by_id,
     claims_now,
     counted,
+    edited,
     events_now,
     everything,
     level_now,
@@ -68,6 +69,17 @@ async def held(database, order: OrderId) -> list[tuple[int, int, int]]:
 
 
 # ---------------------------------------------------------------- what goes and what stays
+
+
+async def test_no_run_has_looked_at_a_line_that_grew_because_a_claim_was_divided(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 2})
+    order = await placed(database, caller, {"CHAIR": 5})
+    await allocated(database, caller, order)
+    (line,) = await lines_now(database, order)
+    await edited(database, caller, order, quantities={line.id: 6})
+    done = await split(database, caller, order, {line.id: 1})
+    lines = [*await lines_now(database, done.order), *await lines_now(database, done.split)]
+    assert [line.looked_at for line in lines] == [False, False]
 
 
 async def test_o21_what_is_allocated_becomes_an_order_that_is_ready_to_ship_and_the_rest_waits(

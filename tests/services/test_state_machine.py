@@ -8,8 +8,9 @@ DIBS_PROOF=full looks much deeper. A new operation: a method of `Model`, a rule 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy import text
 from domain.allocating import OrderOutcome
 from domain.allocation import Policy
 from domain.errors import DomainError
-from domain.ids import KeyId, LineId, OrderId, Sku
+from domain.ids import KeyId, LineId, OrderId, ReservationId, Sku
 from domain.kinds import AdjustmentReason, OrderStatus, ShippingPolicy, StockQuantity
 from domain.orders import NewLine, NewOrder, OrderTerms
 from domain.stocking import StockOutcome
@@ -40,8 +41,37 @@ from services.bundles import LineQuantity
 from services.callers import Caller
 from services.desk import Desk
 from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
-from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
-from tests.builders import a_catalog, a_key, by_id
+from services.reservations import (
+    ReservationDone,
+    ReservedUnits,
+    ReserveStock,
+    expire_reservations,
+    release_reservation,
+    reserve_stock,
+)
+from services.splitting import SplitLine, SplitOrder, split_order
+from services.stock import (
+    AdjustedLine,
+    AdjustStock,
+    CountedLine,
+    CountStock,
+    ReceivedLine,
+    ReceiveStock,
+    adjust_stock,
+    count_stock,
+    receive_stock,
+)
+from services.supplies import (
+    CancelSupply,
+    CloseSupply,
+    ReceiveSupply,
+    StartTransfer,
+    cancel_supply,
+    close_supply,
+    receive_supply,
+    start_transfer,
+)
+from tests.builders import NOON, a_catalog, a_key, by_id, by_reference, cart_by_id, clock, run_out
 from tests.conftest import WIPE
 from tests.services.model import Line, Model, Order, Told
 from tests.sizes import FULL
@@ -54,7 +84,7 @@ POLICY, QUANTITY = st.sampled_from(ShippingPolicy), st.sampled_from(StockQuantit
 LINES = st.lists(st.tuples(A_SKU, UNITS), min_size=1, max_size=4)
 SOME = st.lists(st.integers(0, 50), min_size=1, max_size=4)
 """Picks orders, or requests, by position from the latest one back, modulo how many there are."""
-DEED = st.sampled_from(("edit", "allocate", "deallocate", "void", "finalize"))
+DEED = st.sampled_from(("edit", "allocate", "deallocate", "split", "void", "finalize"))
 CALLER = Caller(key=KeyId(1), actor="tester", request="a test")
 
 LEVELS = """
@@ -66,15 +96,34 @@ ORDER_LINES = """
     SELECT o.number, l.position, i.sku, l.quantity, l.canceled, l.looked_at, l.allocated, l.overallocated
     FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN items i ON i.id = l.item_id
     """
-CLAIMS = """
-    SELECT o.number, l.position, p.code, a.quantity, a.overallocated
-    FROM allocations a JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
-    JOIN locations p ON p.id = a.location_id ORDER BY a.id
+CARTS = """
+    SELECT 'cart ' || row_number() OVER (ORDER BY r.id) AS cart, r.id, r.state, o.number
+    FROM stock_reservations r LEFT JOIN orders o ON o.id = r.order_id ORDER BY r.id
     """
+CART_LINES = f"""
+    SELECT c.cart, row_number() OVER (PARTITION BY l.reservation_id ORDER BY l.id) - 1 AS position,
+        i.sku, l.quantity, l.id
+    FROM reserved_lines l JOIN ({CARTS}) c ON c.id = l.reservation_id JOIN items i ON i.id = l.item_id
+    """  # noqa: S608
+TRANSFERS = """
+    SELECT s.reference, s.state, f.code, t.code FROM supplies s
+    JOIN locations f ON f.id = s.from_location_id JOIN locations t ON t.id = s.location_id
+    """
+TRANSFER_LINES = """
+    SELECT s.reference, i.sku, l.quantity, l.received, l.canceled, l.lost
+    FROM supply_lines l JOIN supplies s ON s.id = l.supply_id JOIN items i ON i.id = l.item_id
+    """
+CLAIMS = f"""
+    SELECT coalesce(o.number, c.cart), coalesce(l.position, c.position), p.code, a.quantity, a.overallocated
+    FROM allocations a LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
+    LEFT JOIN ({CART_LINES}) c ON c.id = a.reserved_line_id
+    JOIN locations p ON p.id = a.location_id ORDER BY a.id
+    """  # noqa: S608
 LEDGER = """
     SELECT i.sku, l.code, m.quantity, sum(m.change) FROM stock_movements m JOIN items i ON i.id = m.item_id
     JOIN locations l ON l.id = m.location_id GROUP BY 1, 2, 3 HAVING sum(m.change) <> 0
     """
+MORE = (CARTS, CART_LINES, TRANSFERS, TRANSFER_LINES)
 IDS = "SELECT o.number, o.id, l.id FROM orders o JOIN order_lines l ON l.order_id = o.id ORDER BY l.position"
 
 
@@ -97,7 +146,9 @@ class Shop(RuleBasedStateMachine):
         self.model = Model(PLACES)
         self.ids: dict[str, OrderId] = {}
         self.line_ids: dict[str, list[LineId]] = {}
+        self.carts: dict[str, ReservationId] = {}
         self.picked: list[str] = []
+        self.moments: list[datetime] = []
         self.waiting: list[Request] = []
         self.sent: list[tuple[Request, str, Told]] = []
         self.numbers = count(1)
@@ -128,6 +179,7 @@ class Shop(RuleBasedStateMachine):
     def open(self, first, units):
         """Some stock, and orders that hold it."""
         self.receive("LEEDS", [("CHAIR", units), ("TABLE", 3)], together=False)
+        self.look_at_the_clock()
         self.receive("YORK", [("CHAIR", 2), ("LAMP", units)], together=False)
         for lines in first:
             self.place(lines, ShippingPolicy.SHIP_AVAILABLE, 0, draft=False, again=False, together=False)
@@ -157,6 +209,29 @@ class Shop(RuleBasedStateMachine):
         wanted = (AdjustedLine(sku=sku, counted=units),)
         self.adjust(place, quantity, wanted, lambda model: model.count(place, quantity, sku, units), together=together)
 
+    @rule()
+    def look_at_the_clock(self):
+        self.flush()
+        self.moments.append(self.runner.run(clock(self.database)))
+        self.model.now += 1
+
+    @precondition(lambda self: self.moments)
+    @rule(
+        place=A_PLACE,
+        which=st.integers(0, 3),
+        units=st.dictionaries(A_SKU, st.integers(0, 9), min_size=1, max_size=2),
+        together=st.booleans(),
+    )
+    def count_then(self, place, which, units, together):
+        moment = len(self.moments) - which % len(self.moments)
+        lines = tuple(CountedLine(sku=sku, counted=counted) for sku, counted in units.items())
+        command = CountStock(location=place, counted_at=self.moments[moment - 1], lines=lines)
+        self.ask(
+            lambda desk, key: count_stock(desk, CALLER, command, key),
+            lambda model: model.count_then(place, moment, units),
+            together=together,
+        )
+
     @precondition(lambda self: self.model.claims)
     @rule(which=st.integers(0, 50), units=st.integers(0, 2))
     def lose(self, which, units):
@@ -169,15 +244,71 @@ class Shop(RuleBasedStateMachine):
         self.ask(lambda desk, key: adjust_stock(desk, CALLER, command, key), expected, together=together)
 
     @rule(
+        ends=st.permutations(PLACES), lines=LINES, again=st.sampled_from((False, False, True)), together=st.booleans()
+    )
+    def send(self, ends, lines, again, together):
+        """`again`: under a reference that is taken."""
+        name = next(iter(self.model.transfers), "T1") if again else f"T{next(self.numbers)}"
+        command = StartTransfer(
+            reference=name,
+            from_location=ends[0],
+            to_location=ends[1],
+            expected_at=NOON,
+            lines=tuple(ReceivedLine(sku=sku, quantity=units) for sku, units in lines),
+        )
+        self.ask(
+            lambda desk, key: start_transfer(desk, CALLER, command, key),
+            lambda model: model.send(name, *ends, lines),
+            together=together,
+        )
+
+    @precondition(lambda self: self.model.transfers)
+    @rule(which=st.integers(0, 3), units=st.lists(st.integers(0, 6), min_size=1, max_size=3), together=st.booleans())
+    def arrive(self, which, units, together):
+        name = self.transfer(which)
+        transfer = self.model.transfers[name]
+        lines = [pair for pair in zip(transfer.sent, units, strict=False) if pair[1]] or [("CHAIR", 1)]
+        command = ReceiveSupply(
+            supply=by_reference(name),
+            location=transfer.destination,
+            lines=tuple(ReceivedLine(sku=sku, quantity=units) for sku, units in lines),
+        )
+        self.ask(
+            lambda desk, key: receive_supply(desk, CALLER, command, key),
+            lambda model: model.arrive(name, lines),
+            together=together,
+        )
+
+    @precondition(lambda self: self.model.transfers)
+    @rule(which=st.integers(0, 3), lost=st.booleans(), together=st.booleans())
+    def give_up(self, which, lost, together):
+        name = self.transfer(which)
+        supply = by_reference(name)
+        if lost:
+            close = CloseSupply(supply=supply, reason="a reason")
+            self.ask(lambda desk, key: close_supply(desk, CALLER, close, key), lambda model: model.close(name))
+        else:
+            cancel = CancelSupply(supply=supply, reason="a reason")
+            self.ask(lambda desk, key: cancel_supply(desk, CALLER, cancel, key), lambda model: model.cancel(name))
+        if not together:
+            self.flush()
+
+    def transfer(self, which: int) -> str:
+        """The latest is 0."""
+        return list(self.model.transfers)[-1 - which % len(self.model.transfers)]
+
+    @rule(
         lines=LINES,
         policy=POLICY,
         priority=PRIORITY,
         draft=st.sampled_from((False, False, False, True)),
         again=st.sampled_from((False, False, False, True)),
+        cart=st.none() | st.integers(0, 3),
         together=st.booleans(),
     )
-    def place(self, lines, policy, priority, draft, again, together):
-        """`again`: under a number that is taken."""
+    def place(self, lines, policy, priority, draft, again, together, cart=None):
+        """`again`: under a number that is taken. `cart`: which one it was, the latest is 0."""
+        taken = None if cart is None or not self.carts else self.cart(cart)
         status = OrderStatus.DRAFT if draft else OrderStatus.FINALIZED
         number = "1" if again else str(next(self.numbers))
         new = NewOrder(
@@ -188,10 +319,51 @@ class Shop(RuleBasedStateMachine):
             terms=OrderTerms(shipping_policy=policy, priority=priority),
         )
         self.ask(
-            lambda desk, key: place_order(desk, CALLER, new, key),
-            lambda model: model.place(number, Order(status, policy, priority, [Line(*line) for line in lines])),
+            lambda desk, key: place_order(
+                desk, CALLER, new, key, reservation=cart_by_id(self.carts[taken]) if taken else None
+            ),
+            lambda model: model.place(number, Order(status, policy, priority, [Line(*line) for line in lines]), taken),
             together=together,
         )
+
+    @rule(lines=LINES, places=st.none() | st.sets(A_PLACE, min_size=1), together=st.booleans())
+    def reserve(self, lines, places, together):
+        command = ReserveStock(
+            lines=tuple(ReservedUnits(sku=Sku(sku), quantity=units) for sku, units in lines),
+            locations=None if places is None else tuple(sorted(places)),
+        )
+        self.ask(
+            lambda desk, key: reserve_stock(desk, CALLER, command, key),
+            lambda model: model.reserve(lines, places),
+            together=together,
+        )
+
+    @precondition(lambda self: self.carts)
+    @rule(which=st.integers(0, 3), together=st.booleans())
+    def release(self, which, together):
+        name = self.cart(which)
+        self.ask(
+            lambda desk, key: release_reservation(desk, CALLER, cart_by_id(self.carts[name]), key),
+            lambda model: model.release(name),
+            together=together,
+        )
+
+    @precondition(lambda self: self.carts)
+    @rule(which=st.integers(0, 3), swept=st.booleans())
+    def be_late(self, which, swept):
+        """The time of a cart is over; until it is swept it holds its units, and nobody else may have it."""
+        self.flush()
+        name = self.cart(which)
+        self.runner.run(run_out(self.database, self.carts[name]))
+        self.model.carts[name].over = True
+        if swept:
+            self.runner.run(expire_reservations(self.database))
+            self.model.sweep()
+        self.look()
+
+    def cart(self, which: int) -> str:
+        """The latest is 0."""
+        return list(self.carts)[-1 - which % len(self.carts)]
 
     @precondition(lambda self: self.ids)
     @rule(
@@ -283,6 +455,28 @@ class Shop(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.ids)
+    @rule(
+        some=SOME,
+        quantities=st.none() | st.lists(st.integers(0, 3), min_size=1, max_size=3),
+        named=st.sampled_from((None, None, "free", "taken")),
+        together=st.booleans(),
+    )
+    def split(self, some, quantities=None, named=None, *, together):
+        """Without quantities: by what is allocated."""
+        (number, *_) = self.pick(some)
+        to = {"free": f"P{next(self.numbers)}", "taken": "1"}.get(named)
+        wanted = quantities and {at: units for at, units in enumerate(quantities) if units}
+        wanted = {at: units for at, units in (wanted or {}).items() if at < len(self.line_ids[number])} or None
+        lines = wanted and tuple(SplitLine(line=self.line_ids[number][at], quantity=n) for at, n in wanted.items())
+        by = {"lines": lines} if lines else {"allocated": True}
+        command = SplitOrder(order=by_id(self.ids[number]), number=to, **by)
+        self.ask(
+            lambda desk, key: split_order(desk, CALLER, command, key),
+            lambda model: model.split(number, to, wanted),
+            together=together,
+        )
+
+    @precondition(lambda self: self.ids)
     @rule(which=st.integers(0, 50), deeds=st.lists(DEED, min_size=2, max_size=4), lines=LINES)
     def meet(self, which, deeds, lines):
         """Requests that come together and are about one order."""
@@ -332,11 +526,19 @@ class Shop(RuleBasedStateMachine):
         keys = [a_key() for _ in requests]
         answers = self.runner.run(self._send(requests, keys))
         told = [request.expected(self.model) for request in requests]
-        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, IDS))
-        self._learn(rows[-1])
-        assert [self._told(answer) for answer in answers] == told
-        self._compare(*rows[:-1])
-        self.sent += list(zip(requests, keys, told, strict=True))
+        self.look(answers, told)
+        answered = zip(requests, keys, told, strict=True)
+        self.sent += [one for one in answered if one[-1] != "InvalidInput"]  # It is not kept under its key.
+
+    def look(self, answers: Sequence[Any] = (), told: Sequence[Told] = ()) -> None:
+        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, *MORE, IDS))
+        *rows, carts, cart_lines, transfers, transfer_lines, ids = rows
+        self._learn(ids)
+        self.carts = {name: cart for name, cart, *_ in carts}
+        assert [self._told(answer) for answer in answers] == list(told)
+        self._compare(*rows)
+        self._compare_carts(carts, cart_lines)
+        self._compare_transfers(transfers, transfer_lines)
 
     async def _send(self, requests: list[Request], keys: list[str]) -> list[Any]:
         desk = Desk(self.database)
@@ -366,7 +568,9 @@ class Shop(RuleBasedStateMachine):
         if isinstance(answer, StockOutcome):
             numbers = {order: number for number, order in self.ids.items()}
             levels = [(self.sku_of[item], self.place_of[place]) for item, place in answer.levels]
-            return levels, {numbers[order] for order in answer.overallocated}
+            return levels, {numbers[order] for order in answer.overallocated}, list(answer.superseded)
+        if isinstance(answer, ReservationDone):
+            return next(name for name, cart in self.carts.items() if cart == answer.reservation)
         return "done"
 
     def _told_of_order(self, one: OrderOutcome) -> Told:
@@ -416,6 +620,26 @@ class Shop(RuleBasedStateMachine):
             )
             for number, order in model.orders.items()
             for at, line in enumerate(order.lines)
+        }
+
+    def _compare_carts(self, carts, lines) -> None:
+        wanted = self.model.carts.items()
+        assert {name: (state, order) for name, _, state, order in carts} == {
+            name: (cart.state, cart.order) for name, cart in wanted
+        }
+        assert {(name, at): tuple(rest) for name, at, *rest, _ in lines} == {
+            (name, at): (line.sku, line.quantity) for name, cart in wanted for at, line in enumerate(cart.lines)
+        }
+
+    def _compare_transfers(self, transfers, lines) -> None:
+        wanted = self.model.transfers.items()
+        assert {name: tuple(rest) for name, *rest in transfers} == {
+            name: (one.state, one.origin, one.destination) for name, one in wanted
+        }
+        assert {(name, sku): tuple(units) for name, sku, *units in lines} == {
+            (name, sku): (units, one.received[sku], one.canceled[sku], one.lost[sku])
+            for name, one in wanted
+            for sku, units in one.sent.items()
         }
 
 
