@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from sqlalchemy import text
@@ -643,6 +643,10 @@ class Shop(RuleBasedStateMachine):
         }
 
 
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Over a database, finding the smallest example takes minutes: `make chaos` does it."""
+
+
 def test_i1_to_i4_i7_i12_to_i16_any_sequence_of_requests_does_what_the_model_does(database_url: str):
     Shop.url = database_url
     run_state_machine_as_test(
@@ -651,6 +655,7 @@ def test_i1_to_i4_i7_i12_to_i16_any_sequence_of_requests_does_what_the_model_doe
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
             deadline=None,
+            phases=tuple(Phase) if FULL else WITHOUT_SHRINKING,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )
