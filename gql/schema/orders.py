@@ -93,9 +93,6 @@ class OrderBundle:
         description="Opaque and unique; the same on all lines of the bundle, also where a split has divided them."
     )
     sku: str = strawberry.field(description="What was ordered.")
-    quantity: int = strawberry.field(
-        description="How many bundles this line is for: its quantity divided by the units of it in one bundle."
-    )
     reference: str | None = strawberry.field(description="The partner's own id of what was ordered.")
     unit_price: Money | None = strawberry.field(description="What one bundle costs.")
 
@@ -104,12 +101,11 @@ class OrderBundle:
         return await Item.load(info, self.view.item)
 
     @classmethod
-    def of(cls, bundle: ports.BundleView, line: ports.LineView) -> "OrderBundle":
+    def of(cls, bundle: ports.BundleView) -> "OrderBundle":
         return cls(
             view=bundle,
             id=global_id("OrderBundle", bundle.id),
             sku=bundle.sku,
-            quantity=line.quantity // line.bundle_units,
             reference=bundle.reference,
             unit_price=Money.of(bundle.unit_price) if bundle.unit_price else None,
         )
@@ -126,6 +122,9 @@ class OrderLine:
     unit_price: Money | None = strawberry.field(description="What one unit costs; null for a part of a bundle.")
     bundle: OrderBundle | None = strawberry.field(
         description="The bundle that it is a part of; null where it is of none."
+    )
+    bundle_quantity: int | None = strawberry.field(
+        description="How many of the bundle this line is for; null for other lines."
     )
     quantity: int = strawberry.field(description="Units ordered.")
     open: int = strawberry.field(description="quantity - shipped - canceled - dropshipped.")
@@ -153,7 +152,8 @@ class OrderLine:
             reference=line.reference,
             sku=line.sku,
             unit_price=Money.of(line.price) if line.price else None,
-            bundle=OrderBundle.of(line.sold_as, line) if line.sold_as else None,
+            bundle=OrderBundle.of(line.sold_as) if line.sold_as else None,
+            bundle_quantity=line.quantity // line.bundle_units if line.sold_as else None,
             quantity=line.quantity,
             open=line.open,
             allocated=line.allocated,

@@ -8,7 +8,7 @@ from tests.gql.test_mutations import problems
 ITEMS = "... on SaveItemsSuccess { items { sku components { units item { sku } } } }"
 LINES = """order { lines {
     id sku quantity allocated canceled reference unitPrice { amount }
-    bundle { id sku quantity reference unitPrice { amount currencyCode } item { sku } } } }"""
+    bundleQuantity bundle { id sku reference unitPrice { amount currencyCode } item { sku } } } }"""
 
 
 async def a_shop(api: Served) -> tuple[str, str, str]:
@@ -48,9 +48,9 @@ async def test_an_order_of_a_bundle_shows_its_components_and_what_they_were_boug
     assert (cups["sku"], cups["quantity"], pots["sku"], pots["quantity"]) == (cup, 6, pot, 3)
     assert (cups["reference"], cups["unitPrice"]) == (None, None)
     assert cups["bundle"] == pots["bundle"]
+    assert (cups["bundleQuantity"], pots["bundleQuantity"]) == (3, 3)
     assert {name: value for name, value in cups["bundle"].items() if name != "id"} == {
         "sku": bundle,
-        "quantity": 3,
         "reference": "row 1",
         "unitPrice": {"amount": "25.00", "currencyCode": "GBP"},
         "item": {"sku": bundle},
@@ -78,6 +78,20 @@ async def test_a_bundle_is_edited_and_allocated_as_one(served: Served):
         "query($skus: [String!]) { orders(first: 9, filter: {skus: $skus}) { nodes { number } } }", skus=[bundle]
     )
     assert found["orders"]["nodes"] == [{"number": order["number"]["number"]}]
+
+
+async def test_a_bundle_that_a_split_divided_reads_the_same_from_each_of_its_lines(served: Served):
+    """Caches keep one object for each id."""
+    _, _, bundle = await a_shop(served)
+    order, (cups, _) = await place(served, bundle, 3)
+    by = {"lines": [{"line": cups["id"], "quantity": 4}]}
+
+    selection = f"... on SplitOrderSuccess {{ {LINES} {LINES.replace('order', 'split', 1)} }}"
+    told = await served.mutate("splitOrder", selection, order=order, by=by)
+
+    lines = [*told["order"]["lines"], *told["split"]["lines"]]
+    assert [line["bundleQuantity"] for line in lines] == [1, 3, 2]
+    assert [line["bundle"] for line in lines] == [cups["bundle"]] * 3
 
 
 async def test_what_is_done_to_half_a_bundle_or_to_stock_of_one_is_refused(served: Served):
