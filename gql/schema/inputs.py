@@ -378,7 +378,9 @@ class ReserveStockInput:
     lines: list[ReserveLineInput] = _("1 to 1,000 lines.")
     locations: list[str] | None = _("Codes of the locations that may be used; all when absent.", default=UNSET)
     channel: str | None = _(
-        "Serve the cart as orders from this channel are served, by code; by rank when absent.", default=UNSET
+        "Serve the cart as orders from this channel are served, by code; by rank when absent. An unknown one is not "
+        "refused, as orders make channels; it is served by rank.",
+        default=UNSET,
     )
     expires_in_seconds: int = _("How long the units are kept, 1 to 86,400 seconds.", default=900)
     idempotency_key: str = _(KEY)
@@ -458,7 +460,11 @@ class AllocationRuleInput:
         "For ON_SCHEDULE, and only there: 1 to 1,440; the turns are its multiples, counted from 1970-01-01 00:00 UTC.",
         default=UNSET,
     )
-    channels: list[str] | None = _("From one of these channels, by code.", default=UNSET)
+    channels: list[str] | None = _(
+        "From one of these channels, by code. An unknown one is not refused, as orders make channels; it matches "
+        "nothing until an order comes from it.",
+        default=UNSET,
+    )
     country_codes: list[str] | None = _("Shipping to one of these countries, of ISO 3166.", default=UNSET)
     regions: list[str] | None = _("Shipping to one of these regions, in any case.", default=UNSET)
     tags: list[str] | None = _("With at least one of these tags.", default=UNSET)
@@ -489,7 +495,9 @@ class WebhookEndpointInput:
     url: str | None = _("Where events are posted, https only; required for a new endpoint.", default=UNSET)
     types: list[str] | None = _("Only events of these types, such as OrderChanged; null: all.", default=UNSET)
     channels: list[str] | None = _(
-        "Only events about orders from these channels, by code; null: all, also those about no order.", default=UNSET
+        "Only events about orders from these channels, by code; null: all, also those about no order. An unknown one "
+        "is not refused, as orders make channels; nothing matches it until an order comes from it.",
+        default=UNSET,
     )
     enabled: bool | None = _("Whether events are sent; true when new. What happens meanwhile waits.", default=UNSET)
 

@@ -130,7 +130,10 @@ class OrderLine:
     open: int = strawberry.field(description="quantity - shipped - canceled - dropshipped.")
     allocated: int = strawberry.field(description="Set aside for this line and not yet shipped.")
     shipped: int = strawberry.field(description="Units that left.")
-    canceled: int = strawberry.field(description="Units that nobody wants any more.")
+    canceled: int = strawberry.field(
+        description="Units that nobody wants any more here. Of a line that was split off as a whole, all that went: "
+        "they are open in the new order."
+    )
     dropshipped: int = strawberry.field(description="Units that a supplier ships.")
     allocation_status: kinds.AllocationStatus | None = strawberry.field(
         description="As for the order, over this line alone; null once nothing of it is open."
