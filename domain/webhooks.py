@@ -182,7 +182,7 @@ def url_problem(url: str, *, allow_loopback: bool) -> str | None:
         port = parts.port
     except ValueError:
         return "This is not a URL."
-    if parts.scheme not in ("https", "http") or not parts.hostname or port == 0:
+    if parts.scheme not in ("https", "http") or not (parts.hostname or "").strip(".") or port == 0:
         return "A URL begins with https:// and a host."
     if "@" in parts.netloc or "#" in url:
         return "A URL may have neither a user nor a fragment: webhooks are signed."
@@ -190,9 +190,11 @@ def url_problem(url: str, *, allow_loopback: bool) -> str | None:
 
 
 def _unreachable(parts: SplitResult, *, allow_loopback: bool) -> str | None:
-    host = parts.hostname or ""
+    host = (parts.hostname or "").removesuffix(".")
     address = address_of(host)
-    is_loopback = host == "localhost" if address is None else address.is_loopback
+    if address is None and _is_numeric(host):
+        return "Write an IPv4 address as four decimal numbers, such as 203.0.113.7."
+    is_loopback = f".{host}".endswith(".localhost") if address is None else address.is_loopback
     if parts.scheme == "http" and not (is_loopback and allow_loopback):
         return "A URL begins with https://."
     if is_loopback and not allow_loopback:
@@ -202,10 +204,16 @@ def _unreachable(parts: SplitResult, *, allow_loopback: bool) -> str | None:
     return None
 
 
+def _is_numeric(host: str) -> bool:
+    """Whether resolvers may read it as an IPv4 address in one of the old ways, such as 2130706433 and 0x7f.1."""
+    last = host.rpartition(".")[2]
+    return last.isdecimal() or last.startswith("0x")
+
+
 def address_of(host: str) -> IPAddress | None:
-    """The address that a host is written as, if it is."""
+    """The address that a host is written as, if it is; a dot may end it, as it may end a name."""
     try:
-        return ipaddress.ip_address(host)
+        return ipaddress.ip_address(host.removesuffix("."))
     except ValueError:
         return None
 

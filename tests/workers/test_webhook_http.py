@@ -139,6 +139,19 @@ def test_what_is_public_is_what_anybody_on_the_internet_could_reach(address: str
         "https://10.0.0.1/",
         "https://[::1]/",
         "https://localhost/",
+        "https://localhost./",
+        "https://api.LOCALHOST/",
+        "https://api.localhost./",
+        "https://127.0.0.1./",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://0X7F000001/",
+        "https://0177.0.0.1/",
+        "https://127.1/",
+        "https://8.8/",
+        "https://0/",
+        "https://0./",
+        "https://./",
         "https://user:password@partner.example/",
         "https://partner.example/#top",
         "https://partner.example:99999/",
@@ -158,7 +171,14 @@ def test_this_machine_is_taken_where_the_setting_says_so_and_nothing_else_withou
     assert url_problem("http://127.0.0.1:9000/", allow_loopback=True) is None
     assert url_problem("http://localhost/", allow_loopback=True) is None
     assert url_problem("http://partner.example/", allow_loopback=True) is not None
-    assert url_problem("https://partner.example/hooks?a=b", allow_loopback=False) is None
+    assert url_problem("http://api.localhost:9000/", allow_loopback=True) is None
+    for url in (
+        "https://partner.example/hooks?a=b",
+        "https://partner.example./",
+        "https://8.8.8.8/",
+        "https://4.example/",
+    ):
+        assert url_problem(url, allow_loopback=False) is None
 
 
 async def test_a_redirect_is_not_followed():
