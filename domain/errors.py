@@ -15,9 +15,9 @@
     ├── SupplyNotInState         4
     └── InsufficientStock        5  not enough stock
 
-A refusal's docstring is its message. `kept` says whether an idempotency key remembers it: what the caller must correct
-first (malformed input, unknown names) is judged anew when it is sent again. A mistake of ours is an `assert`, never one
-of these.
+A refusal's docstring is its message, unless its fields say more. `kept` says whether an idempotency key remembers it:
+what the caller must correct first (malformed input, unknown names) is judged anew when it is sent again. A mistake of
+ours is an `assert`, never one of these.
 """
 
 from dataclasses import dataclass
@@ -124,11 +124,17 @@ class QuantityAlreadyShipped(DomainError):
 
 @dataclass(eq=False)
 class ReservationEnded(DomainError):
-    """The stock reservation was released, has expired or became another order: reserve again."""
+    """The stock reservation was released or has expired: reserve again if the units are still wanted."""
 
     precedence = 4
     reservation: ReservationId
     state: ReservationState
+
+    @property
+    def message(self) -> str:
+        if self.state is ReservationState.TAKEN_OVER:
+            return "The stock reservation has become an order already, and its units went there."
+        return super().message
 
 
 @dataclass(eq=False)

@@ -99,11 +99,15 @@ class SplitOrder:
                 open_units = batch.lines[line.line].open
                 if line.quantity > open_units:
                     at = (*BY, "lines", str(index), "quantity")
-                    problems.add(at, "OUT_OF_RANGE", f"{open_units:,} units of this line are open.")
+                    problems.add(at, "OUT_OF_RANGE", _only(open_units))
         if sum(quantities.values()) >= sum(line.open for line in batch.lines_of(order)) and not problems.found:
             problems.add(BY, "NOTHING_LEFT", "This is all that is open: leave something in the order.")
         problems.refuse()
         return quantities
+
+
+def _only(units: int) -> str:
+    return "1 unit of this line is open." if units == 1 else f"{units:,} units of this line are open."
 
 
 async def split_order(performer: Performer, caller: Caller, command: SplitOrder, key: str) -> OrderSplit:

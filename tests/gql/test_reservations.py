@@ -85,7 +85,10 @@ async def test_a_cart_is_released_once(shop: Served):
     again = await shop.mutate("releaseReservation", ENDED, reservation=cart)
 
     assert (released["reservation"]["state"], again["reservation"]) == ("RELEASED", {"id": cart, "state": "RELEASED"})
-    assert again["message"] == "The stock reservation was released, has expired or became another order: reserve again."
+    assert (
+        again["message"]
+        == "The stock reservation was released or has expired: reserve again if the units are still wanted."
+    )
     assert await level(shop) == (3, 0, 3)
 
 

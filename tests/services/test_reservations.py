@@ -323,6 +323,7 @@ async def test_i11_a_cart_becomes_one_order(database, caller):
         await released(database, caller, cart)
 
     assert refused.value.state is TAKEN_OVER
+    assert refused.value.message == "The stock reservation has become an order already, and its units went there."
     assert len(await database.read(lambda uow: uow.orders.waiting_to_be_allocated(None, 9))) == 0
     assert await quantities_now(database, "CHAIR") == (2, 1, 1, 0)
 

@@ -290,16 +290,19 @@ async def test_nothing_and_everything_and_more_than_is_open_cannot_be_split_off(
     order, whole = [await placed(database, caller, {"CHAIR": 2, "TABLE": 1}) for _ in range(2)]
     chair, table = await lines_now(database, order)
     before = await everything(engine)
+    told: list[str] = []
 
     async def problems(*arguments):
         with pytest.raises(InvalidInput) as refused:
             await split(database, caller, *arguments)
+        told.extend(problem.message for problem in refused.value.problems)
         return [(".".join(problem.path[1:]), problem.code) for problem in refused.value.problems]
 
     assert await problems(order) == [("by.allocated", "NOTHING_TO_SPLIT")]
     assert await problems(order, {}) == [("by.lines", "REQUIRED")]
     assert await problems(order, {chair.id: 2, table.id: 1}) == [("by", "NOTHING_LEFT")]
     assert await problems(order, {chair.id: 1, table.id: 2}) == [("by.lines.1.quantity", "OUT_OF_RANGE")]
+    assert told[-1] == "1 unit of this line is open."
     assert await problems(order, {chair.id: 0}) == [("by.lines.0.quantity", "OUT_OF_RANGE")]
     assert await everything(engine) == before
     await received(database, caller, {"TABLE": 1})
