@@ -12,7 +12,7 @@ from services.credentials import SECRET_LENGTH_MIN
 class Settings(BaseSettings):
     """What can be set. Every field is an environment variable, such as DIBS_DATABASE_URL."""
 
-    model_config = SettingsConfigDict(env_prefix="DIBS_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DIBS_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(None, description="Your PostgreSQL; without it, an embedded one runs.")
     listen_url: SecretStr | None = Field(

@@ -140,6 +140,12 @@ def test_what_cannot_be_done_is_told_in_a_sentence(
         assert "secret" not in ended.told
 
 
+def test_a_setting_that_is_empty_counts_as_not_set(database_url: str, command: Command):
+    empty = dict.fromkeys(("DIBS_PORT", "DIBS_EXPLORER", "DIBS_BELL_URL", "DIBS_ADMIN_KEY", "DIBS_LISTEN_URL"), "")
+
+    assert command("status", DIBS_DATABASE_URL=database_url, **empty).code == 0
+
+
 @pytest.mark.breaks_invariants
 def test_verify_shows_what_is_broken_and_fails(database_url: str, command: Command):
     command("import", "stock", DEMO_STOCK, DIBS_DATABASE_URL=database_url)
