@@ -78,6 +78,7 @@ ORDERS = f"""
     """  # noqa: S608  (a constant)
 READ_ORDERS = sql(ORDERS, orders=BIGINTS)
 LOCK_ORDERS = sql(ORDERS + " FOR NO KEY UPDATE OF o", orders=BIGINTS)
+LOCK_MORE_ORDERS = sql(ORDERS + " FOR NO KEY UPDATE OF o NOWAIT", orders=BIGINTS)
 
 LINES = sql(
     """
@@ -174,6 +175,7 @@ class PostgresBatches:
         """`locks` False: for a snapshot, which needs none, and in which nothing is written."""
         self._connection = connection
         self._locks = locks
+        self._has_contenders = False
         self.has_new_events = False
 
     async def items_of(self, orders: Sequence[OrderId]) -> dict[OrderId, list[ItemId]]:
@@ -213,11 +215,20 @@ class PostgresBatches:
         """Lock and read who holds the weakest claims of each level, up to so many units: orders whole, carts' claims.
 
         A cart's claim is locked with its SKU, and nothing else of the cart depends on its flag.
+
+        Orders are locked by rising id. Where a batch comes for more of them, it no longer can be, so then it does not
+        wait: it starts over rather than waiting in a circle.
         """
         needed = columns([(*key, units) for key, units in levels.items()], ("items", "locations", "units"))
         weakest = (await self._connection.execute(WEAKEST, needed)).all()
-        statement = LOCK_ORDERS if self._locks else READ_ORDERS
-        rows = await self._rows_of(statement, sorted(order for order, _ in weakest if order))
+        wanted = sorted(order for order, _ in weakest if order)
+        statement = LOCK_ORDERS
+        if not self._locks:
+            statement = READ_ORDERS
+        elif self._has_contenders:
+            statement = LOCK_MORE_ORDERS
+        self._has_contenders = self._has_contenders or bool(wanted)
+        rows = await self._rows_of(statement, wanted)
         items = {line.item_id for line in rows.lines}
         skus = await self._connection.execute(SKUS, {"items": list(items)})
         whole = await self._whole(rows, {row.id: row.sku for row in skus})

@@ -125,7 +125,11 @@ class PostgresRuns:
     async def forget_replenished(self, items: Sequence[tuple[ItemId, datetime]]) -> None:
         """Their waiting orders have been run; one that became available again since then stays."""
         row = tuple_(replenished_items.c.item_id, replenished_items.c.since)
-        await self._connection.execute(delete(replenished_items).where(row.in_(items)))
+        # One that somebody holds is becoming available again just now, or is forgotten by another runner.
+        free = select(replenished_items.c.item_id).where(row.in_(items)).with_for_update(skip_locked=True)
+        await self._connection.execute(
+            delete(replenished_items).where(replenished_items.c.item_id.in_(free.scalar_subquery()))
+        )
 
     async def _runs(self, statement: Select[Any]) -> list[Run]:
         return [_run(row) for row in await self._connection.execute(statement)]
