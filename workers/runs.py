@@ -1,6 +1,5 @@
 """The runner: works on background runs, chunk by chunk, and runs the orders that wait for what has just arrived."""
 
-import asyncio
 import logging
 import secrets
 from collections import Counter
@@ -11,6 +10,7 @@ from services.callers import Caller
 from services.planning import Planner
 from services.ports import Busy, Database
 from services.runs import advance_a_run, fail_run, run_waiting_orders
+from workers.loop import repeated
 
 log = logging.getLogger("dibs.runs")
 
@@ -26,19 +26,10 @@ class Runner:
         """`run_waiting`: whether arrivals set off a run of the orders that wait for them."""
         self._database = database
         self._run_waiting = run_waiting
-        self._failures: Counter[RunId] = Counter()
+        self._failures = _Failures(database)
 
     async def run(self) -> None:
-        while True:
-            worked = False
-            try:
-                worked = await self._work()
-            except Busy as error:
-                log.warning("the runner waits for the database: %r", error.__cause__)
-            except Exception:
-                log.exception("the runner failed; trying again")
-            if not worked:
-                await asyncio.sleep(POLL_SECONDS)
+        await repeated("the runner", self._work, POLL_SECONDS)
 
     async def _work(self) -> bool:
         """Whether there was anything to do."""
@@ -54,17 +45,8 @@ class Runner:
             raise
         except Exception:
             log.exception("a chunk of a run failed")
-            await self._count_failure()
+            await self._failures.count(await self._database.read(lambda uow: uow.runs.oldest_unfinished()))
             return False
-
-    async def _count_failure(self) -> None:
-        async with asyncio.timeout(30):
-            run = await self._database.read(lambda uow: uow.runs.oldest_unfinished())
-        if run is None:
-            return
-        self._failures[run] += 1
-        if self._failures[run] >= FAILURES_MAX:
-            await self._database.run(lambda uow: fail_run(uow, run), repeatable=True)
 
 
 class PlanMaker:
@@ -73,31 +55,36 @@ class PlanMaker:
     def __init__(self, database: Database, planner: Planner) -> None:
         self._database = database
         self._planner = planner
-        self._failures: Counter[RunId] = Counter()
+        self._failures = _Failures(database)
 
     async def run(self) -> None:
-        while True:
-            planned = None
-            try:
-                planned = await self._planner.plan_a_run()
-            except Busy as error:
-                log.warning("a plan waits for the database: %r", error.__cause__)
-            except Exception:
-                log.exception("a run could not be planned")
-                await self._count_failure()
-            if planned is None:
-                await asyncio.sleep(POLL_SECONDS)
+        await repeated("the plan maker", self._work, POLL_SECONDS)
 
-    async def _count_failure(self) -> None:
+    async def _work(self) -> bool:
         try:
-            run = await self._database.read(lambda uow: uow.runs.next_to_plan())
-            if run is None:
-                return
-            self._failures[run.id] += 1
-            if self._failures[run.id] >= FAILURES_MAX:
-                await self._database.run(lambda uow: fail_run(uow, run.id), repeatable=True)
+            return await self._planner.plan_a_run() is not None
+        except Busy:
+            raise
         except Exception:
-            log.exception("the failure of a plan could not be counted; trying again")
+            log.exception("a run could not be planned")
+            run = await self._database.read(lambda uow: uow.runs.next_to_plan())
+            await self._failures.count(run.id if run else None)
+            return False
+
+
+class _Failures:
+    """Counts how often each run could not go on, and gives one up that fails too often."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._of: Counter[RunId] = Counter()
+
+    async def count(self, run: RunId | None) -> None:
+        if run is None:
+            return
+        self._of[run] += 1
+        if self._of[run] >= FAILURES_MAX:
+            await self._database.run(lambda uow: fail_run(uow, run), repeatable=True)
 
 
 async def run_schedules(database: Database) -> bool:

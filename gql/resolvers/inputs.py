@@ -15,6 +15,7 @@ from gql.schema import inputs, supply_inputs
 from gql.schema.ids import row_id
 from services import bundles, ports, splitting
 from services.ports import OrderReference, ReservationReference, SupplyReference
+from services.stock import ReceivedLine
 
 T = TypeVar("T")
 NOBODY = -1
@@ -46,6 +47,12 @@ def reservation_reference(id: str) -> ReservationReference:
 def _keepable(text: str) -> str:
     """It may be kept with the outcome, where NUL has no place."""
     return text.replace("\x00", "\ufffd")
+
+
+def received_lines(
+    lines: Iterable[inputs.ReceiveLineInput | supply_inputs.SupplyLineInput],
+) -> tuple[ReceivedLine, ...]:
+    return tuple(ReceivedLine(sku=line.sku, quantity=line.quantity) for line in lines)
 
 
 def supply_reference(by: inputs.SupplyBy) -> SupplyReference:

@@ -61,7 +61,7 @@ async def receive_stock(
     info: Info, input: Annotated[inputs.ReceiveStockInput, strawberry.argument(description="What arrived.")]
 ) -> results.StockResult:
     context, key, supply = info.context, input.idempotency_key, parsed.given(input.supply)
-    lines = tuple(stock.ReceivedLine(sku=line.sku, quantity=line.quantity) for line in input.lines)
+    lines = parsed.received_lines(input.lines)
     place, reference = input.location, parsed.given(input.reference)
     if supply is None:
         command = stock.ReceiveStock(location=place, lines=lines, reference=reference)

@@ -1,6 +1,5 @@
 """Supplies, counts and the stock ledger: reading and writing."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -82,7 +81,10 @@ async def expect_supply(
     info: Info, input: Annotated[supply_inputs.ExpectSupplyInput, strawberry.argument(description="What comes.")]
 ) -> results.ExpectSupplyResult:
     command = supplies.ExpectSupply(
-        reference=input.reference, location=input.location, expected_at=input.expected_at, lines=_lines(input.lines)
+        reference=input.reference,
+        location=input.location,
+        expected_at=input.expected_at,
+        lines=parsed.received_lines(input.lines),
     )
     context = info.context
     done = await supplies.expect_supply(context.performer, context.caller, command, input.idempotency_key)
@@ -97,7 +99,7 @@ async def start_transfer(
         from_location=input.from_,
         to_location=input.to,
         expected_at=input.expected_at,
-        lines=_lines(input.lines),
+        lines=parsed.received_lines(input.lines),
     )
     context = info.context
     outcome = await supplies.start_transfer(context.performer, context.caller, command, input.idempotency_key)
@@ -153,10 +155,6 @@ async def count_stock(
         overallocated=await claims(info, outcome),
         superseded=list(outcome.superseded),
     )
-
-
-def _lines(lines: Iterable[supply_inputs.SupplyLineInput]) -> tuple[stock.ReceivedLine, ...]:
-    return tuple(stock.ReceivedLine(sku=line.sku, quantity=line.quantity) for line in lines)
 
 
 async def _now(info: Info, row: SupplyId) -> Supply:
