@@ -104,7 +104,10 @@ def _stock(batch: Batch, demands: Iterable[OpenOrder], terms: Terms) -> StockVie
 
 
 def deallocate(batch: Batch, orders: Sequence[tuple[str, OrderId | None]]) -> tuple[OrderOutcome, ...]:
-    """Give back everything that is set aside for the orders; each is as if no run had looked at it."""
+    """Give back everything that is set aside for the orders; each is as if no run had looked at it.
+
+    What each was before is what it was before all of them: flags are lifted when the command is over.
+    """
     return tuple(_deallocate(batch, index, reference, order) for index, (reference, order) in enumerate(orders))
 
 

@@ -477,13 +477,13 @@ class Model:
         return told
 
     def deallocate(self, numbers: Sequence[str]) -> Told:
-        return [self._deallocate(number) for number in numbers]
+        before = self.statuses()
+        return [self._deallocate(number, before[number]) for number in numbers]
 
-    def _deallocate(self, number: str) -> Told:
+    def _deallocate(self, number: str, before: str | None) -> Told:
         order = self.orders[number]
         if order.status != "FINALIZED":
             return "OrderNotInState"
-        before = self.status(number)
         given_back: dict[int, Counter[str]] = {}
         for claim in self.claims_of(number):
             given_back.setdefault(claim.line, Counter())[claim.place] += claim.units

@@ -445,6 +445,17 @@ async def test_damaged_and_safety_stock_take_stock_from_under_a_claim_as_a_count
     assert await quantities_now(database, "CHAIR") == (3, 3, 0, 3)
 
 
+async def test_orders_deallocated_together_are_told_what_they_were_before_any_of_them_gave_back(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 2})
+    orders = [await placed(database, caller, {"CHAIR": 1}) for _ in range(2)]
+    await allocated(database, caller, *orders)
+    await counted(database, caller, {"CHAIR": 1})
+
+    outcomes = await deallocated(database, caller, *orders)
+
+    assert [(one.before, one.after) for one in outcomes] == [(ALLOCATED, UNALLOCATED), (OVERALLOCATED, UNALLOCATED)]
+
+
 async def test_allocating_an_overallocated_order_deallocates_and_allocates_it_in_one_transaction(
     database, caller, engine
 ):
