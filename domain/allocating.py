@@ -9,9 +9,11 @@ from domain.batch import Batch
 from domain.errors import DomainError, NotFound, OrderNotInState
 from domain.ids import ItemId, LineId, LocationId, OrderId
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, ShippingPolicy
+from domain.making import quickly_made
 from domain.orders import ALLOCATABLE, Order, OrderLine
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderToAllocate:
     """An order in a run. `order` None: nobody knows the reference.
@@ -24,6 +26,7 @@ class OrderToAllocate:
     lines: Mapping[LineId, int | None] | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineOutcome:
     """What happened to one line: of `quantity` units looked for, `allocated` were set aside at `locations`."""
@@ -39,6 +42,7 @@ class LineOutcome:
         return self.quantity - self.allocated
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderOutcome:
     """What happened to one order of the input, at position `index` from 0; with a refusal, nothing did.

@@ -22,6 +22,7 @@ from domain.ids import (
     ReservedLineId,
 )
 from domain.kinds import AllocationSequence, ShippingPolicy
+from domain.making import quickly_made
 from domain.orders import Address
 from domain.sourcing import BY_RANK, Sourcing, arrange
 from domain.stock import Location, StockLevel
@@ -71,6 +72,7 @@ FREE_FOR_ALL = Policy()
 """What holds where nobody has said anything else."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOrder:
     """What one order wants.
@@ -91,6 +93,7 @@ class OpenOrder:
     parts: Mapping[LineId, Part] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPlan:
     """The decision for one order: what is taken, and how many units of which line are short.
@@ -292,6 +295,7 @@ class Held:
         return self.item, self.location
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim(Held):
     """Units that are set aside for a line of an order; their priority is the order's."""
@@ -304,6 +308,7 @@ class Claim(Held):
         """No cart holds them."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CartClaim(Held):
     """Units that are set aside for a line of a stock reservation; a cart has priority 0."""

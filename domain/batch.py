@@ -26,6 +26,7 @@ from domain.ids import (
     SupplyId,
 )
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
+from domain.making import quickly_made
 from domain.orders import (
     ALLOCATABLE,
     NewLine,
@@ -61,6 +62,7 @@ class Facts:
     supplies: Sequence[Supply] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedLine:
     """A new line with its id and its position in the order, from 0."""
@@ -70,6 +72,7 @@ class PlacedLine:
     new: NewLine
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedClaim:
     """`quantity` units of a claim that are set aside no longer, and why. `allocation`: the row that they were in."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from domain.ids import EndpointId, OrderId, RunId, SupplyId
 from domain.kinds import AllocationCause, AllocationStatus, OrderChange, RunState, SupplyKind, SupplyState
+from domain.making import quickly_made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class OrderEvent:
     locations: tuple[str, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChanged(OrderEvent):
     """Every version of an order has exactly one of these."""
@@ -32,6 +34,7 @@ class OrderChanged(OrderEvent):
     changes: tuple[OrderChange, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationStatusChanged(OrderEvent):
     """An order's allocation status changed, and why."""
@@ -42,6 +45,7 @@ class AllocationStatusChanged(OrderEvent):
     cause: AllocationCause
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockLevelChanged:
     """A stock level changed; its quantities after the change."""

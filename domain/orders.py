@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from domain.ids import BundleId, ItemId, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
+from domain.making import quickly_made
 
 TRANSITIONS: Mapping[OrderStatus, Mapping[str, OrderStatus]] = {
     OrderStatus.DRAFT: {"finalizeOrder": OrderStatus.FINALIZED, "voidOrder": OrderStatus.VOID},
@@ -41,6 +42,7 @@ class Address:
     longitude: float | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
     """The quantities of one line, in units.
@@ -68,6 +70,7 @@ class OrderLine:
         return self.quantity - self.shipped - self.canceled - self.dropshipped
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What allocation needs to know of an order; `ship_to` where its channel's sourcing asks for it.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from domain.ids import ItemId, LevelKey, LocationId, Sku, SupplyId
 from domain.kinds import LocationKind, MovementCause, StockQuantity
+from domain.making import quickly_made
 
 QUANTITY_MAX = 1_000_000_000
 """The most units that any one quantity may hold."""
@@ -46,6 +47,7 @@ class Location:
     rank: int = 100
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockLevel:
     """One SKU at one location, in units.

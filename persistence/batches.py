@@ -1,11 +1,10 @@
 """Load what a batch needs under its locks, and write what it decided: a fixed number of statements."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.allocation import CartClaim, Claim
@@ -28,9 +27,11 @@ from domain.orders import Address, NewOrder, Order, OrderLine, OrderTerms
 from domain.reservations import NewReservation, Reservation
 from domain.stock import StockLevel
 from persistence.catalog import IS_SOURCED, read_places
-from persistence.events import append
+from persistence.driver import Driver, Statement, Write, statement
+from persistence.events import appended
+from persistence.keys import kept
 from persistence.locks import LocksWereTooFew, lock_skus
-from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, TIMES, columns, sql
+from persistence.sql import BIGINTS, FLAGS, INT, INTS, JSON, NUMERICS, TEXTS, TIMES, columns
 from persistence.supplies import (
     INSERT_SUPPLIES,
     INSERT_SUPPLY_LINES,
@@ -41,26 +42,21 @@ from persistence.supplies import (
     changed_supply_lines,
     new_supply_lines,
 )
-from services.ports import SKUS_MAX, BatchTooLarge
-
-
-class GuardFailed(AssertionError):
-    """A row was not as it was read under the locks: the locks did not hold."""
-
+from services.ports import SKUS_MAX, BatchTooLarge, IdempotencyKey
 
 # ---------------------------------------------------------------- reading
 
-ITEMS_OF = sql("SELECT DISTINCT item_id FROM order_lines WHERE order_id = ANY(:orders)", orders=BIGINTS)
-RESERVED_ITEMS = sql(
+ITEMS_OF = statement("SELECT DISTINCT item_id FROM order_lines WHERE order_id = ANY(:orders)", orders=BIGINTS)
+RESERVED_ITEMS = statement(
     "SELECT DISTINCT item_id FROM reserved_lines WHERE reservation_id = ANY(:reservations)", reservations=BIGINTS
 )
 
-ITEMS_OF_EACH = sql(
+ITEMS_OF_EACH = statement(
     "SELECT order_id, array_agg(DISTINCT item_id) AS items FROM order_lines WHERE order_id = ANY(:orders) GROUP BY 1",
     orders=BIGINTS,
 )
 
-LEVELS = sql(
+LEVELS = statement(
     """
     SELECT i.id AS item, i.sku, i.components IS NOT NULL AS is_bundle, s.location_id, s.on_hand, s.committed, s.damaged,
            s.quality_control, s.safety_stock, s.flagged, s.version
@@ -76,11 +72,11 @@ ORDERS = f"""
     FROM orders o JOIN channels c ON c.id = o.channel_id
     WHERE o.id = ANY(:orders) ORDER BY o.id
     """  # noqa: S608  (a constant)
-READ_ORDERS = sql(ORDERS, orders=BIGINTS)
-LOCK_ORDERS = sql(ORDERS + " FOR NO KEY UPDATE OF o", orders=BIGINTS)
-LOCK_MORE_ORDERS = sql(ORDERS + " FOR NO KEY UPDATE OF o NOWAIT", orders=BIGINTS)
+READ_ORDERS = statement(ORDERS, orders=BIGINTS)
+LOCK_ORDERS = statement(ORDERS + " FOR NO KEY UPDATE OF o", orders=BIGINTS)
+LOCK_MORE_ORDERS = statement(ORDERS + " FOR NO KEY UPDATE OF o NOWAIT", orders=BIGINTS)
 
-LINES = sql(
+LINES = statement(
     """
     SELECT id, order_id, item_id, quantity, allocated, overallocated, shipped, canceled, dropshipped, looked_at,
            bundle_id, bundle_units
@@ -88,9 +84,11 @@ LINES = sql(
     """,
     orders=BIGINTS,
 )
-SKUS = sql("SELECT id, sku FROM items WHERE id = ANY(:items)", items=INTS)
+LINE_ITEM = 2
+"""Which column of LINES is the item."""
+SKUS = statement("SELECT id, sku FROM items WHERE id = ANY(:items)", items=INTS)
 
-CLAIMS = sql(
+CLAIMS = statement(
     """
     SELECT a.id, l.order_id, a.line_id, a.item_id, a.location_id, a.quantity, a.overallocated, o.priority, a.seniority
     FROM allocations a JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
@@ -100,7 +98,7 @@ CLAIMS = sql(
 )
 
 # The clock is looked at after the locks are held: whatever happened before is over by then.
-RESERVATIONS = sql(
+RESERVATIONS = statement(
     """
     SELECT id, state, expires_at <= clock_timestamp() AS is_due, order_id
     FROM stock_reservations WHERE id = ANY(:reservations)
@@ -113,13 +111,13 @@ CART_CLAIMS = """
            a.seniority
     FROM allocations a JOIN reserved_lines r ON r.id = a.reserved_line_id
     """
-CLAIMS_OF_RESERVATIONS = sql(
+CLAIMS_OF_RESERVATIONS = statement(
     CART_CLAIMS + "WHERE r.reservation_id = ANY(:reservations) ORDER BY a.id", reservations=BIGINTS
 )
-CART_CLAIMS_BY_ID = sql(CART_CLAIMS + "WHERE a.id = ANY(:claims) ORDER BY a.id", claims=BIGINTS)
+CART_CLAIMS_BY_ID = statement(CART_CLAIMS + "WHERE a.id = ANY(:claims) ORDER BY a.id", claims=BIGINTS)
 
 # An order is named once; a cart's claim stands for itself.
-WEAKEST = sql(
+WEAKEST = statement(
     """
     SELECT DISTINCT order_id, CASE WHEN order_id IS NULL THEN id END AS cart_claim
     FROM (
@@ -138,7 +136,7 @@ WEAKEST = sql(
     units=BIGINTS,
 )
 
-RESERVE = sql(
+RESERVE = statement(
     """
     SELECT ARRAY(SELECT nextval(pg_get_serial_sequence('orders', 'id')) FROM generate_series(1, :orders)),
            ARRAY(SELECT nextval(pg_get_serial_sequence('order_lines', 'id')) FROM generate_series(1, :lines)),
@@ -150,7 +148,7 @@ RESERVE = sql(
 )
 
 
-RESERVE_CARTS = sql(
+RESERVE_CARTS = statement(
     """
     SELECT ARRAY(SELECT nextval(pg_get_serial_sequence('stock_reservations', 'id'))
                  FROM generate_series(1, :reservations)),
@@ -173,15 +171,14 @@ class PostgresBatches:
 
     def __init__(self, connection: AsyncConnection, *, locks: bool = True) -> None:
         """`locks` False: for a snapshot, which needs none, and in which nothing is written."""
-        self._connection = connection
+        self._driver = Driver(connection)
         self._locks = locks
         self._has_contenders = False
         self.has_new_events = False
 
     async def items_of(self, orders: Sequence[OrderId]) -> dict[OrderId, list[ItemId]]:
         """The SKUs of each order, each once."""
-        rows = await self._connection.execute(ITEMS_OF_EACH, {"orders": orders})
-        return {row.order_id: row.items for row in rows}
+        return dict(await self._driver.rows(ITEMS_OF_EACH, {"orders": orders}))
 
     async def load(
         self,
@@ -193,19 +190,19 @@ class PostgresBatches:
         """Lock the SKUs of the orders, the reservations and the items, then read: see `services.ports.Batches`."""
         locked = set(items)
         if orders:
-            locked.update((await self._connection.execute(ITEMS_OF, {"orders": orders})).scalars())
+            locked.update(item for (item,) in await self._driver.rows(ITEMS_OF, {"orders": orders}))
         if reservations:
-            found = await self._connection.execute(RESERVED_ITEMS, {"reservations": reservations})
-            locked.update(found.scalars())
+            found = await self._driver.rows(RESERVED_ITEMS, {"reservations": reservations})
+            locked.update(item for (item,) in found)
         if self._locks:
             if len(locked) > SKUS_MAX:
                 raise BatchTooLarge(len(locked), SKUS_MAX)
-            await lock_skus(self._connection, locked)
+            await lock_skus(self._driver, locked)
         skus, bundles, levels = await self._levels(locked)
         rows = await self._rows_of(READ_ORDERS, orders)
-        if any(line.item_id not in locked for line in rows.lines):
+        if any(line[LINE_ITEM] not in locked for line in rows.lines):
             raise LocksWereTooFew
-        locations, sourcing = await read_places(self._connection)
+        locations, sourcing = await read_places(self._driver)
         facts = await self._whole(rows, skus)
         if reservations:
             facts = await self._with_reservations(facts, reservations)
@@ -220,7 +217,7 @@ class PostgresBatches:
         wait: it starts over rather than waiting in a circle.
         """
         needed = columns([(*key, units) for key, units in levels.items()], ("items", "locations", "units"))
-        weakest = (await self._connection.execute(WEAKEST, needed)).all()
+        weakest = await self._driver.rows(WEAKEST, needed)
         wanted = sorted(order for order, _ in weakest if order)
         statement = LOCK_ORDERS
         if not self._locks:
@@ -229,13 +226,12 @@ class PostgresBatches:
             statement = LOCK_MORE_ORDERS
         self._has_contenders = self._has_contenders or bool(wanted)
         rows = await self._rows_of(statement, wanted)
-        items = {line.item_id for line in rows.lines}
-        skus = await self._connection.execute(SKUS, {"items": list(items)})
-        whole = await self._whole(rows, {row.id: row.sku for row in skus})
+        items = {line[LINE_ITEM] for line in rows.lines}
+        whole = await self._whole(rows, dict(await self._driver.rows(SKUS, {"items": list(items)})))
         carts = [claim for _, claim in weakest if claim]
         if not carts:
             return whole
-        found = await self._connection.execute(CART_CLAIMS_BY_ID, {"claims": carts})
+        found = await self._driver.rows(CART_CLAIMS_BY_ID, {"claims": carts})
         return replace(whole, claims=[*whole.claims, *(_cart_claim(*row) for row in found)])
 
     async def reserve_ids(
@@ -243,100 +239,121 @@ class PostgresBatches:
     ) -> tuple[list[OrderId], list[LineId], list[BundleId]]:
         """Ids for rows that are not written yet."""
         wanted = {"orders": orders, "lines": lines, "bundles": bundles}
-        row = (await self._connection.execute(RESERVE, wanted)).one()
+        row = await self._driver.row(RESERVE, wanted)
         return row[0], row[1], row[2]
 
     async def reserve_cart_ids(self, reservations: int, lines: int) -> tuple[list[ReservationId], list[ReservedLineId]]:
         """Ids for stock reservations that are not written yet."""
-        row = (await self._connection.execute(RESERVE_CARTS, {"reservations": reservations, "lines": lines})).one()
+        row = await self._driver.row(RESERVE_CARTS, {"reservations": reservations, "lines": lines})
         return row[0], row[1]
 
     async def _with_reservations(self, facts: Facts, reservations: Sequence[ReservationId]) -> Facts:
         named = {"reservations": reservations}
-        carts = [_reservation(row) for row in await self._connection.execute(RESERVATIONS, named)]
-        claims = [_cart_claim(*row) for row in await self._connection.execute(CLAIMS_OF_RESERVATIONS, named)]
+        carts = [_reservation(*row) for row in await self._driver.rows(RESERVATIONS, named)]
+        claims = [_cart_claim(*row) for row in await self._driver.rows(CLAIMS_OF_RESERVATIONS, named)]
         return replace(facts, reservations=carts, claims=[*facts.claims, *claims])
 
     async def _levels(self, items: Iterable[ItemId]) -> tuple[dict[ItemId, Sku], frozenset[ItemId], list[StockLevel]]:
-        rows = (await self._connection.execute(LEVELS, {"items": list(items)})).all()
+        rows = await self._driver.rows(LEVELS, {"items": list(items)})
         skus = {item: sku for item, sku, *_ in rows}
         bundles = frozenset(item for item, _, is_bundle, *_ in rows if is_bundle)
         return skus, bundles, [_level(item, *level) for item, _, _, *level in rows if level[0] is not None]
 
-    async def _rows_of(self, statement: TextClause, ids: Sequence[OrderId]) -> _Rows:
+    async def _rows_of(self, statement: Statement, ids: Sequence[OrderId]) -> _Rows:
         if not ids:
             return _Rows((), ())
-        orders = (await self._connection.execute(statement, {"orders": ids})).all()
-        return _Rows(orders, (await self._connection.execute(LINES, {"orders": ids})).all())
+        orders = await self._driver.rows(statement, {"orders": ids})
+        return _Rows(orders, await self._driver.rows(LINES, {"orders": ids}))
 
     async def _whole(self, rows: _Rows, skus: Mapping[ItemId, Sku]) -> Facts:
         """Orders with all their lines and claims."""
         lines = [_line(skus, *row) for row in rows.lines]
-        return Facts(orders=[_order(row) for row in rows.orders], lines=lines, claims=await self._claims(lines))
+        return Facts(orders=[_order(*row) for row in rows.orders], lines=lines, claims=await self._claims(lines))
 
     async def _claims(self, lines: Iterable[OrderLine]) -> list[Claim]:
         """The claims of the lines, the oldest first."""
         allocated = [line.id for line in lines if line.allocated]
         if not allocated:
             return []
-        return [_claim(*row) for row in await self._connection.execute(CLAIMS, {"lines": allocated})]
+        return [_claim(*row) for row in await self._driver.rows(CLAIMS, {"lines": allocated})]
 
     # ------------------------------------------------------------ writing
 
-    async def record(self, changes: Changes) -> None:
-        """Write everything; each kind of row is one statement."""
+    async def record(self, changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, Any]] = ()) -> None:
+        """Write everything, and under their keys the outcomes; each kind of row is one statement."""
         self.has_new_events = self.has_new_events or bool(changes.events)
-        await self._arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
-        schedules = changes.schedules
-        await self._rows(INSERT_ORDERS, [_placed(changes, *one) for one in changes.placed])
-        await self._arrays(INSERT_BUNDLES, columns(map(_new_bundle, changes.new_bundles), BUNDLE_COLUMNS))
-        await self._arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
-        await self._arrays(INSERT_RESERVATIONS, columns(map(_new_cart, changes.new_reservations), CART_COLUMNS))
-        reserved = [line for new in changes.new_reservations for line in new.lines]
-        await self._arrays(INSERT_RESERVED_LINES, attributes(reserved, RESERVED_LINE_COLUMNS))
-        await self._guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
-        await self._arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
-        await self._record_supplies(changes)
-        await self._arrays(INSERT_MOVEMENTS, attributes(changes.movements, MOVEMENT_COLUMNS))
-        await self._arrays(INSERT_COUNTS, attributes(changes.counts, COUNT_COLUMNS))
-        await self._arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
-        # Before the rows that they come from may go.
-        await self._guarded(DIVIDE_CLAIMS, attributes(changes.divided_claims, DIVIDED_CLAIM_COLUMNS))
-        await self._guarded(END_RESERVATIONS, attributes(changes.ended_reservations, ENDED_CART_COLUMNS))
-        await self._guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
-        await self._guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
-        await self._arrays(INSERT_CLAIMS, attributes(changes.new_claims, CLAIM_COLUMNS))
-        served = [line for line in changes.lines if line.id not in changes.resized_lines]
-        resized = [line for line in changes.lines if line.id in changes.resized_lines]
-        await self._guarded(UPDATE_SERVED_LINES, attributes(served, SERVED_LINE_COLUMNS))
-        await self._guarded(UPDATE_LINES, attributes(resized, LINE_UPDATE_COLUMNS))
-        minutes = {"minutes": [schedules.get(order.id) for order in changes.orders]}
-        await self._guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS) | minutes)
-        await self._rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
-        await self._arrays(REPLENISH, {"items": sorted(changes.replenished)})
-        await self._rows(ASK_AT, [{"id": order, "at": at} for order, at in changes.asked_at.items()])
-        await self._arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
-        await append(self._connection, changes.events)
+        await self._driver.write_all(_writes(changes, outcomes))
 
-    async def _record_supplies(self, changes: Changes) -> None:
-        await self._arrays(INSERT_SUPPLIES, attributes(changes.new_supplies, SUPPLY_COLUMNS))
-        await self._arrays(INSERT_SUPPLY_LINES, new_supply_lines(changes.new_supplies))
-        await self._guarded(UPDATE_SUPPLIES, attributes(changes.changed_supplies, SUPPLY_UPDATE_COLUMNS))
-        await self._guarded(UPDATE_SUPPLY_LINES, changed_supply_lines(changes.changed_supply_lines))
 
-    async def _rows(self, statement: TextClause, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            await self._connection.execute(statement, {"rows": rows})
+def _writes(changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, Any]]) -> Iterator[Write]:
+    """Each is made when the one before is under way."""
+    yield from _placing(changes)
+    yield from _guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
+    yield from _arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
+    yield from _supplying(changes)
+    yield from _arrays(INSERT_MOVEMENTS, attributes(changes.movements, MOVEMENT_COLUMNS))
+    yield from _arrays(INSERT_COUNTS, attributes(changes.counts, COUNT_COLUMNS))
+    yield from _claiming(changes)
+    yield from _serving(changes)
+    yield from appended(changes.events)
+    yield from kept(outcomes)
 
-    async def _arrays(self, statement: TextClause, arrays: Mapping[str, list[Any]]) -> int:
-        if not any(arrays.values()):
-            return 0
-        return (await self._connection.execute(statement, arrays)).rowcount
 
-    async def _guarded(self, statement: TextClause, arrays: Mapping[str, list[Any]]) -> None:
-        """Every row must still be as it was read."""
-        if await self._arrays(statement, arrays) != len(next(iter(arrays.values()))):
-            raise GuardFailed(statement.text)
+def _placing(changes: Changes) -> Iterator[Write]:
+    yield from _arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
+    yield from _rows(INSERT_ORDERS, [_placed(changes, *one) for one in changes.placed])
+    yield from _arrays(INSERT_BUNDLES, columns(map(_new_bundle, changes.new_bundles), BUNDLE_COLUMNS))
+    yield from _arrays(INSERT_LINES, columns(map(_new_line, changes.placed_lines), LINE_COLUMNS))
+    yield from _arrays(INSERT_RESERVATIONS, columns(map(_new_cart, changes.new_reservations), CART_COLUMNS))
+    reserved = [line for new in changes.new_reservations for line in new.lines]
+    yield from _arrays(INSERT_RESERVED_LINES, attributes(reserved, RESERVED_LINE_COLUMNS))
+
+
+def _supplying(changes: Changes) -> Iterator[Write]:
+    yield from _arrays(INSERT_SUPPLIES, attributes(changes.new_supplies, SUPPLY_COLUMNS))
+    yield from _arrays(INSERT_SUPPLY_LINES, new_supply_lines(changes.new_supplies))
+    yield from _guarded(UPDATE_SUPPLIES, attributes(changes.changed_supplies, SUPPLY_UPDATE_COLUMNS))
+    yield from _guarded(UPDATE_SUPPLY_LINES, changed_supply_lines(changes.changed_supply_lines))
+
+
+def _claiming(changes: Changes) -> Iterator[Write]:
+    yield from _arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
+    # Before the rows that they come from may go.
+    yield from _guarded(DIVIDE_CLAIMS, attributes(changes.divided_claims, DIVIDED_CLAIM_COLUMNS))
+    yield from _guarded(END_RESERVATIONS, attributes(changes.ended_reservations, ENDED_CART_COLUMNS))
+    yield from _guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
+    yield from _guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
+    yield from _arrays(INSERT_CLAIMS, attributes(changes.new_claims, CLAIM_COLUMNS))
+
+
+def _serving(changes: Changes) -> Iterator[Write]:
+    served = [line for line in changes.lines if line.id not in changes.resized_lines]
+    resized = [line for line in changes.lines if line.id in changes.resized_lines]
+    yield from _guarded(UPDATE_SERVED_LINES, attributes(served, SERVED_LINE_COLUMNS))
+    yield from _guarded(UPDATE_LINES, attributes(resized, LINE_UPDATE_COLUMNS))
+    minutes = {"minutes": [changes.schedules.get(order.id) for order in changes.orders]}
+    yield from _guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS) | minutes)
+    yield from _rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
+    yield from _arrays(REPLENISH, {"items": sorted(changes.replenished)})
+    yield from _rows(ASK_AT, [{"id": order, "at": at} for order, at in changes.asked_at.items()])
+    yield from _arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
+
+
+def _rows(statement: Statement, rows: list[dict[str, Any]]) -> Iterator[Write]:
+    if rows:
+        yield Write(statement, {"rows": rows})
+
+
+def _arrays(statement: Statement, arrays: Mapping[str, list[Any]]) -> Iterator[Write]:
+    if any(arrays.values()):
+        yield Write(statement, arrays)
+
+
+def _guarded(statement: Statement, arrays: Mapping[str, list[Any]]) -> Iterator[Write]:
+    """Every row must still be as it was read."""
+    rows = len(next(iter(arrays.values())))
+    if rows:
+        yield Write(statement, arrays, rows)
 
 
 def attributes(rows: Sequence[object], names: Mapping[str, str]) -> dict[str, list[Any]]:
@@ -368,18 +385,35 @@ def _level(
     )
 
 
-def _order(row: Any) -> Order:
+STATUSES: Mapping[str | None, AllocationStatus | None] = {None: None} | {one.value: one for one in AllocationStatus}
+"""Looked up rather than made: a batch reads hundreds."""
+ORDER_STATUSES = {one.value: one for one in OrderStatus}
+POLICIES = {one.value: one for one in ShippingPolicy}
+
+
+def _order(
+    order: OrderId,
+    number: str,
+    channel: str,
+    status: str,
+    allocation_status: str | None,
+    policy: str,
+    priority: int,
+    version: int,
+    asked_at: list[LocationId] | None,
+    ship_to: dict[str, Any] | None,
+) -> Order:
     return Order(
-        id=row.id,
-        number=row.number,
-        channel=row.code,
-        status=OrderStatus(row.status),
-        allocation_status=AllocationStatus(row.allocation_status) if row.allocation_status else None,
-        shipping_policy=ShippingPolicy(row.shipping_policy),
-        priority=row.priority,
-        version=row.version,
-        ship_to=Address(**row.ship_to) if row.ship_to else None,
-        asked_at=None if row.asked_at is None else tuple(row.asked_at),
+        id=order,
+        number=number,
+        channel=channel,
+        status=ORDER_STATUSES[status],
+        allocation_status=STATUSES[allocation_status],
+        shipping_policy=POLICIES[policy],
+        priority=priority,
+        version=version,
+        ship_to=Address(**ship_to) if ship_to else None,
+        asked_at=None if asked_at is None else tuple(asked_at),
     )
 
 
@@ -461,13 +495,13 @@ def _cart_claim(
     )
 
 
-def _reservation(row: Any) -> Reservation:
-    return Reservation(id=row.id, state=ReservationState(row.state), is_due=row.is_due, order=row.order_id)
+def _reservation(reservation: ReservationId, state: str, is_due: bool, order: OrderId | None) -> Reservation:
+    return Reservation(id=reservation, state=ReservationState(state), is_due=is_due, order=order)
 
 
 # ---------------------------------------------------------------- writing
 
-INSERT_CHANNELS = sql(
+INSERT_CHANNELS = statement(
     """
     INSERT INTO channels (code, name) SELECT code, code FROM unnest(:codes) AS code
     WHERE NOT EXISTS (SELECT FROM channels c WHERE c.code = code.code) ON CONFLICT DO NOTHING
@@ -480,7 +514,7 @@ NEXT_TURN = """
     """
 """The next multiple of so many minutes, by the database's clock; null where there are none."""
 
-INSERT_ORDERS = sql(
+INSERT_ORDERS = statement(
     f"""
     INSERT INTO orders (id, channel_id, number, status, allocation_status, shipping_policy, priority, tags, placed_at,
                         customer_name, customer_email, customer_reference, ship_to, allocate_after, split_from,
@@ -499,7 +533,7 @@ INSERT_ORDERS = sql(
     rows=JSON,
 )
 
-UPDATE_TERMS = sql(
+UPDATE_TERMS = statement(
     """
     UPDATE orders o SET tags = n.tags, customer_name = n.customer_name, customer_email = n.customer_email,
         customer_reference = n.customer_reference, ship_to = nullif(n.ship_to, 'null')
@@ -510,7 +544,7 @@ UPDATE_TERMS = sql(
     rows=JSON,
 )
 
-REPLENISH = sql(
+REPLENISH = statement(
     """
     INSERT INTO replenished_items (item_id, since) SELECT item, clock_timestamp() FROM unnest(:items) AS item
     ON CONFLICT (item_id) DO UPDATE SET since = excluded.since
@@ -518,14 +552,14 @@ REPLENISH = sql(
     items=INTS,
 )
 
-ASK_AT = sql(
+ASK_AT = statement(
     """
     UPDATE orders o SET asked_at = n.at FROM jsonb_to_recordset(:rows) AS n(id bigint, at int[]) WHERE o.id = n.id
     """,
     rows=JSON,
 )
 
-SAVE_VOID_REASONS = sql(
+SAVE_VOID_REASONS = statement(
     """
     UPDATE orders o SET void_reason = n.reason FROM unnest(:ids, :reasons) AS n(id, reason) WHERE o.id = n.id
     """,
@@ -534,7 +568,7 @@ SAVE_VOID_REASONS = sql(
 )
 
 BUNDLE_COLUMNS = ("ids", "items", "references", "prices", "currencies")
-INSERT_BUNDLES = sql(
+INSERT_BUNDLES = statement(
     """
     INSERT INTO order_bundles (id, item_id, reference, unit_price, currency_code)
     SELECT * FROM unnest(:ids, :items, :references, :prices, :currencies)
@@ -550,7 +584,7 @@ LINE_COLUMNS = (
     "ids", "orders", "positions", "references", "items", "quantities", "allocated", "overallocated", "canceled",
     "looked", "prices", "currencies", "bundles", "bundle_units",
 )  # fmt: skip
-INSERT_LINES = sql(
+INSERT_LINES = statement(
     """
     INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, overallocated, canceled,
                              looked_at, unit_price, currency_code, bundle_id, bundle_units)
@@ -583,7 +617,7 @@ LINE_UPDATE_COLUMNS = {
     "dropshipped": "dropshipped",
     "looked": "looked_at",
 }
-UPDATE_LINES = sql(
+UPDATE_LINES = statement(
     """
     UPDATE order_lines l SET quantity = n.quantity, allocated = n.allocated, overallocated = n.overallocated,
         shipped = n.shipped, canceled = n.canceled, dropshipped = n.dropshipped, looked_at = n.looked_at
@@ -602,7 +636,7 @@ UPDATE_LINES = sql(
 )
 
 SERVED_LINE_COLUMNS = {"ids": "id", "allocated": "allocated", "overallocated": "overallocated", "looked": "looked_at"}
-UPDATE_SERVED_LINES = sql(
+UPDATE_SERVED_LINES = statement(
     """
     UPDATE order_lines l SET allocated = n.allocated, overallocated = n.overallocated, looked_at = n.looked_at
     FROM unnest(:ids, :allocated, :overallocated, :looked) AS n(id, allocated, overallocated, looked_at)
@@ -626,7 +660,7 @@ LEVEL_COLUMNS = {
     "versions": "version",
 }
 _LEVEL_TYPES = dict.fromkeys(LEVEL_COLUMNS, INTS) | {"versions": BIGINTS}
-UPDATE_LEVELS = sql(
+UPDATE_LEVELS = statement(
     """
     UPDATE stock_levels s SET on_hand = n.on_hand, committed = n.committed, damaged = n.damaged,
         quality_control = n.quality_control, safety_stock = n.safety_stock, flagged = n.flagged, version = n.version
@@ -637,7 +671,7 @@ UPDATE_LEVELS = sql(
     """,
     **_LEVEL_TYPES,
 )
-INSERT_LEVELS = sql(
+INSERT_LEVELS = statement(
     """
     INSERT INTO stock_levels (item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged,
                               version)
@@ -660,7 +694,7 @@ MOVEMENT_COLUMNS = {
     "actors": "actor",
     "requests": "request",
 }
-INSERT_MOVEMENTS = sql(
+INSERT_MOVEMENTS = statement(
     """
     INSERT INTO stock_movements (item_id, location_id, quantity, change, balance, cause, reference, supply_id,
                                  counted_at, actor, request)
@@ -694,7 +728,7 @@ COUNT_COLUMNS = {
     "actors": "actor",
     "requests": "request",
 }
-INSERT_COUNTS = sql(
+INSERT_COUNTS = statement(
     """
     INSERT INTO stock_counts (item_id, location_id, counted_at, counted, reference, actor, request, recorded_at)
     SELECT n.item_id, n.location_id, coalesce(n.counted_at, clock.now), n.counted, n.reference, n.actor, n.request,
@@ -713,7 +747,7 @@ INSERT_COUNTS = sql(
 )
 
 CART_COLUMNS = ("ids", "states", "seconds")
-INSERT_RESERVATIONS = sql(
+INSERT_RESERVATIONS = statement(
     """
     INSERT INTO stock_reservations (id, state, expires_at)
     SELECT n.id, n.state, clock_timestamp() + make_interval(secs => n.seconds)
@@ -724,7 +758,7 @@ INSERT_RESERVATIONS = sql(
     seconds=INTS,
 )
 RESERVED_LINE_COLUMNS = {"ids": "id", "reservations": "reservation", "items": "item", "quantities": "quantity"}
-INSERT_RESERVED_LINES = sql(
+INSERT_RESERVED_LINES = statement(
     """
     INSERT INTO reserved_lines (id, reservation_id, item_id, quantity)
     SELECT * FROM unnest(:ids, :reservations, :items, :quantities)
@@ -735,7 +769,7 @@ INSERT_RESERVED_LINES = sql(
     quantities=INTS,
 )
 ENDED_CART_COLUMNS = {"ids": "id", "states": "state", "orders": "order"}
-END_RESERVATIONS = sql(
+END_RESERVATIONS = statement(
     """
     UPDATE stock_reservations r SET state = n.state, order_id = n.order_id, ended_at = clock_timestamp()
     FROM unnest(:ids, :states, :orders) AS n(id, state, order_id) WHERE r.id = n.id AND r.state = 'ACTIVE'
@@ -752,7 +786,7 @@ END_COLUMNS = {
     "quantities": "quantity",
     "reasons": "reason",
 }
-END_CLAIMS = sql(
+END_CLAIMS = statement(
     """
     INSERT INTO ended_allocations (allocation_id, line_id, reserved_line_id, item_id, location_id, quantity, reason,
                                    allocated_at)
@@ -774,7 +808,7 @@ DIVIDED_CLAIM_COLUMNS = {
     "quantities": "claim.quantity",
     "overallocated": "claim.overallocated",
 }
-DIVIDE_CLAIMS = sql(
+DIVIDE_CLAIMS = statement(
     """
     INSERT INTO allocations (line_id, item_id, location_id, quantity, overallocated, seniority, allocated_at)
     SELECT n.line_id, a.item_id, a.location_id, n.quantity, n.overallocated, n.seniority, a.allocated_at
@@ -788,7 +822,7 @@ DIVIDE_CLAIMS = sql(
     quantities=INTS,
     overallocated=INTS,
 )
-DELETE_CLAIMS = sql("DELETE FROM allocations WHERE id = ANY(:ids)", ids=BIGINTS)
+DELETE_CLAIMS = statement("DELETE FROM allocations WHERE id = ANY(:ids)", ids=BIGINTS)
 CLAIM_UPDATE_COLUMNS = {
     "ids": "id",
     "lines": "line",
@@ -796,7 +830,7 @@ CLAIM_UPDATE_COLUMNS = {
     "quantities": "quantity",
     "overallocated": "overallocated",
 }
-UPDATE_CLAIMS = sql(
+UPDATE_CLAIMS = statement(
     """
     UPDATE allocations a SET line_id = n.line_id, reserved_line_id = n.reserved_line_id, quantity = n.quantity,
         overallocated = n.overallocated
@@ -818,7 +852,7 @@ CLAIM_COLUMNS = {
     "quantities": "quantity",
     "overallocated": "overallocated",
 }
-INSERT_CLAIMS = sql(
+INSERT_CLAIMS = statement(
     """
     INSERT INTO allocations (line_id, reserved_line_id, item_id, location_id, quantity, overallocated)
     SELECT n.line_id, n.reserved_line_id, n.item_id, n.location_id, n.quantity, n.overallocated
@@ -842,7 +876,7 @@ ORDER_COLUMNS = {
     "priorities": "priority",
     "versions": "version",
 }
-UPDATE_ORDERS = sql(
+UPDATE_ORDERS = statement(
     f"""
     UPDATE orders o SET status = n.status, allocation_status = n.allocation_status, priority = n.priority,
         shipping_policy = n.shipping_policy, version = n.version, updated_at = now(),

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, select, text
-from sqlalchemy.dialects.postgresql import JSONB, Insert
+from sqlalchemy import ColumnElement, Select, Table, and_, select
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +12,7 @@ from domain.ids import ChannelId, ItemId, LocationId, Sku
 from domain.kinds import LocationKind, SourcingRule
 from domain.sourcing import Sourcing
 from domain.stock import Component, Item, Location
+from persistence.driver import Driver, statement
 from persistence.locks import lock_components, lock_skus
 from persistence.searching import any_of, starts_with, words
 from persistence.sql import INTS, JSON, sql
@@ -89,7 +90,7 @@ class PostgresCatalog:
         The SKUs of the bundles are locked, so that none of them is given stock meanwhile.
         """
         bundles = [item for item, parts in components.items() if parts]
-        await lock_skus(self._connection, bundles)
+        await lock_skus(Driver(self._connection), bundles)
         rows = [
             {"item": item, "components": [part._asdict() for part in parts] or None}
             for item, parts in components.items()
@@ -191,18 +192,18 @@ LOCATION_FIELDS = ("id", "code", "name", "kind", "country_code", "region", "lati
 IS_SOURCED = "(c.sourcing <> '{LOCATION_RANK}' OR c.location_ids IS NOT NULL OR NOT c.split_lines)"
 """Whether the orders of channel `c` are served in another way than from everywhere by rank."""
 
-PLACES = text(
+PLACES = statement(
     f"""
     SELECT (SELECT jsonb_agg(to_jsonb(l) - 'created_at' ORDER BY l.rank, l.id) FROM locations l),
            (SELECT jsonb_object_agg(c.code, jsonb_build_array(c.sourcing, c.location_ids, c.split_lines))
             FROM channels c WHERE {IS_SOURCED})
     """  # noqa: S608  (a constant)
-).columns(locations=JSONB, sourcing=JSONB)
+)
 
 
-async def read_places(connection: AsyncConnection) -> tuple[dict[LocationId, Location], dict[str, Sourcing]]:
+async def read_places(driver: Driver) -> tuple[dict[LocationId, Location], dict[str, Sourcing]]:
     """All locations in the order in which they are tried; and the channels with a sourcing of their own, by code."""
-    places, sourced = (await connection.execute(PLACES)).one()
+    places, sourced = await driver.row(PLACES, {})
     return (
         {place["id"]: _location(**place) for place in places or ()},
         {code: _sourcing(*sourcing) for code, sourcing in (sourced or {}).items()},

@@ -7,18 +7,31 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
+from asyncpg import exceptions as driver_errors
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from persistence.driver import begin
 from persistence.locks import LocksWereTooFew
 from persistence.unit_of_work import PostgresUnitOfWork
 from services.ports import Busy, OutcomeUnknown
 
 T = TypeVar("T")
 
+AdapterError = AsyncAdapt_asyncpg_dbapi.Error
 TRIES_MAX = 3
+LOST = (
+    driver_errors.PostgresConnectionError,
+    driver_errors.InterfaceError,
+    driver_errors.InternalClientError,
+    OSError,
+)
+"""What the driver says where the connection is gone."""
+DATABASE_ERRORS = (DBAPIError, AdapterError, driver_errors.PostgresError, *LOST)
+"""From SQLAlchemy, from the driver, and from below."""
 SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION = "40001", "40P01", "55P03", "23505"
 QUERY_CANCELED = "57014"
 ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW = "57P01", "57P02", "57P03"
@@ -165,7 +178,7 @@ class PostgresDatabase:
             except CommitFailed as failure:
                 if not repeatable or not tries_left:
                     raise OutcomeUnknown from failure
-            except (DBAPIError, OSError) as error:
+            except DATABASE_ERRORS as error:
                 if not _is_passing(error):
                     raise
                 if not tries_left or _state(error) == QUERY_CANCELED:
@@ -178,6 +191,7 @@ class PostgresDatabase:
 
     async def _run_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         async with self.engine.connect() as connection:
+            await begin(connection)
             uow = PostgresUnitOfWork(connection)
             answer = await work(uow)
             await _commit(connection)
@@ -191,6 +205,7 @@ class PostgresDatabase:
 
     async def _look_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         async with self._looking.connect() as connection:
+            await begin(connection)
             return await work(PostgresUnitOfWork(connection, locks=False))
 
 
@@ -201,25 +216,34 @@ class CommitFailed(Exception):
 async def _commit(connection: AsyncConnection) -> None:
     try:
         await connection.commit()
-    except (DBAPIError, OSError) as error:
+    except DATABASE_ERRORS as error:
         if _state(error) in {SERIALIZATION_FAILURE, DEADLOCK}:
             raise
         raise CommitFailed from error
 
 
-def _state(error: Exception) -> str | None:
+def _state(error: BaseException) -> str | None:
     """The SQLSTATE, where the server gave one."""
-    state: str | None = getattr(getattr(error, "orig", None), "sqlstate", None)
+    state: str | None = getattr(_cause(error), "sqlstate", None)
     return state
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the driver said, where SQLAlchemy has wrapped it."""
+    if isinstance(error, DBAPIError) and error.orig:
+        return _cause(error.orig)
+    return error.__cause__ or error if isinstance(error, AdapterError) else error
 
 
 def _is_passing(error: Exception) -> bool:
     """Whether the transaction surely left nothing behind, and may well succeed when it is done again."""
-    if isinstance(error, OSError):
-        return True
-    assert isinstance(error, DBAPIError)
     state = _state(error)
     if state == UNIQUE_VIOLATION:
-        return any(name in str(error.orig) for name in RACES)
-    lost = error.connection_invalidated or (state is None and isinstance(error, OperationalError | InterfaceError))
-    return lost or state in TRY_AGAIN or state == QUERY_CANCELED
+        return any(name in str(_cause(error)) for name in RACES)
+    return _is_lost(error) or state in TRY_AGAIN or state == QUERY_CANCELED
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection is gone."""
+    invalidated = isinstance(error, DBAPIError) and error.connection_invalidated
+    return invalidated or isinstance(_cause(error), LOST)

@@ -1,6 +1,6 @@
 """The event log. Writers append without a position; the relay gives committed events dense positions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.events import CATALOGUE, Event, ExpectedAtChanged, LoggedEvent, OrderEvent
 from domain.ids import OrderId
+from persistence.driver import Driver, Write, statement
 from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, INT, TEXTS, columns, sql
@@ -35,7 +36,7 @@ NUMBER = sql(
 )
 
 
-INSERT_EVENTS = sql(
+INSERT_EVENTS = statement(
     """
     INSERT INTO events (type, order_id, payload)
     SELECT n.type, n.order_id, CAST(n.payload AS jsonb)
@@ -47,10 +48,14 @@ INSERT_EVENTS = sql(
 )
 
 
-async def append(connection: AsyncConnection, events: Sequence[Event]) -> None:
-    """Write events in the transaction of their change; they have no position yet."""
+def appended(events: Sequence[Event]) -> Iterator[Write]:
+    """Writes events in the transaction of their change; they have no position yet."""
     if events:
-        await connection.execute(INSERT_EVENTS, columns(map(_event, events), ("types", "orders", "payloads")))
+        yield Write(INSERT_EVENTS, columns(map(_event, events), ("types", "orders", "payloads")))
+
+
+async def append(connection: AsyncConnection, events: Sequence[Event]) -> None:
+    await Driver(connection).write_all(appended(events))
 
 
 class PostgresEventLog:
@@ -74,10 +79,10 @@ class PostgresEventLog:
 
     async def page(self, condition: EventFilter, first: int, after: int, until: int | None = None) -> list[LoggedEvent]:
         """Events that match, in order, with positions after `after` and not past `until`."""
-        statement = select(events).where(events.c.position > after).order_by(events.c.position).limit(first)
+        query = select(events).where(events.c.position > after).order_by(events.c.position).limit(first)
         if until is not None:
-            statement = statement.where(events.c.position <= until)
-        return [_logged(row) for row in await self._connection.execute(statement.where(*_conditions(condition)))]
+            query = query.where(events.c.position <= until)
+        return [_logged(row) for row in await self._connection.execute(query.where(*_conditions(condition)))]
 
 
 def _conditions(condition: EventFilter) -> list[ColumnElement[bool]]:

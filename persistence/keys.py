@@ -1,6 +1,6 @@
 """Idempotency keys and API keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from domain.ids import KeyId
+from persistence.driver import Driver, Write, statement
 from persistence.sql import BYTE_STRINGS, INT, INTS, TEXTS, columns, sql
 from persistence.tables import api_keys
 from services.ports import IdempotencyKey
 
-CLAIM = sql(
+CLAIM = statement(
     """
     INSERT INTO idempotency_keys AS k (owner_id, mutation, key, fingerprint)
     SELECT * FROM unnest(:owners, :mutations, :keys, :fingerprints)
@@ -31,8 +32,11 @@ CLAIM = sql(
 NAMED = "unnest(:owners, :mutations, :keys) AS n(owner_id, mutation, key)"
 SAME = "k.owner_id = n.owner_id AND k.mutation = n.mutation AND k.key = n.key"
 KEY_TYPES: dict[str, TypeEngine[Any]] = {"owners": INTS, "mutations": TEXTS, "keys": TEXTS}
-STORED = sql(f"SELECT k.* FROM {NAMED} JOIN idempotency_keys k ON {SAME}", **KEY_TYPES)  # noqa: S608
-FORGET = sql(f"DELETE FROM idempotency_keys k USING {NAMED} WHERE {SAME}", **KEY_TYPES)  # noqa: S608
+STORED = statement(
+    f"SELECT k.owner_id, k.mutation, k.key, k.fingerprint, k.outcome FROM {NAMED} JOIN idempotency_keys k ON {SAME}",  # noqa: S608
+    **KEY_TYPES,
+)
+FORGET = statement(f"DELETE FROM idempotency_keys k USING {NAMED} WHERE {SAME}", **KEY_TYPES)  # noqa: S608
 FORGET_EXPIRED = sql(
     """
     DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
@@ -41,7 +45,7 @@ FORGET_EXPIRED = sql(
     """,
     most=INT,
 )
-KEEP = sql(
+KEEP = statement(
     """
     UPDATE idempotency_keys k SET outcome = CAST(n.outcome AS jsonb)
     FROM unnest(:owners, :mutations, :keys, :outcomes) AS n(owner_id, mutation, key, outcome)
@@ -53,30 +57,37 @@ KEEP = sql(
 KNOWN = sql("SELECT secret_sha256, id, name FROM api_keys WHERE secret_sha256 = ANY(:secrets)", secrets=BYTE_STRINGS)
 
 
+def kept(outcomes: Iterable[tuple[IdempotencyKey, Any]]) -> Iterator[Write]:
+    """Writes what keys remember; it commits with the effect."""
+    rows = [(*key, orjson.dumps(outcome).decode()) for key, outcome in outcomes]
+    if rows:
+        yield Write(KEEP, columns(rows, (*KEY_TYPES, "outcomes")), len(rows))
+
+
 class PostgresIdempotencyKeys:
     """Outcomes by key. The insert comes first: a concurrent twin waits there until this transaction ends."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self._driver = Driver(connection)
 
     async def claim(self, keys: Sequence[tuple[IdempotencyKey, bytes]]) -> dict[IdempotencyKey, tuple[bytes, Any]]:
         """Take the keys, in one order for everybody; what is stored already: fingerprint and outcome."""
         rows = sorted((*key, fingerprint) for key, fingerprint in keys)
-        taken = await self._connection.execute(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))
-        known = {key for key, _ in keys} - {tuple(row) for row in taken}
-        if not known:
+        taken = await self._driver.rows(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))
+        if len(taken) == len(rows):
             return {}
-        stored = await self._connection.execute(STORED, columns(known, tuple(KEY_TYPES)))
-        return {(row.owner_id, row.mutation, row.key): (row.fingerprint, row.outcome) for row in stored}
+        known = {key for key, _ in keys} - {tuple(row) for row in taken}
+        stored = await self._driver.rows(STORED, columns(known, tuple(KEY_TYPES)))
+        return {(owner, mutation, key): (fingerprint, outcome) for owner, mutation, key, fingerprint, outcome in stored}
 
     async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, Any]]) -> None:
         """Remember the outcomes; they commit with the effect."""
-        rows = [(*key, orjson.dumps(outcome).decode()) for key, outcome in outcomes]
-        await self._connection.execute(KEEP, columns(rows, (*KEY_TYPES, "outcomes")))
+        await self._driver.write_all(kept(outcomes))
 
     async def forget(self, keys: Sequence[IdempotencyKey]) -> None:
         """Give keys back that were taken in this transaction."""
-        await self._connection.execute(FORGET, columns(keys, tuple(KEY_TYPES)))
+        await self._driver.write(Write(FORGET, columns(keys, tuple(KEY_TYPES))))
 
     async def forget_expired(self, most: int) -> int:
         """Remove keys that are kept no longer, the oldest first, at most so many; how many."""

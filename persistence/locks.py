@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from persistence.driver import Driver, statement
 from persistence.sql import BIGINT, INT, INTS, sql
 
 SKU_CLASS = 0xD1B5
@@ -18,7 +19,7 @@ RELAY_KEY = 0xD1B5_0000_0001
 COMPONENTS_KEY = 0xD1B5_0000_0002
 """The 64-bit key of whoever says what bundles are made of."""
 
-LOCK = sql(
+LOCK = statement(
     "SELECT count(pg_advisory_xact_lock(:class, item)) FROM unnest(:items) AS item", items=INTS, **{"class": INT}
 )
 LOCK_COMPONENTS = sql("SELECT pg_advisory_xact_lock(:key)", key=BIGINT)
@@ -48,9 +49,9 @@ class LocksWereTooFew(Exception):
     """An order gained a SKU before its locks were held: start over with the SKUs that it has now."""
 
 
-async def lock_skus(connection: AsyncConnection, items: Iterable[int]) -> None:
+async def lock_skus(driver: Driver, items: Iterable[int]) -> None:
     """Hold the SKUs' locks until the transaction ends; taken by rising key, so that nobody waits in a circle."""
-    await connection.execute(LOCK, {"class": SKU_CLASS, "items": sorted(set(items))})
+    await driver.rows(LOCK, {"class": SKU_CLASS, "items": sorted(set(items))})
 
 
 async def lock_components(connection: AsyncConnection) -> None:

@@ -11,6 +11,7 @@ from domain.ids import BundleId, ItemId, LineId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, ShippingPolicy
 from domain.orders import WAITING, Address, Customer, Money, OrderTerms
 from domain.runs import RunSeek
+from persistence.driver import Driver, statement
 from persistence.searching import any_of, starts_with
 from persistence.sql import BIGINT, BIGINTS, TEXT, TEXTS, columns, sql
 from persistence.tables import (
@@ -32,7 +33,7 @@ SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
 }
 """The columns of each sort, and whether they descend."""
 
-RESOLVE = sql(
+RESOLVE = statement(
     """
     SELECT n.at, o.id
     FROM unnest(:ids, :channels, :numbers) WITH ORDINALITY AS n(id, channel, number, at)
@@ -118,8 +119,7 @@ class PostgresOrders:
     async def resolve(self, references: Sequence[OrderReference]) -> list[OrderId | None]:
         """The id of each order, in the order asked for; None where there is none."""
         rows = [(reference.id, reference.channel, reference.number) for reference in references]
-        found = await self._connection.execute(RESOLVE, columns(rows, ("ids", "channels", "numbers")))
-        by_position = {row.at: row.id for row in found}
+        by_position = dict(await Driver(self._connection).rows(RESOLVE, columns(rows, ("ids", "channels", "numbers"))))
         return [by_position.get(at) for at in range(1, len(references) + 1)]
 
     async def by_ids(self, ids: Sequence[OrderId]) -> list[OrderView]:

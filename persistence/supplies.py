@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.ids import ItemId, LevelKey, SupplyId
 from domain.kinds import SupplyKind, SupplyState
 from domain.supply import OpenSupplyLine, Supply, SupplyLine
+from persistence.driver import statement
 from persistence.searching import any_of
 from persistence.sql import BIGINTS, INTS, TEXTS, TIMES, columns, sql
 from persistence.tables import items, locations, supplies, supply_lines
@@ -148,7 +149,7 @@ SUPPLY_COLUMNS = {
     "times": "expected_at",
     "versions": "version",
 }
-INSERT_SUPPLIES = sql(
+INSERT_SUPPLIES = statement(
     """
     INSERT INTO supplies (id, reference, kind, state, location_id, from_location_id, expected_at, version)
     SELECT * FROM unnest(:ids, :references, :kinds, :states, :locations, :from_locations, :times, :versions)
@@ -165,7 +166,7 @@ INSERT_SUPPLIES = sql(
 SUPPLY_UPDATE_COLUMNS = {
     "ids": "id", "states": "state", "times": "expected_at", "reasons": "reason", "versions": "version",
 }  # fmt: skip
-UPDATE_SUPPLIES = sql(
+UPDATE_SUPPLIES = statement(
     """
     UPDATE supplies s SET state = n.state, expected_at = n.expected_at, reason = n.reason, version = n.version
     FROM unnest(:ids, :states, :times, :reasons, :versions) AS n(id, state, expected_at, reason, version)
@@ -177,7 +178,7 @@ UPDATE_SUPPLIES = sql(
     reasons=TEXTS,
     versions=BIGINTS,
 )
-INSERT_SUPPLY_LINES = sql(
+INSERT_SUPPLY_LINES = statement(
     """
     INSERT INTO supply_lines (supply_id, position, item_id, quantity)
     SELECT * FROM unnest(:supplies, :positions, :items, :quantities)
@@ -187,7 +188,7 @@ INSERT_SUPPLY_LINES = sql(
     items=INTS,
     quantities=INTS,
 )
-UPDATE_SUPPLY_LINES = sql(
+UPDATE_SUPPLY_LINES = statement(
     """
     UPDATE supply_lines l SET received = n.received, canceled = n.canceled, lost = n.lost
     FROM unnest(:supplies, :items, :received, :canceled, :lost) AS n(supply_id, item_id, received, canceled, lost)

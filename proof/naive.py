@@ -50,7 +50,7 @@ def twin(name: str, tests: str | tuple[str, ...], *edits: tuple[str, str, str]) 
     )
 
 
-TAKE_LOCKS = "        await lock_skus(self._connection, locked)\n"
+TAKE_LOCKS = "        await lock_skus(self._driver, locked)\n"
 READ_LEVELS = "        skus, bundles, levels = await self._levels(locked)\n"
 
 TWINS = (

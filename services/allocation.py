@@ -14,6 +14,7 @@ from domain.errors import PlanChanged
 from domain.foresight import Foresight
 from domain.ids import ItemId, LineId, OrderId
 from domain.kinds import AllocationStatus
+from domain.making import quickly_made
 from domain.orders import ALLOCATABLE
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, fingerprint
@@ -34,6 +35,7 @@ from services.references import checked_reference, location_ranks
 ORDERS_MAX = 1_000
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
     """What a run did to each order, in the sequence given."""
@@ -56,6 +58,7 @@ class LineToAllocate:
     quantity: int | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocateOrder:
     """One order of a run; `lines` None: every open line."""
@@ -64,6 +67,7 @@ class AllocateOrder:
     lines: tuple[LineToAllocate, ...] | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocateOrders(_RunCommand):
     """Allocate the orders in exactly this sequence. `locations`: codes of those that may be used; None: all.

@@ -20,6 +20,7 @@ from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
 from domain.ids import BundleId, ItemId, LineId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
+from domain.making import quickly_made
 from domain.orders import OrderTerms
 from domain.stock import Component, LedgerSince
 from domain.supplying import Queue
@@ -45,6 +46,7 @@ Rules = Sequence[AllocationRule]
 Bundles = Mapping[Sku, tuple[Component, ...]]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a command needs to know before it can decide.
@@ -87,6 +89,7 @@ class Needs:
     path: tuple[str, ...] = ("input",)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """The answers to `Needs`: None for what does not exist; an unknown SKU is missing from `items`.
@@ -210,7 +213,6 @@ async def execute(uow: UnitOfWork, asked: Sequence[Asked]) -> list[Answer]:
     if fresh:
         decided = await _decide(uow, [asked[index] for index in fresh])
         answers.update(zip(fresh, decided, strict=True))
-        await _keep(uow, [(asked[index], answers[index]) for index in fresh])
     return [answers[index] for index in range(len(asked))]
 
 
@@ -225,11 +227,12 @@ async def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> list[Answer]:
             answers.append(refusal)
         await settle(uow, batch)  # the next command sees the flags as this one leaves them
     changes = batch.changes()
-    await uow.batches.record(changes)
-    return [
+    concluded = [
         answer if isinstance(answer, DomainError) else one.command.conclude(answer, changes)
         for one, answer in zip(asked, answers, strict=True)
     ]
+    await _record(uow, changes, list(zip(asked, concluded, strict=True)))
+    return concluded
 
 
 # ---------------------------------------------------------------- what the commands need
@@ -433,17 +436,14 @@ def _remembered(outcome_type: Any, made_from: bytes, stored: bytes, outcome: Any
     return from_json(outcome_type | DomainError, outcome)
 
 
-async def _keep(uow: UnitOfWork, answered: Iterable[tuple[Asked, Answer]]) -> None:
+async def _record(uow: UnitOfWork, changes: Changes, answered: Sequence[tuple[Asked, Answer]]) -> None:
     """Outcomes are kept with the effect; a refusal that the caller must correct first is judged anew next time."""
-    kept, forgotten = [], []
-    for one, answer in answered:
-        if one.identity is None:
-            continue
-        if isinstance(answer, DomainError) and not answer.kept:
-            forgotten.append(one.identity)
-        else:
-            kept.append((one.identity, to_json(answer)))
-    if kept:
-        await uow.keys.keep(kept)
+    named = [(one.identity, answer) for one, answer in answered if one.identity]
+    await uow.batches.record(changes, ((key, to_json(answer)) for key, answer in named if _is_kept(answer)))
+    forgotten = [key for key, answer in named if not _is_kept(answer)]
     if forgotten:
         await uow.keys.forget(forgotten)
+
+
+def _is_kept(answer: Answer) -> bool:
+    return answer.kept if isinstance(answer, DomainError) else True

@@ -389,8 +389,11 @@ class Batches(Protocol):
         self, reservations: int, lines: int
     ) -> tuple[list[ReservationId], list[ReservedLineId]]: ...
 
-    async def record(self, changes: Changes) -> None:
-        """Write everything, in a number of statements that does not grow with the batch."""
+    async def record(self, changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, Any]] = ()) -> None:
+        """Write everything, and what keys shall remember, in a number of statements that does not grow with the batch.
+
+        `outcomes` may be lazy: they are made while the database is at work.
+        """
 
 
 class Orders(Protocol):

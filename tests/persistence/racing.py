@@ -215,13 +215,20 @@ async def pay_out(database: PostgresDatabase, caller: Caller, share: tuple[str, 
 
 
 async def trade(database: PostgresDatabase, caller: Caller, share: tuple[int, float, Sequence[str]]) -> Counter[str]:
-    """Do everything that moves stock at random for a while; how often each thing was done or refused."""
+    """Do everything that moves stock at random for a while; how often each thing was done or refused.
+
+    On a machine that is busy with other things, "a while" lasts until each thing was done once.
+    """
     seed, seconds, skus = share
-    end = asyncio.get_running_loop().time() + seconds
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
     done: Counter[str] = Counter()
 
+    def goes_on() -> bool:
+        return clock() < end or (clock() < end + 60 and not all(done[deed.__name__] for deed in DEEDS))
+
     async def trader(chance: random.Random) -> None:
-        while asyncio.get_running_loop().time() < end:
+        while goes_on():
             deed = chance.choice(DEEDS)
             try:
                 await deed(database, caller, chance, skus)

@@ -11,7 +11,7 @@ from domain.batch import Batch
 from domain.ids import Sku
 from domain.kinds import AllocationCause, AllocationStatus
 from domain.orders import NewLine, NewOrder
-from persistence.batches import GuardFailed
+from persistence.driver import GuardFailed
 from persistence.verify import verify
 from services.allocation import allocate_batch
 from services.orders import place_orders
@@ -248,8 +248,8 @@ async def test_allocating_orders_touches_no_index_of_theirs(database, caller):
 
     async def work(uow):
         await allocate_batch(uow, caller, orders)
-        rows = await uow.batches._connection.execute(UPDATES)
-        return {row.table: (row.updated, row.hot) for row in rows}, await _version(uow.batches._connection)
+        rows = await uow._connection.execute(UPDATES)
+        return {row.table: (row.updated, row.hot) for row in rows}, await _version(uow._connection)
 
     updates, version = await database.run(work)
 

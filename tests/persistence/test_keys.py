@@ -2,7 +2,9 @@
 
 import asyncio
 
-from sqlalchemy import event, text
+from sqlalchemy import text
+
+from tests.statements import statements
 
 KEYS = [(2, "placeOrder", "b"), (1, "voidOrder", "a"), (1, "placeOrder", "z"), (1, "placeOrder", "b")]
 
@@ -12,23 +14,18 @@ def fingerprints(keys):
 
 
 async def test_keys_are_taken_in_one_order_so_that_nobody_waits_in_a_circle(engine, database):
-    sent = []
-
-    def note(_connection, _cursor, _statement, parameters, *_):
-        sent.append(parameters)
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
     for keys in (KEYS, KEYS[::-1]):
-        sent.clear()
 
         async def claim(uow, keys=keys):
             await uow.keys.claim(fingerprints(keys))
             await uow.keys.forget(keys)
 
-        await database.run(claim)
-        assert [1, 1, 1, 2] in sent[0]
-        assert ["placeOrder", "placeOrder", "voidOrder", "placeOrder"] in sent[0]
-        assert ["b", "z", "a", "b"] in sent[0]
+        with statements(engine) as sent:
+            await database.run(claim)
+        (_, taken), _ = sent
+        assert [1, 1, 1, 2] in taken
+        assert ["placeOrder", "placeOrder", "voidOrder", "placeOrder"] in taken
+        assert ["b", "z", "a", "b"] in taken
 
 
 async def test_a_claim_takes_the_keys_that_are_free_and_tells_what_is_stored_under_the_others(database):

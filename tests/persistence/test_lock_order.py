@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from asyncpg.exceptions import LockNotAvailableError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from services.runs import run_waiting_orders
 from tests.builders import a_catalog, allocated, placed, received
@@ -27,7 +27,7 @@ async def test_a_batch_that_comes_for_more_contenders_starts_over_rather_than_wa
         await holder.execute(text("SELECT FROM orders WHERE id = :id FOR NO KEY UPDATE"), {"id": of_chairs})
         async with engine.connect() as connection:
             uow = type(await database.read(_itself))(connection)
-            with pytest.raises(DBAPIError, match="could not obtain lock"):
+            with pytest.raises(LockNotAvailableError, match="could not obtain lock"):
                 await work(uow)
 
 

@@ -8,13 +8,14 @@ from itertools import combinations
 
 import asyncpg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 import persistence.batches
 from domain.automation import AllocationRule
 from domain.errors import OrderNotInState
 from domain.ids import ItemId
 from domain.kinds import AllocateWhen, AllocationStatus, ReservationState
+from persistence.driver import Driver, begin
 from persistence.locks import lock_skus
 from persistence.verify import verify
 from services.automation import save_allocation_rules
@@ -58,6 +59,7 @@ from tests.persistence.racing import (
     together,
     trade,
 )
+from tests.statements import statements
 
 UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
 TASKS = 25
@@ -141,7 +143,8 @@ async def test_an_item_becomes_a_bundle_or_is_given_stock_and_never_both(databas
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
     await save_items(database, [{"sku": "SET", "name": "Set"}])
     async with engine.connect() as connection:
-        await lock_skus(connection, [await item_now(database, "SET")])
+        await begin(connection)
+        await lock_skus(Driver(connection), [await item_now(database, "SET")])
         becoming = asyncio.create_task(a_bundle(database, "SET", {"CHAIR": 1}))
         await asyncio.wait({becoming}, timeout=0.5)
         receiving = asyncio.create_task(received(database, caller, {"SET": 1}))
@@ -159,7 +162,8 @@ async def test_only_orders_that_a_rule_allocates_at_once_wait_for_who_works_on_t
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
     await save_allocation_rules(database, [AllocationRule(name="web", when=AllocateWhen.AT_ONCE, channels=("WEB",))])
     async with engine.connect() as connection:
-        await lock_skus(connection, [await item_now(database, "CHAIR")])
+        await begin(connection)
+        await lock_skus(Driver(connection), [await item_now(database, "CHAIR")])
         shop = await placed(database, caller, {"CHAIR": 1}, channel="SHOP")
         waiting = asyncio.create_task(placed(database, caller, {"CHAIR": 1}, channel="WEB"))
         await asyncio.wait({waiting}, timeout=0.5)
@@ -216,14 +220,10 @@ async def test_orders_that_want_the_same_skus_in_opposite_sequence_never_deadloc
 
 
 async def test_locks_are_taken_by_rising_key_each_once_in_a_statement_of_their_own(engine):
-    sent = []
-
-    def note(_connection, _cursor, statement, parameters, *_):
-        sent.append((statement, parameters))
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    async with engine.connect() as connection:
-        await lock_skus(connection, [ItemId(number) for number in (16, 1, 8, 33, 1, 2)])
+    with statements(engine) as sent:
+        async with engine.connect() as connection:
+            await begin(connection)
+            await lock_skus(Driver(connection), [ItemId(number) for number in (16, 1, 8, 33, 1, 2)])
 
     ((statement, parameters),) = sent
     assert [1, 2, 8, 16, 33] in parameters

@@ -25,7 +25,7 @@ from domain.ids import ItemId, LineId, LocationId, OrderId, Sku, SupplyId
 from domain.kinds import AdjustmentReason, AllocationStatus, OrderStatus, SupplyState
 from domain.orders import NewLine, NewOrder
 from domain.stocking import StockOutcome
-from persistence.keys import PostgresIdempotencyKeys
+from persistence import batches
 from services.allocation import (
     AllocateOrder,
     AllocateOrders,
@@ -211,12 +211,12 @@ async def test_an_effect_whose_outcome_cannot_be_kept_is_not_there(database, cal
     class Bug(Exception):
         pass
 
-    async def broken(*_):
+    def broken(_):
         raise Bug
 
     before = await everything(engine)
     with monkeypatch.context() as patch:
-        patch.setattr(PostgresIdempotencyKeys, "keep", broken)
+        patch.setattr(batches, "kept", broken)
         with pytest.raises(Bug):
             await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
     assert await everything(engine) == before
