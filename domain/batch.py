@@ -138,6 +138,8 @@ REPLENISHING = {
 }
 """What sets off a run of the orders that wait for the stock. Deallocating does not: a person has more to do."""
 
+CHANGES = tuple(OrderChange)
+
 NEW_CLAIM = 1 << 62
 """Claims that are not written yet count from here: later than every claim that is."""
 
@@ -621,7 +623,7 @@ class Batch:
             order_version=order.version,
             skus=skus,
             locations=locations,
-            changes=tuple(change for change in OrderChange if change in changes),
+            changes=tuple(change for change in CHANGES if change in changes) if len(changes) > 1 else tuple(changes),
         )
         if was is not order.allocation_status:
             yield AllocationStatusChanged(

@@ -279,13 +279,13 @@ class PostgresBatches:
 
     # ------------------------------------------------------------ writing
 
-    async def record(self, changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, Any]] = ()) -> None:
+    async def record(self, changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]] = ()) -> None:
         """Write everything, and under their keys the outcomes; each kind of row is one statement."""
         self.has_new_events = self.has_new_events or bool(changes.events)
         await self._driver.write_all(_writes(changes, outcomes))
 
 
-def _writes(changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, Any]]) -> Iterator[Write]:
+def _writes(changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]]) -> Iterator[Write]:
     """Each is made when the one before is under way."""
     yield from _placing(changes)
     yield from _guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import orjson
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -57,9 +56,9 @@ KEEP = statement(
 KNOWN = sql("SELECT secret_sha256, id, name FROM api_keys WHERE secret_sha256 = ANY(:secrets)", secrets=BYTE_STRINGS)
 
 
-def kept(outcomes: Iterable[tuple[IdempotencyKey, Any]]) -> Iterator[Write]:
+def kept(outcomes: Iterable[tuple[IdempotencyKey, str]]) -> Iterator[Write]:
     """Writes what keys remember; it commits with the effect."""
-    rows = [(*key, orjson.dumps(outcome).decode()) for key, outcome in outcomes]
+    rows = [(*key, outcome) for key, outcome in outcomes]
     if rows:
         yield Write(KEEP, columns(rows, (*KEY_TYPES, "outcomes")), len(rows))
 
@@ -81,7 +80,7 @@ class PostgresIdempotencyKeys:
         stored = await self._driver.rows(STORED, columns(known, tuple(KEY_TYPES)))
         return {(owner, mutation, key): (fingerprint, outcome) for owner, mutation, key, fingerprint, outcome in stored}
 
-    async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, Any]]) -> None:
+    async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, str]]) -> None:
         """Remember the outcomes; they commit with the effect."""
         await self._driver.write_all(kept(outcomes))
 

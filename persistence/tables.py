@@ -509,6 +509,7 @@ idempotency_keys = Table(
     _time("created_at"),
     PrimaryKeyConstraint("owner_id", "mutation", "key"),
     Index(None, "created_at"),
+    postgresql_with={"fillfactor": 30},  # the outcome comes in the same transaction, and is longer than the rest
 )
 
 api_keys = Table(

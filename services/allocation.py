@@ -112,7 +112,8 @@ class AllocateOrders(_RunCommand):
             )
             for one, order in zip(self.orders, known.orders, strict=True)
         ]
-        return allocate(batch, wanted, Terms(policy=self.policy, locations=location_ranks(batch, self.locations)))
+        locations = None if self.locations is None else location_ranks(batch, self.locations)
+        return allocate(batch, wanted, Terms(policy=self.policy, locations=locations))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +289,8 @@ def checked(command: AllocateOrders) -> AllocateOrders:
         for index, code in enumerate(command.locations):
             problems.code(code, ("input", "locations", str(index)))
     problems.refuse()
+    if all(one.order is order for one, order in zip(command.orders, references, strict=True)):
+        return command
     orders = (replace(one, order=order) for one, order in zip(command.orders, references, strict=True))
     return replace(command, orders=tuple(orders))
 

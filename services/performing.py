@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import orjson
@@ -25,7 +24,7 @@ from domain.orders import OrderTerms
 from domain.stock import Component, LedgerSince
 from domain.supplying import Queue
 from services.callers import Caller
-from services.outcomes import from_json, to_json
+from services.outcomes import from_json, to_text
 from services.ports import (
     SKUS_MAX,
     BatchTooLarge,
@@ -138,26 +137,22 @@ class Command(Protocol[T_co]):
         """The outcome, once everything is decided and the flags are settled."""
 
 
-@dataclass(frozen=True)
 class Asked:
-    """A command with who asked for it, and under which idempotency key (None: it is looked at by nobody twice)."""
+    """A command with who asked for it, and under which idempotency key (None: it is looked at by nobody twice).
 
-    caller: Caller
-    command: Command[Any]
-    key: str | None
+    What can be known of it before its turn comes is worked out when it is asked.
+    """
 
-    @cached_property
-    def needs(self) -> Needs:
-        return self.command.needs()
+    __slots__ = ("caller", "command", "fingerprint", "identity", "key", "needs")
 
-    @cached_property
-    def fingerprint(self) -> bytes:
-        return fingerprint(self.command)
-
-    @cached_property
-    def identity(self) -> IdempotencyKey | None:
+    def __init__(self, caller: Caller, command: Command[Any], key: str | None) -> None:
+        self.caller = caller
+        self.command = command
+        self.key = key
+        self.needs = command.needs()
+        self.fingerprint = b"" if key is None else fingerprint(command)
+        self.identity: IdempotencyKey | None = None if key is None else (caller.key, command.mutation, key)
         """The key's owner, the mutation and the key; requests of the same identity are twins."""
-        return None if self.key is None else (self.caller.key, self.command.mutation, self.key)
 
 
 Answer = Any
@@ -188,7 +183,7 @@ async def once(
         if stored:
             return _remembered(outcome_type, made_from, *stored[identity])
         outcome = await effect(uow)
-        await uow.keys.keep([(identity, to_json(outcome))])
+        await uow.keys.keep([(identity, to_text(outcome))])
         return outcome
 
     answer = await database.run(work, repeatable=True)
@@ -439,7 +434,7 @@ def _remembered(outcome_type: Any, made_from: bytes, stored: bytes, outcome: Any
 async def _record(uow: UnitOfWork, changes: Changes, answered: Sequence[tuple[Asked, Answer]]) -> None:
     """Outcomes are kept with the effect; a refusal that the caller must correct first is judged anew next time."""
     named = [(one.identity, answer) for one, answer in answered if one.identity]
-    await uow.batches.record(changes, ((key, to_json(answer)) for key, answer in named if _is_kept(answer)))
+    await uow.batches.record(changes, ((key, to_text(answer)) for key, answer in named if _is_kept(answer)))
     forgotten = [key for key, answer in named if not _is_kept(answer)]
     if forgotten:
         await uow.keys.forget(forgotten)

@@ -349,8 +349,8 @@ class IdempotencyKeys(Protocol):
         What is stored already: fingerprint and outcome. No key may come twice.
         """
 
-    async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, Any]]) -> None:
-        """Remember the outcomes; they commit with the effect."""
+    async def keep(self, outcomes: Sequence[tuple[IdempotencyKey, str]]) -> None:
+        """Remember the outcomes, which are JSON; they commit with the effect."""
 
     async def forget(self, keys: Sequence[IdempotencyKey]) -> None:
         """Give keys back that were taken in this transaction."""
@@ -389,10 +389,10 @@ class Batches(Protocol):
         self, reservations: int, lines: int
     ) -> tuple[list[ReservationId], list[ReservedLineId]]: ...
 
-    async def record(self, changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, Any]] = ()) -> None:
+    async def record(self, changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]] = ()) -> None:
         """Write everything, and what keys shall remember, in a number of statements that does not grow with the batch.
 
-        `outcomes` may be lazy: they are made while the database is at work.
+        `outcomes` are JSON, and may be lazy: they are made while the database is at work.
         """
 
 

@@ -31,7 +31,7 @@ async def test_keys_are_taken_in_one_order_so_that_nobody_waits_in_a_circle(engi
 async def test_a_claim_takes_the_keys_that_are_free_and_tells_what_is_stored_under_the_others(database):
     async def claim_two(uow):
         assert await uow.keys.claim(fingerprints(KEYS[:2])) == {}
-        await uow.keys.keep([(KEYS[0], {"order": 5}), (KEYS[1], [1, 2])])
+        await uow.keys.keep([(KEYS[0], '{"order": 5}'), (KEYS[1], "[1, 2]")])
 
     await database.run(claim_two)
 
@@ -41,7 +41,7 @@ async def test_a_claim_takes_the_keys_that_are_free_and_tells_what_is_stored_und
             KEYS[0]: (repr(KEYS[0]).encode(), {"order": 5}),
             KEYS[1]: (repr(KEYS[1]).encode(), [1, 2]),
         }
-        await uow.keys.keep([(KEYS[2], "done")])
+        await uow.keys.keep([(KEYS[2], '"done"')])
         await uow.keys.forget([KEYS[3]])
 
     await database.run(claim_all)
@@ -49,7 +49,7 @@ async def test_a_claim_takes_the_keys_that_are_free_and_tells_what_is_stored_und
     async def claim_the_last_two(uow):
         stored = await uow.keys.claim(fingerprints(KEYS[2:]))
         assert stored == {KEYS[2]: (repr(KEYS[2]).encode(), "done")}
-        await uow.keys.keep([(KEYS[3], "done too")])
+        await uow.keys.keep([(KEYS[3], '"done too"')])
 
     await database.run(claim_the_last_two)
 
@@ -61,7 +61,7 @@ async def test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored(eng
         assert await uow.keys.claim(fingerprints(KEYS[:1])) == {}
         taken.set()
         await done.wait()
-        await uow.keys.keep([(KEYS[0], "done")])
+        await uow.keys.keep([(KEYS[0], '"done"')])
 
     async def second(uow):
         return await uow.keys.claim(fingerprints(KEYS[:1]))

@@ -178,3 +178,12 @@ async def test_placing_a_bundle_of_twenty_components_takes_one_statement_more_th
     assert said(for_many) == said(for_a_bundle)
     assert [one for one in said(for_a_bundle) if "order_bundles (" not in one] == said(for_an_item)
     assert len(for_a_bundle) == len(for_an_item) + 1
+
+
+async def test_a_run_that_may_use_every_location_writes_nothing_about_locations(engine, database, caller, stocked):
+    order = await placed(database, caller, {SKUS[0]: 1})
+
+    with statements(engine) as sent:
+        await allocated(database, caller, order)
+
+    assert not [statement for statement in said(sent) if "SET asked_at" in statement]
