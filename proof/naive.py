@@ -81,7 +81,7 @@ TWINS = (
     twin(
         "3b an order that grew under its locks is served with too few",
         RACES + "test_a_run_takes_the_sku_that_an_edit_adds_before_it_has_the_locks",
-        ("persistence/batches.py", "if any(line.item_id not in locked for line in rows.lines):", "if False:"),
+        ("persistence/batches.py", "if any(line[LINE_ITEM] not in locked for line in rows.lines):", "if False:"),
     ),
     twin(
         "4 keys not sorted",
@@ -109,7 +109,7 @@ TWINS = (
             "if False",
         ),
         (
-            "persistence/batches.py",
+            "persistence/batch_writes.py",
             "SET on_hand = n.on_hand, committed",
             "SET on_hand = greatest(0, n.on_hand), committed",
         ),
@@ -129,14 +129,17 @@ TWINS = (
         (
             "persistence/keys.py",
             (
-                '        taken = await self._connection.execute(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))\n'
+                '        taken = await self._driver.rows(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))\n'
+                "        if len(taken) == len(rows):\n"
+                "            return {}\n"
                 "        known = {key for key, _ in keys} - {tuple(row) for row in taken}\n"
             ),
             (
                 "        names = columns([key for key, _ in keys], tuple(KEY_TYPES))\n"
-                "        found = await self._connection.execute(STORED, names)\n"
-                "        known = {(row.owner_id, row.mutation, row.key) for row in found}\n"
-                '        await self._connection.execute(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))\n'
+                "        known = {tuple(row)[:3] for row in await self._driver.rows(STORED, names)}\n"
+                '        await self._driver.rows(CLAIM, columns(rows, (*KEY_TYPES, "fingerprints")))\n'
+                "        if not known:\n"
+                "            return {}\n"
             ),
         ),
     ),
@@ -145,8 +148,8 @@ TWINS = (
         (FIFTY_TWINS, KEYS + "test_a_key_whose_first_request_fails_for_another_reason_is_free"),
         (
             "persistence/keys.py",
-            "        if not known:\n",
-            "        await self._connection.commit()\n        if not known:\n",
+            "        if len(taken) == len(rows):\n",
+            "        await self._connection.commit()\n        if len(taken) == len(rows):\n",
         ),
     ),
     twin(
@@ -154,8 +157,11 @@ TWINS = (
         KEYS + "test_an_effect_whose_outcome_cannot_be_kept_is_not_there",
         (
             "services/performing.py",
-            "    await uow.batches.record(changes)\n",
-            "    await uow.batches.record(changes)\n    await uow._connection.commit()\n",
+            "    await uow.batches.record(changes, (",
+            (
+                "    await uow.batches.record(changes)\n    await uow._connection.commit()\n"
+                "    await uow.batches.record(Changes(), ("
+            ),
         ),
     ),
     twin(
@@ -207,12 +213,12 @@ TWINS = (
             "SELECT id, state, expires_at <= clock_timestamp() AS is_due,",
             "SELECT id, state, extract(epoch FROM expires_at) AS is_due,",
         ),
-        ("persistence/batches.py", "is_due=row.is_due", 'is_due=row.is_due <= __import__("time").time()'),
+        ("persistence/batch_rows.py", "is_due=is_due", 'is_due=is_due <= __import__("time").time()'),
     ),
     twin(
         "a level is written over whatever it is now",
         GUARDS + "test_a_level_that_changed_since_it_was_read_is_not_written_over",
-        ("persistence/batches.py", " AND s.version = n.version - 1", ""),
+        ("persistence/batch_writes.py", " AND s.version = n.version - 1", ""),
     ),
     twin(
         "a key is answered whatever was asked under it",
@@ -259,7 +265,7 @@ TWINS = (
     twin(
         "a line that is added and canceled in one batch is written as open",
         DESK + "test_a_line_that_is_added_and_voided_in_one_batch_is_canceled",
-        ("persistence/batches.py", "        line.canceled,  # a later", "        0,  # a later"),
+        ("persistence/batch_writes.py", "        line.canceled,  # a later", "        0,  # a later"),
     ),
     twin(
         "flags are not set anew when stock falls",

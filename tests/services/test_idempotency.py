@@ -26,7 +26,7 @@ from domain.ids import ItemId, LineId, LocationId, OrderId, Sku, SupplyId
 from domain.kinds import AdjustmentReason, AllocationStatus, OrderStatus, SupplyState
 from domain.orders import NewLine, NewOrder
 from domain.stocking import StockOutcome
-from persistence import batches
+from persistence import batch_writes
 from services.allocation import (
     AllocateOrder,
     AllocateOrders,
@@ -217,7 +217,7 @@ async def test_an_effect_whose_outcome_cannot_be_kept_is_not_there(database, cal
 
     before = await everything(engine)
     with monkeypatch.context() as patch:
-        patch.setattr(batches, "kept", broken)
+        patch.setattr(batch_writes, "kept", broken)
         with pytest.raises(Bug):
             await receive_stock(Desk(database), caller, TWO_CHAIRS, "a key")
     assert await everything(engine) == before
