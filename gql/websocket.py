@@ -88,7 +88,7 @@ class Connection:
         write = socket.scope["extensions"].get("dibs.websocket.write", _cannot_write)
         self._outbox = Outbox(write, self._send_text, self._give_up)
         self._patience = asyncio.timeout(INIT_SECONDS_MAX)
-        self._impatience = CloseSocket(4408, "Connection initialisation timeout")
+        self._closing: CloseSocket | None = None
         self._watching = ExitStack()
 
     async def run(self) -> None:
@@ -114,12 +114,16 @@ class Connection:
                 while True:
                     await self._handle(await self._receive())
         except TimeoutError:
-            raise self._impatience from None
+            raise self._closing or CloseSocket(4408, "Connection initialisation timeout") from None
+        except ClientGone:
+            if self._closing:  # nothing can be sent because we say so
+                raise self._closing from None
+            raise
 
     def _close_soon(self, code: int, reason: str) -> None:
         """End the connection, whatever it is waiting for."""
         self._outbox.drop()
-        self._impatience = CloseSocket(code, reason)
+        self._closing = CloseSocket(code, reason)
         with suppress(RuntimeError):  # where the connection ends already
             self._patience.reschedule(0)
 
