@@ -88,7 +88,7 @@ class Connection:
         write = socket.scope["extensions"].get("dibs.websocket.write", _cannot_write)
         self._outbox = Outbox(write, self._send_text, self._give_up)
         self._patience = asyncio.timeout(INIT_SECONDS_MAX)
-        self._impatience = CloseSocket(4408, "Connection initialisation timeout")
+        self._closing: CloseSocket | None = None
         self._watching = ExitStack()
 
     async def run(self) -> None:
@@ -114,12 +114,16 @@ class Connection:
                 while True:
                     await self._handle(await self._receive())
         except TimeoutError:
-            raise self._impatience from None
+            raise self._closing or CloseSocket(4408, "Connection initialisation timeout") from None
+        except ClientGone:
+            if self._closing:  # nothing can be sent because we say so
+                raise self._closing from None
+            raise
 
     def _close_soon(self, code: int, reason: str) -> None:
         """End the connection, whatever it is waiting for."""
         self._outbox.drop()
-        self._impatience = CloseSocket(code, reason)
+        self._closing = CloseSocket(code, reason)
         with suppress(RuntimeError):  # where the connection ends already
             self._patience.reschedule(0)
 
@@ -138,11 +142,12 @@ class Connection:
 
     async def _hear(self) -> Message:
         """What the client sends next. One that is silent is asked whether it is there."""
-        for _ in range(1 + PINGS_MAX):
+        for pings in range(1 + PINGS_MAX):
+            if pings:
+                await self._send({"type": "ping"})
             with suppress(TimeoutError):
                 async with asyncio.timeout(SILENCE_SECONDS_MAX):
                     return await self._socket.receive()
-            await self._send({"type": "ping"})
         raise CloseSocket(1008, "No answer to pings")
 
     async def _handle(self, message: dict[str, Any]) -> None:
