@@ -55,7 +55,9 @@ def _install(folder: Path) -> None:
 
 def workspace(sources: Path, modules: Path, folder: Path) -> Path:
     """A copy of the sources beside their packages."""
-    copied = Path(shutil.copytree(sources, folder / sources.name, ignore=shutil.ignore_patterns("node_modules")))
+    copied = Path(
+        shutil.copytree(sources, folder / sources.name, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    )
     (copied / "node_modules").symlink_to(modules)
     return copied
 
