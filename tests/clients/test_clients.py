@@ -7,18 +7,20 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.processes import KEY, SECONDS_MAX, Serving
+from tests.acceptance.processes import KEY, ROOT, SECONDS_MAX, Serving
 from tests.clients.node import answered
 
-OVER_SOCKETS = ("graphql-ws", "apollo", "urql")
+OVER_SOCKETS = ("graphql-ws", "apollo", "urql", "browser")
+"""The last one is ours, of the example page."""
 OVER_SSE = ("graphql-sse", "urql-sse")
+DIBS_JS = ROOT / "examples" / "browser" / "dibs.js"
 Play = Callable[[str, str], Any]
 
 
 @pytest.fixture
 def play(program: str, scripts: Path, shop: Serving, channel: str) -> Play:
     """Play a scenario with a client; what came of it."""
-    settings = {"ADDRESS": shop.address, "KEY": KEY, "CHANNEL": channel}
+    settings = {"ADDRESS": shop.address, "KEY": KEY, "CHANNEL": channel, "DIBS_JS": str(DIBS_JS)}
 
     def run(client: str, scenario: str) -> Any:
         if client in OVER_SSE:

@@ -40,7 +40,7 @@ def running(command: list[str], **settings: Any) -> Iterator[subprocess.Popen[st
             process.kill()
 
 
-def work(shop: Serving, channel: str) -> None:
+def work(shop: Serving, channel: str, orders: int = ORDERS) -> None:
     """Some orders, each allocated before the next one is placed."""
     with httpx.Client(headers={"authorization": f"Bearer {KEY}"}, timeout=SECONDS_MAX) as http:
 
@@ -49,7 +49,7 @@ def work(shop: Serving, channel: str) -> None:
             answer = http.post(shop.address, json={"query": mutation, "variables": variables}).json()
             assert "errors" not in answer, answer
 
-        for number in map(str, range(ORDERS)):
+        for number in map(str, range(orders)):
             do(PLACE, channel=channel, number=number, lines=[{"sku": "CHAIR", "quantity": 1}])
             do(ALLOCATE, orders=[{"order": {"number": {"channel": channel, "number": number}}}])
 
