@@ -43,10 +43,10 @@ def channel() -> str:
 
 
 @pytest.fixture(scope="session")
-def cache(pytestconfig: pytest.Config) -> Path:
-    """Where packages stay from one session to the next."""
-    assert pytestconfig.cache
-    return pytestconfig.cache.mkdir("node")
+def cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where packages stay from one session to the next, unless pytest is to keep nothing."""
+    kept = getattr(pytestconfig, "cache", None)
+    return Path(kept.mkdir("node")) if kept else tmp_path_factory.mktemp("node")
 
 
 @pytest.fixture(scope="session")
