@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
 WATCH = """subscription ($after: String) {
   allocationStatusChanged(after: $after) { cursor orderNumber before after cause }
@@ -138,7 +138,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         whole = asyncio.run(watch(Dibs(given.url, given.key or ""), given.until))
-    except (Refused, ConnectionClosed, OSError) as error:
+    except (Refused, WebSocketException, OSError) as error:
         sys.exit(f"Dibs does not answer: {error}")
     sys.exit(0 if whole else 1)
 

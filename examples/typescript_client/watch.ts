@@ -47,6 +47,7 @@ const client = createClient({
       socket = opened as WebSocket;
       connections += 1;
     },
+    error: (problem) => console.log(`  no connection: ${(problem as ErrorEvent).message}`),
   },
 });
 
