@@ -2,7 +2,13 @@ import { readFileSync } from "node:fs";
 import vm from "node:vm";
 import WebSocket from "ws";
 
-globalThis.WebSocket = WebSocket;
+/** In a browser an error that nobody listens to is none: `close` follows it. */
+globalThis.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.on("error", () => {});
+  }
+};
 
 /** The protocol of the example page, which is a script and no module, so that a page can be opened from a disk. */
 const Dibs = vm.runInThisContext(`${readFileSync(process.env.DIBS_JS, "utf8")}\nDibs`);
