@@ -26,14 +26,16 @@ from gql.execution import Executor
 from gql.explorer_page import explorer_routes
 from gql.feed import Feed
 from gql.http import HttpEndpoint
+from gql.hub import Hub
 from gql.loaders import Reading
+from gql.parts import Parts
 from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
 from persistence.bell import BroadcastBell
 from persistence.database import PostgresDatabase
 from persistence.migrating import schema_is_current
 from services.callers import Caller
-from services.cleaning import forget_expired_keys
+from services.cleaning import forget_expired_keys, forget_old_events
 from services.credentials import Doorkeeper
 from services.delivering import forget_ended_deliveries
 from services.desk import Desk
@@ -46,6 +48,8 @@ from workers.runs import POLL_SECONDS, PlanMaker, Runner, run_schedules
 from workers.webhook_http import WebhookSender
 
 CLEANING_SECONDS = 600.0
+RECHECK_SECONDS = 1.0
+"""For so long a connection may outlive its key."""
 SWEEPING_SECONDS = 1.0
 """Nothing depends on its coming in time: a cart whose time is over is nobody's, swept or not."""
 
@@ -56,6 +60,7 @@ class Running:
 
     engine: AsyncEngine
     feed: Feed
+    hub: Hub
     http: HttpEndpoint
     websocket: WebSocketEndpoint
 
@@ -98,11 +103,12 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
     sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
     deliverer = Deliverer(on.database, sender)
     if feed:
-        feed.on_events = deliverer.nudge
+        feed.listeners.append(lambda _: deliverer.nudge())
     chores = [
         partial(repeated, name, partial(chore, on.database), seconds)
         for name, chore, seconds in (
             ("the cleaner", forget_expired_keys, CLEANING_SECONDS),
+            ("the archivist", partial(forget_old_events, days=settings.event_retention_days), CLEANING_SECONDS),
             ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
             ("the sweeper", expire_reservations, SWEEPING_SECONDS),
             ("the schedule", run_schedules, POLL_SECONDS),
@@ -130,7 +136,8 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
             desk, feed = Desk(on.database), Feed(on.database, on.bell)
             reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
             beside = working(settings, on, feed) if with_workers else nullcontext()
-            async with running(on.bell.run, feed.run), beside:
+            rechecking = partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS)
+            async with running(on.bell.run, feed.run, rechecking), beside:
                 yield {"running": _plug(settings, on.engine, on.database, reading, doorkeeper, desk, planner, feed)}
                 await desk.close()
                 await reading.close()
@@ -156,15 +163,15 @@ def _plug(
     planner: Planner,
     feed: Feed,
 ) -> Running:
-    executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
-
     async def who(secret: str) -> Caller | None:
         return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, database, reading, desk, planner, feed, settings.webhook_allow_loopback)
+        return Context(caller, database, reading, desk, planner, settings.webhook_allow_loopback)
 
-    return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
+    executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
+    parts = Parts(executor, Hub(feed), who, doorkeeper.watched, context)
+    return Running(engine, feed, parts.hub, HttpEndpoint(parts), WebSocketEndpoint(parts))
 
 
 async def _graphql(request: Request) -> Response:

@@ -11,7 +11,8 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from dibs.door import BoundedHttp, drop_stalled_peers, without_tracebacks_for_clients
+from dibs.app import Running
+from dibs.door import BoundedHttp, SharedWebSocket, drop_stalled_peers, without_tracebacks_for_clients
 
 DRAIN_SECONDS_MAX = 8
 FRAME_BYTES_MAX = 64_000
@@ -62,13 +63,19 @@ class Server(uvicorn.Server):
             for one in signals:
                 loop.remove_signal_handler(one)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """WebSockets are closed with 1012; event streams, which HTTP would wait for, are cut off."""
+        running: Running = self.lifespan.state["running"]
+        running.http.stopping.set()
+        await super().shutdown(sockets)
+
 
 def configuration(app: Starlette) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").addFilter(without_tracebacks_for_clients)
     return uvicorn.Config(
         app,
         http=BoundedHttp,
-        ws="websockets-sansio",
+        ws=SharedWebSocket,
         ws_per_message_deflate=False,
         ws_max_size=FRAME_BYTES_MAX,
         lifespan="on",

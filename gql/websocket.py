@@ -5,18 +5,22 @@ A malformed frame costs one clean close; a bad operation ends that operation and
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 import orjson
 from graphql import OperationType
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gql.context import Context
 from gql.errors import error_body, masked, told
-from gql.execution import Executor, Refused
-from gql.http import Authenticate, Unacceptable, bearer, parse_request
+from gql.execution import Answer, Operation, Refused
+from gql.http import Unacceptable, bearer, parse_request
+from gql.hub import Frame, Told, Wanted
+from gql.outbox import ClientGone, Outbox
+from gql.parts import Parts
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
 
@@ -24,8 +28,14 @@ log = logging.getLogger("dibs.websocket")
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS_MAX = 5
-SEND_SECONDS_MAX = 10
+CLOSE_SECONDS_MAX = 10
+SILENCE_SECONDS_MAX = 20
+"""After so long without a message a client is sent a ping."""
+PINGS_MAX = 2
+"""That it may leave unanswered."""
 OPERATIONS_MAX = 20
+SHARED_IDS_MAX = 16
+"""Ids of operations whose messages are kept while one event is told."""
 REASON_BYTES_MAX = 123
 """What a close frame has room for."""
 
@@ -54,12 +64,8 @@ class OperationRefused(Exception):
 class WebSocketEndpoint:
     """Answers the WebSocket at /graphql."""
 
-    def __init__(
-        self, executor: Executor, authenticate: Authenticate, make_context: Callable[[Caller], Context]
-    ) -> None:
-        self._executor = executor
-        self._authenticate = authenticate
-        self._make_context = make_context
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     async def __call__(self, socket: WebSocket) -> None:
         if PROTOCOL not in socket.scope["subprotocols"]:
@@ -67,53 +73,58 @@ class WebSocketEndpoint:
             await socket.close(4406, "Subprotocol not acceptable")
             return
         await socket.accept(PROTOCOL)
-        connection = Connection(socket, self._executor, self._authenticate, self._make_context)
-        await connection.run()
+        await Connection(socket, self._parts).run()
 
 
 class Connection:
     """One client."""
 
-    def __init__(
-        self,
-        socket: WebSocket,
-        executor: Executor,
-        authenticate: Authenticate,
-        make_context: Callable[[Caller], Context],
-    ) -> None:
+    def __init__(self, socket: WebSocket, parts: Parts) -> None:
         self._socket = socket
-        self._executor = executor
-        self._authenticate = authenticate
-        self._make_context = make_context
+        self._parts = parts
         self._caller: Caller | None = None
         self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
-        self._sending = asyncio.Lock()
+        write = socket.scope["extensions"].get("dibs.websocket.write", _cannot_write)
+        self._outbox = Outbox(write, self._send_text, self._give_up)
         self._patience = asyncio.timeout(INIT_SECONDS_MAX)
+        self._impatience = CloseSocket(4408, "Connection initialisation timeout")
+        self._watching = ExitStack()
 
     async def run(self) -> None:
         """Serve until either side closes."""
         try:
-            async with self._patience:
-                while True:
-                    await self._handle(await self._receive())
-        except TimeoutError:
-            code, reason = (1008, "Too slow") if self._caller else (4408, "Connection initialisation timeout")
-            await self._close(code, reason)
+            with self._watching:
+                await self._converse()
         except CloseSocket as close:
             log.info("closed a socket: %d %s", close.code, close.reason)
             await self._close(close.code, close.reason)
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, ClientGone):
             pass
         except (Busy, OutcomeUnknown):
             await self._close(1013, "Try again later")
         except Exception as error:
             await self._close(1011, masked(error)[0])
         finally:
-            await self._cancel_operations()
+            await self._end_operations()
+
+    async def _converse(self) -> None:
+        try:
+            async with self._patience:
+                while True:
+                    await self._handle(await self._receive())
+        except TimeoutError:
+            raise self._impatience from None
+
+    def _close_soon(self, code: int, reason: str) -> None:
+        """End the connection, whatever it is waiting for."""
+        self._outbox.drop()
+        self._impatience = CloseSocket(code, reason)
+        with suppress(RuntimeError):  # where the connection ends already
+            self._patience.reschedule(0)
 
     async def _receive(self) -> dict[str, Any]:
-        message = await self._socket.receive()
+        message = await self._hear()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         text = message.get("text")
@@ -124,6 +135,15 @@ class Connection:
         if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
             raise CloseSocket(4400, "A message is a JSON object with a type")
         return frame
+
+    async def _hear(self) -> Message:
+        """What the client sends next. One that is silent is asked whether it is there."""
+        for _ in range(1 + PINGS_MAX):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_SECONDS_MAX):
+                    return await self._socket.receive()
+            await self._send({"type": "ping"})
+        raise CloseSocket(1008, "No answer to pings")
 
     async def _handle(self, message: dict[str, Any]) -> None:
         match message["type"]:
@@ -147,10 +167,11 @@ class Connection:
         if not isinstance(payload, dict | None):
             raise CloseSocket(4400, "The payload of connection_init is an object")
         header = (payload or {}).get("authorization", (payload or {}).get("Authorization"))
-        caller = await self._authenticate(bearer(header if isinstance(header, str) else None) or "")
+        caller = await self._parts.authenticate(bearer(header if isinstance(header, str) else None) or "")
         if caller is None:
             raise CloseSocket(4403, "Forbidden")
         self._caller = caller
+        self._watching.enter_context(self._parts.watched(caller, partial(self._close_soon, 4403, "Forbidden")))
         self._patience.reschedule(None)
         await self._send({"type": "connection_ack"})
 
@@ -187,7 +208,7 @@ class Connection:
         """Execute one operation; whatever it raises ends it and nothing else."""
         try:
             await self._serve(operation, payload, caller)
-        except WebSocketDisconnect:
+        except ClientGone:
             pass
         finally:
             if self._operations.get(operation) is asyncio.current_task():
@@ -199,7 +220,7 @@ class Connection:
             await self._send({"type": "complete", "id": operation})
         except OperationRefused as refusal:
             await self._send({"type": "error", "id": operation, "payload": refusal.errors})
-        except WebSocketDisconnect:
+        except ClientGone:
             raise
         except Exception as error:
             await self._send({"type": "error", "id": operation, "payload": told(error)["errors"]})
@@ -209,44 +230,78 @@ class Connection:
             request = parse_request(payload)
         except Unacceptable as refusal:
             raise OperationRefused.with_message(str(refusal)) from None
-        prepared = self._executor.prepare(request.query, request.operation_name, request.variables)
+        prepared = self._parts.executor.prepare(request.query, request.operation_name, request.variables)
         if isinstance(prepared, Refused):
             raise OperationRefused(prepared.errors)
-        context = self._make_context(caller)
-        if prepared.type is not OperationType.SUBSCRIPTION:
-            answer = await self._executor.execute(prepared, context)
-            await self._send({"type": "next", "id": operation, "payload": answer})
-            return
-        async with aclosing(self._executor.subscribe(prepared, context)) as answers:
-            async for answer in answers:
-                await self._send({"type": "next", "id": operation, "payload": answer})
+        context = self._parts.make_context(caller)
+        if prepared.type is OperationType.SUBSCRIPTION:
+            await self._follow(operation, prepared, context)
+        else:
+            await self._answer(operation, await self._parts.executor.execute(prepared, context))
 
-    async def _cancel_operations(self) -> None:
+    async def _follow(self, operation: str, prepared: Operation, context: Context) -> None:
+        found = await self._parts.executor.watch(prepared, context)
+        if isinstance(found, Wanted):
+            await self._parts.hub.follow(found, self._outbox, _frame(operation))
+        elif found is not None:
+            await self._answer(operation, found)
+
+    async def _answer(self, operation: str, answer: Answer) -> None:
+        await self._send({"type": "next", "id": operation, "payload": answer})
+
+    async def _end_operations(self) -> None:
+        """Nothing is sent any more."""
         tasks = list(self._operations.values())
         self._operations.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._outbox.close()
 
     # ------------------------------------------------------------ the wire
 
     async def _send(self, message: dict[str, Any]) -> None:
-        """Send, or give the client up: one that takes nothing for so long is gone or too slow."""
+        await self._outbox.put(orjson.dumps(message))
+
+    async def _send_text(self, text: bytes) -> None:
         try:
-            async with self._sending, asyncio.timeout(SEND_SECONDS_MAX):
-                if self._socket.application_state is not WebSocketState.CONNECTED:
-                    raise WebSocketDisconnect(1006)
-                await self._socket.send_text(orjson.dumps(message).decode())
-        except TimeoutError:
-            with suppress(RuntimeError):  # where the connection ends already
-                self._patience.reschedule(0)
-            raise WebSocketDisconnect(1008) from None
+            if self._socket.application_state is not WebSocketState.CONNECTED:
+                raise ClientGone
+            await self._socket.send_text(text.decode())
+        except (WebSocketDisconnect, RuntimeError):
+            raise ClientGone from None
+
+    def _give_up(self, too_slow: bool) -> None:
+        """One that takes nothing for so long is gone or too slow."""
+        if too_slow:
+            self._close_soon(1008, "Too slow")
 
     async def _close(self, code: int, reason: str) -> None:
+        await self._end_operations()
         if self._socket.application_state is WebSocketState.CONNECTED:
             with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
-                async with asyncio.timeout(SEND_SECONDS_MAX):
+                async with asyncio.timeout(CLOSE_SECONDS_MAX):
                     await self._socket.close(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
+
+
+def _cannot_write(_: bytes) -> bool:
+    """On a server that only knows ASGI's own way of sending."""
+    return False
+
+
+def _frame(operation: str) -> Frame:
+    """Puts events into `next` messages. Many clients give their operations the same ids: those share the bytes."""
+    head = b'{"type":"next","id":' + orjson.dumps(operation) + b',"payload":'
+
+    def framed(told: Told) -> bytes:
+        message = told.messages.get(operation)
+        if message is None:
+            message = head + told.payload + b"}"
+            if len(told.messages) < SHARED_IDS_MAX:
+                told.messages[operation] = message
+        return message
+
+    return framed
 
 
 def _id(message: dict[str, Any]) -> str:

@@ -19,10 +19,11 @@ from websockets.typing import Subprotocol
 
 from dibs.app import Running, create_app
 from dibs.opening import opened
-from dibs.serving import configuration, listen
+from dibs.serving import Server, configuration, listen
 from dibs.settings import Settings
 from domain.ids import KeyId
 from gql.feed import Feed
+from gql.hub import Hub
 from persistence.database import PostgresDatabase
 from services.callers import Caller
 from services.credentials import create_key
@@ -61,6 +62,10 @@ class Served:
     @property
     def feed(self) -> Feed:
         return self.running.feed
+
+    @property
+    def hub(self) -> Hub:
+        return self.running.hub
 
     @property
     def database(self) -> PostgresDatabase:
@@ -175,7 +180,7 @@ async def serving(database_url: str, **settings: Any) -> AsyncIterator[Served]:
     app = create_app(Settings(database_url=SecretStr(database_url), **chosen), database_url)
     config = configuration(app)
     config.load()
-    server = uvicorn.Server(config)
+    server = Server(config)
     server.lifespan = config.lifespan_class(config)
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]

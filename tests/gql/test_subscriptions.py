@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from domain.ids import OrderId
-from gql import feed, limits, websocket
+from gql import limits, outbox, websocket
 from gql.schema.events import log_cursor
 from gql.schema.ids import global_id
+from services.cleaning import forget_old_events
 from tests.builders import a_catalog, allocated, placed, received
 from tests.gql.serving import KNOWN, PROTOCOL, SECONDS_MAX, Served, Socket, all_numbered, serving, until
 
@@ -36,7 +38,7 @@ async def served(database_url: str) -> AsyncIterator[Served]:
     async with serving(database_url) as served:
         await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 0})
         yield served
-        await until(lambda: served.feed.subscribers == 0)
+        await until(lambda: served.hub.subscribers == 0)
 
 
 async def place(served: Served, number: str, **more: Any) -> OrderId:
@@ -79,7 +81,7 @@ async def numbered(served: Served) -> str:
 async def test_an_event_arrives_while_the_client_watches(served: Served):
     async with served.socket() as client:
         await client.subscribe("1", ORDERS)
-        await until(lambda: served.feed.subscribers == 1)
+        await until(lambda: served.hub.subscribers == 1)
 
         await place(served, "A1")
         event = (await client.next("1"))["orderChanged"]
@@ -115,7 +117,7 @@ async def test_a_subscription_begins_now_unless_it_is_told_where(served: Served)
     async with served.socket() as client:
         await client.subscribe("now", ORDERS)
         await client.subscribe("all", ORDERS, after=log_cursor(0))
-        await until(lambda: served.feed.subscribers == 2)
+        await until(lambda: served.hub.subscribers == 2)
         await place(served, "after")
 
         seen: dict[str, list[str]] = {"now": [], "all": []}
@@ -158,6 +160,8 @@ async def test_each_subscriber_sees_what_its_filter_asks_for(served: Served):
         seen(STATUSES, orders=["rubbish"]),
         seen(STATUSES, statuses=["PARTIALLY_ALLOCATED"]),
         seen(STATUSES, statuses=["ALLOCATED"], channels=["TILL"]),
+        seen(STATUSES, skus=["CHAIR", "LAMP"]),
+        seen(STATUSES, skus=["CHAIR"]),
         seen(STATUSES, locations=["LEEDS"]),
         seen(STATUSES, locations=["YORK", "HULL"]),
         seen(LEVELS, skus=["DESK"]),
@@ -173,12 +177,32 @@ async def test_each_subscriber_sees_what_its_filter_asks_for(served: Served):
         [],
         ["2"],
         [],
+        ["1", "2"],
+        [],
         ["1"],
         ["2"],
         ["DESK"],
         ["LAMP", "DESK"],
         [],
     ]  # fmt: skip
+
+
+async def test_one_subscription_tells_every_event_that_the_query_answers(served: Served):
+    start = await numbered(served)
+    order = await place(served, "A1")
+    await received(served.database, KNOWN, {"CHAIR": 1})
+    await allocated(served.database, KNOWN, order)
+    await numbered(served)
+    selection = "__typename id cursor occurredAt ... on OrderChanged { changes } ... on StockLevelChanged { onHand }"
+    query = "query ($filter: EventFilter, $after: String) { events(filter: $filter, after: $after) { nodes { %s } } }"
+    watch = "subscription ($filter: EventFilter, $after: String) { events(filter: $filter, after: $after) { %s } }"
+
+    for condition in ({}, {"statuses": ["ALLOCATED"]}, {"orders": [global_id("Order", order)]}, {"skus": ["CHAIR"]}):
+        found = (await served(query % selection, filter=condition, after=start))["events"]["nodes"]
+        async with served.socket() as client:
+            await client.subscribe("1", watch % selection, filter=condition, after=start)
+            assert [(await client.next("1"))["events"] for _ in found] == found
+        assert len(found) == {"statuses": 1}.get("".join(condition), len(found)) > 0
 
 
 async def test_a_cursor_from_the_queries_continues_a_subscription(served: Served):
@@ -274,6 +298,70 @@ async def test_cursor_then_query_then_subscription_misses_nothing(served: Served
     await asyncio.gather(*writers)
 
 
+# ---------------------------------------------------------------- a cursor that is too old
+
+
+async def cut_after(served: Served, position: int) -> None:
+    """Forget the log up to there."""
+    async with served.database.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE events SET occurred_at = now() - interval '2 days' WHERE position <= :until"),
+            {"until": position},
+        )
+    await forget_old_events(served.database, 1)
+
+
+async def test_a_cursor_that_is_too_old_ends_the_subscription_with_the_newest_one(served: Served):
+    for number in "12345":
+        await place(served, number)
+    newest = await numbered(served)
+    await cut_after(served, 3)
+    async with served.socket() as client:
+        await client.subscribe("old", ORDERS, after=log_cursor(2))
+        error = await client.error("old")
+        assert error["extensions"] == {"code": "CURSOR_EXPIRED", "cursor": newest}
+
+        await client.subscribe("kept", ORDERS, after=log_cursor(3))
+        assert [(await client.next("kept"))["orderChanged"]["orderNumber"] for _ in "45"] == ["4", "5"]
+        await client.subscribe("newest", ORDERS, after=error["extensions"]["cursor"])
+        await until(lambda: served.hub.subscribers == 2)
+
+
+async def test_a_cursor_that_is_too_old_for_the_query_is_told_so_and_without_one_it_begins_where_the_log_does(
+    served: Served,
+):
+    for number in "12345":
+        await place(served, number)
+    newest = await numbered(served)
+    await cut_after(served, 3)
+    query = "query ($after: String) { events(first: 2, after: $after) { nodes { cursor } pageInfo { endCursor } } }"
+
+    answer = await served.answer(query, after=log_cursor(2))
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"] == {"code": "CURSOR_EXPIRED", "cursor": newest}
+    for after in (None, log_cursor(3)):
+        assert (await served(query, after=after))["events"]["nodes"] == [{"cursor": log_cursor(n)} for n in (4, 5)]
+
+
+async def test_a_feed_that_stood_still_for_longer_than_events_are_kept_tells_its_subscribers(served: Served):
+    """Such as one whose database was away for so long. Nobody is left waiting for what is gone."""
+    await place(served, "1")
+    newest = await numbered(served)
+    await until(lambda: served.feed.position == 1)
+    async with served.socket() as client:
+        await client.subscribe("1", ORDERS)
+        await until(lambda: served.hub.subscribers == 1)
+        await cut_after(served, 1)
+        served.feed.position = 0
+        error = await client.error("1")
+        assert error["extensions"] == {"code": "CURSOR_EXPIRED", "cursor": newest}
+
+        await client.subscribe("2", ORDERS, after=error["extensions"]["cursor"])
+        await until(lambda: served.hub.subscribers == 1)
+        await place(served, "2")
+        assert (await client.next("2"))["orderChanged"]["orderNumber"] == "2"
+
+
 # ---------------------------------------------------------------- those who do not keep up
 
 
@@ -315,18 +403,18 @@ async def many_levels(served: Served, count: int) -> None:
 async def test_a_subscriber_that_does_not_keep_up_is_told_where_it_was_and_others_are_not_held_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(feed, "QUEUE_EVENTS_MAX", 50)
+    monkeypatch.setattr(outbox, "MESSAGES_MAX", 50)
     start = await numbered(served)
     async with narrow_socket(served) as slow, served.socket() as quick:
         await slow.subscribe("1", WIDE)
         await quick.subscribe("1", LEVELS)
-        await until(lambda: served.feed.subscribers == 2)
+        await until(lambda: served.hub.subscribers == 2)
         skus = []
         for batch in range(8):
             names = [f"SKU-{batch}-{number:02}" for number in range(40)]
             await a_catalog(served.database, KNOWN, {(sku, "LEEDS"): 1 for sku in names})
             skus += [(await quick.next("1"))["stockLevelChanged"]["sku"] for _ in names]
-        assert [one.overrun for one in served.feed._subscribers].count(True) == 1
+        await until(lambda: served.hub.subscribers == 1)
 
         seen = []
         while (message := await slow.receive())["type"] == "next":
@@ -346,13 +434,13 @@ async def test_a_subscriber_that_does_not_keep_up_is_told_where_it_was_and_other
 
 @pytest.mark.usefixtures("many_aliases")
 async def test_a_client_that_takes_nothing_for_too_long_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(websocket, "SEND_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(outbox, "SEND_SECONDS_MAX", 0.2)
     async with narrow_socket(served) as client:
         await client.subscribe("1", WIDE)
-        await until(lambda: served.feed.subscribers == 1)
+        await until(lambda: served.hub.subscribers == 1)
         await many_levels(served, 300)
 
-        await until(lambda: served.feed.subscribers == 0)
+        await until(lambda: served.hub.subscribers == 0)
         await until(lambda: not served.server.server_state.tasks)
         with suppress(ConnectionClosed):
             while True:
@@ -361,7 +449,7 @@ async def test_a_client_that_takes_nothing_for_too_long_is_given_up(served: Serv
 
 async def test_a_client_that_asks_on_and_on_has_to_wait(served: Served, monkeypatch: pytest.MonkeyPatch):
     """Refusals are not piled up for somebody who does not read them."""
-    monkeypatch.setattr(websocket, "SEND_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(outbox, "SEND_SECONDS_MAX", 0.3)
     async with narrow_socket(served) as client:
         for number in range(websocket.OPERATIONS_MAX):
             await client.subscribe(str(number), ORDERS)
