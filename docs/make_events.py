@@ -12,6 +12,7 @@ from typing import Any
 
 from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, get_named_type
 
+from dibs.settings import Settings
 from domain.events import (
     CATALOGUE,
     AllocationRunProgressed,
@@ -32,6 +33,7 @@ from gql.schema.events import event_of
 from gql.webhook_payload import NAMES, TEST, plain, webhook_message
 
 PAGE = Path(__file__).with_name("events.md")
+KEPT_DAYS = Settings.model_fields["event_retention_days"].default
 SCHEMA = create_schema()._schema  # noqa: SLF001  (Strawberry shows it nowhere else)
 
 WRITTEN: Mapping[str, str] = {
@@ -195,6 +197,12 @@ def _introduction() -> list[str]:
         "- a `cursor`, to go on behind it: `events(after:)`, `after` of a subscription, `replayWebhookEvents`;",
         "- `occurredAt`, by the database's clock.",
         "",
+        "Every event is told by the subscription `events` and by webhooks, and is found with the query `events`; most",
+        "types have a subscription of their own too.",
+        "",
+        f"Events are kept for {KEPT_DAYS} days, or as `DIBS_EVENT_RETENTION_DAYS` says. A cursor from before the log",
+        "begins is refused with `CURSOR_EXPIRED`: read the data anew, and go on from `eventCursor`.",
+        "",
         "**Versions.** Every type has a version. A field more leaves it as it is, so read only the fields that you",
         "know; it rises when a field would mean something else, or is gone. Webhooks carry it as `typeVersion`; in",
         "GraphQL, fields are deprecated before they go. An enum may gain values under any version.",
@@ -230,9 +238,9 @@ def _event(event: LoggedEvent) -> list[str]:
         "",
         f"**Written:** {WRITTEN[kind]}",
         "",
-        f"**Followed** with the subscription `{found[0]}` ({arguments}), a webhook, or `events`."
+        f"**Followed** with the subscription `{found[0]}` ({arguments}), and as every event is."
         if found
-        else "**Followed** with a webhook, or `events`.",
+        else "**Followed** as every event is, and with no subscription of its own.",
         "",
         "| Field | Type | Meaning |",
         "| --- | --- | --- |",
