@@ -16,6 +16,10 @@ ORDERS = "tests/services/test_orders.py::"
 STOCK = "tests/services/test_stock.py::"
 ALLOCATION = "tests/services/test_allocation.py::"
 CARTS = "tests/services/test_reservations.py::"
+HUB = "tests/gql/test_feed.py::"
+SHARING = "tests/gql/test_sharing.py::"
+SOCKETS = "tests/gql/test_websocket.py::"
+CLEANING = "tests/services/test_cleaning.py::"
 PLANS = "tests/domain/test_properties.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
@@ -208,6 +212,63 @@ TWINS = (
             "SELECT id, state, extract(epoch FROM expires_at) AS is_due,",
         ),
         ("persistence/batches.py", "is_due=row.is_due", 'is_due=row.is_due <= __import__("time").time()'),
+    ),
+    twin(
+        "9 subscribe after the snapshot",
+        HUB + "test_events_between_the_snapshot_and_the_subscription_are_told_once",
+        ("gql/hub.py", "        stream.subscribers.add(subscriber)\n", ""),
+        (
+            "gql/hub.py",
+            "            subscriber.is_live = True\n",
+            "            subscriber.is_live = True\n            stream.subscribers.add(subscriber)\n",
+        ),
+    ),
+    twin(
+        "16 hub without visibility",
+        HUB + "test_the_hub_tells_nobody_what_it_may_not_see",
+        ("gql/hub.py", "if visible(visibility, one.event) and matches(", "if matches("),
+    ),
+    twin(
+        "16b callers who may see different things share what they are told",
+        SHARING + "test_callers_who_may_see_different_things_never_share",
+        ("gql/execution.py", "variables, context.caller.visibility)", "variables)"),
+    ),
+    twin(
+        "17 authentication only at connect",
+        SOCKETS + "test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more",
+        ("gql/websocket.py", 'partial(self._close_soon, 4403, "Forbidden")', "lambda: None"),
+    ),
+    twin(
+        "18 unbounded subscriber queue",
+        (
+            HUB + "test_an_outbox_holds_few_bytes_however_few_messages_they_are",
+            HUB + "test_a_subscriber_that_does_not_keep_up_is_told_its_last_cursor_and_others_are_not_held_up",
+        ),
+        (
+            "gql/outbox.py",
+            "        elif len(self._waiting) >= MESSAGES_MAX or self._bytes + len(message) > BYTES_MAX:\n",
+            "        elif False:\n",
+        ),
+    ),
+    twin(
+        "18b what is held for one that catches up is bounded, and the rest is lost",
+        HUB + "test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_nothing_is_lost",
+        ("gql/hub.py", "            self.has_missed = True\n", "            pass\n"),
+    ),
+    twin(
+        "a cursor that is too old skips in silence",
+        CLEANING + "test_a_cursor_from_before_the_log_begins_has_expired_and_no_other",
+        ("persistence/events.py", "if after is not None and rows[0].start > after:", "if False:"),
+    ),
+    twin(
+        "what webhooks have not taken up is forgotten",
+        CLEANING + "test_what_webhooks_have_not_taken_up_or_delivered_is_kept",
+        ("persistence/events.py", "(SELECT min(position) FROM webhook_endpoints WHERE enabled)", "NULL"),
+    ),
+    twin(
+        "a replay goes back to what is being forgotten",
+        CLEANING + "test_nobody_goes_back_to_what_is_being_forgotten",
+        ("persistence/events.py", "FROM log_start FOR NO KEY UPDATE", "FROM log_start"),
     ),
     twin(
         "a level is written over whatever it is now",
