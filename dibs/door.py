@@ -101,6 +101,8 @@ class SharedWebSocket(WebSocketsSansIOProtocol):
             head = _TEXT + _SHORT.pack(126, length)
         else:
             head = _TEXT + _LONG.pack(127, length)
+        if self.transport.is_closing():  # the peer is gone, and the application has not heard of it yet
+            return False
         self.transport.write(head + text)
         return True
 

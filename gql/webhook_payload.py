@@ -14,19 +14,21 @@ from gql.schema.ids import global_id
 from gql.schema.scalars import format_decimal, format_time
 
 NAMES = StrawberryConfig().name_converter
+TEST, TEST_VERSION = "WebhookTest", 1
 
 
 def webhook_message(claimed: Claimed) -> tuple[str, str]:
     """The id and the body. The same at every attempt, so that a receiver knows what it has already."""
     if claimed.event is None:
         test = global_id("WebhookDelivery", claimed.id)
-        return test, _body("WebhookTest", claimed.created_at, {"id": test, "endpointName": claimed.name})
-    told = event_of(claimed.event)
-    return told.id, _body(claimed.event.event.type, told.occurred_at, plain(told))
+        return test, _body(TEST, TEST_VERSION, claimed.created_at, {"id": test, "endpointName": claimed.name})
+    told, event = event_of(claimed.event), claimed.event.event
+    return told.id, _body(event.type, event.type_version, told.occurred_at, plain(told))
 
 
-def _body(kind: str, time: datetime, data: dict[str, Any]) -> str:
-    return orjson.dumps({"type": kind, "timestamp": format_time(time), "data": data}).decode()
+def _body(kind: str, version: int, time: datetime, data: dict[str, Any]) -> str:
+    body = {"type": kind, "typeVersion": version, "timestamp": format_time(time), "data": data}
+    return orjson.dumps(body).decode()
 
 
 def plain(value: Any) -> Any:

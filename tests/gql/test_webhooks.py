@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from dibs.serving import listen
+from domain.events import CATALOGUE
 from gql.schema.events import log_cursor
 from gql.schema.ids import global_id
 from tests.acceptance.processes import ROOT, environment
@@ -78,7 +79,12 @@ async def test_a_webhook_tells_exactly_what_a_query_of_the_log_tells(served: Ser
         "AllocationRunProgressed",
     }
     assert told == {
-        node["id"]: {"type": node["__typename"], "timestamp": node["occurredAt"], "data": without_typename(node)}
+        node["id"]: {
+            "type": node["__typename"],
+            "typeVersion": CATALOGUE[node["__typename"]].type_version,
+            "timestamp": node["occurredAt"],
+            "data": without_typename(node),
+        }
         for node in log
     }
 
