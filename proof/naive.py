@@ -16,6 +16,8 @@ ORDERS = "tests/services/test_orders.py::"
 STOCK = "tests/services/test_stock.py::"
 ALLOCATION = "tests/services/test_allocation.py::"
 CARTS = "tests/services/test_reservations.py::"
+LOG = "tests/persistence/test_events.py::"
+RELAY = "tests/workers/test_relay.py::"
 PLANS = "tests/domain/test_properties.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
@@ -124,6 +126,30 @@ TWINS = (
         ),
     ),
     twin(
+        "6 event after commit",
+        LOG + "test_a_change_whose_event_cannot_be_written_is_not_there",
+        (
+            "persistence/batches.py",
+            "        await append(self._connection, changes.events)\n",
+            "        await self._connection.commit()\n        await append(self._connection, changes.events)\n",
+        ),
+    ),
+    twin(
+        "7 id > cursor",
+        LOG + "test_a_reader_who_goes_on_after_its_cursor_misses_nothing_that_commits_late",
+        (
+            "persistence/events.py",
+            "where(events.c.position > after).order_by(events.c.position)",
+            "where(events.c.id > after).order_by(events.c.id)",
+        ),
+        ("persistence/events.py", "id=row.id, position=row.position,", "id=row.id, position=row.id,"),
+    ),
+    twin(
+        "8 bell as the only trigger: the relay",
+        RELAY + "test_events_of_another_process_are_numbered_within_a_poll",
+        ("workers/relay.py", "asyncio.timeout(POLL_SECONDS)", "asyncio.timeout(None)"),
+    ),
+    twin(
         "10 idempotency by select-then-insert",
         (FIFTY_TWINS, WAITING_TWIN),
         (
@@ -208,6 +234,18 @@ TWINS = (
             "SELECT id, state, extract(epoch FROM expires_at) AS is_due,",
         ),
         ("persistence/batches.py", "is_due=row.is_due", 'is_due=row.is_due <= __import__("time").time()'),
+    ),
+    twin(
+        "19 two relays",
+        (
+            RELAY + "test_two_relays_number_every_event_once_without_a_hole",
+            LOG + "test_many_relays_and_many_writers_make_one_dense_log_in_which_every_order_is_in_order",
+        ),
+        (
+            "persistence/events.py",
+            'if not (await self._connection.execute(TRY_LOCK, {"key": RELAY_KEY})).scalar_one():',
+            "if not most:",
+        ),
     ),
     twin(
         "a level is written over whatever it is now",
