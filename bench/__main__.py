@@ -1,6 +1,6 @@
 """How fast Dibs is, each measure against a floor in the same run.
 
-python -m bench               # everything, about ten minutes
+python -m bench               # everything, about twenty minutes
 python -m bench hot flash     # some of it
 """
 

@@ -271,7 +271,7 @@ def _ids(orders: Sequence[OrderId]) -> list[str]:
 # ---------------------------------------------------------------- idle
 
 
-IDLE, IDLE_SECONDS = 5_000, 20
+IDLE, IDLE_SECONDS, ALONE_SECONDS = 5_000, 20, 5
 
 
 async def idle(server: Server, report: Report, *, repeats: int) -> Result:
@@ -287,7 +287,9 @@ async def idle(server: Server, report: Report, *, repeats: int) -> Result:
             first = Plan(port=served.ports[0], key=served.key, query=WATCH_MINE, variables=variables[:100])
             async with watching(first):
                 await asyncio.sleep(1)
-            before = process.memory_info().rss
+            before, alone = process.memory_info().rss, served.processes.cpu_seconds()
+            await asyncio.sleep(ALONE_SECONDS)
+            alone = _less(served.processes.cpu_seconds(), alone) / ALONE_SECONDS
             start = time.perf_counter()
             plan = Plan(port=served.ports[0], key=served.key, query=WATCH_MINE, variables=variables)
             async with watching(plan) as clients:
@@ -303,7 +305,10 @@ async def idle(server: Server, report: Report, *, repeats: int) -> Result:
                 told = await clients.ask()
                 assert (told["frames"], told["wrong"]) == (0, []), told
         shares.append(spent / IDLE_SECONDS * 100)
-        note = f"{kilobytes[-1]:.1f} kB each; they came in {came:.1f} s"
+        note = (
+            f"{kilobytes[-1]:.1f} kB each; they came in {came:.1f} s; CPU {spent / IDLE_SECONDS:.1%} of a core, "
+            f"{alone:.1%} before they came"
+        )
         result.runs.append(Measured(name=f"Dibs {repeat}", done=IDLE, seconds=IDLE_SECONDS, server=spent, note=note))
     result.at_most("memory of the server a socket", median(kilobytes), 45, "kB")
     result.at_most(f"CPU of the server over {IDLE_SECONDS} s", median(shares), 3, "% of a core")
