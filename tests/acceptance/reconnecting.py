@@ -171,6 +171,8 @@ class Fate:
     """Strikes until it is over, and then lets everything run. `strikes`: how often each kind of blow fell."""
 
     chance: random.Random
+    seconds_between_cuts: float
+    """Of one road, on average; not less, or nobody gets on."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     strikes: dict[str, int] = field(default_factory=dict)
 
@@ -183,7 +185,7 @@ class Fate:
     async def cut(self, road: Proxy) -> None:
         """Cut a road and open it again; at times nothing arrives any more before it is cut."""
         while not self.over.is_set():
-            await self.rest(0.1, 0.8)
+            await self.rest(0, 2 * self.seconds_between_cuts)
             if self.chance.random() < 0.3:
                 road.swallow()
                 await self.rest(0, 0.2)
@@ -223,6 +225,8 @@ class Fate:
                     await asyncio.Event().wait()
                 process.kill()
                 self.count("relays")
+            except AssertionError:  # it lost its connection while it was starting, and ended
+                self.count("relays that did not start")
             finally:
                 await asyncio.wait({starting})
                 node.__exit__(None, None, None)

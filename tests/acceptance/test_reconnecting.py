@@ -21,8 +21,9 @@ from tests.gql.proxy import Proxy
 from tests.gql.serving import all_numbered, until
 from tests.sizes import FULL
 
-VISITORS, WRITERS, ROUNDS, RELAYS = (50, 30, 30, 5) if FULL else (8, 4, 5, 0)
+VISITORS, WRITERS, ROUNDS, RELAYS = (50, 30, 20, 5) if FULL else (8, 4, 5, 0)
 """`RELAYS`: more than so many are killed."""
+SECONDS_BETWEEN_CUTS = VISITORS / 16
 PATIENCE_SECONDS = 120 if FULL else SECONDS_MAX
 NEVER_RINGS = "memory://"
 """Each process hears only itself, and the relay is in another one than the clients."""
@@ -117,7 +118,7 @@ async def test_i6_whoever_reconnects_after_its_last_cursor_has_seen_the_log(
     works, serves = tmp_path / "work", tmp_path / "serve"
     works.mkdir()
     serves.mkdir()
-    fate = Fate(random.Random(20111205))  # noqa: S311
+    fate = Fate(random.Random(20111205), SECONDS_BETWEEN_CUTS)  # noqa: S311
     async with a_long_transaction_next_door(server), fate.killing_relays(works, **settings):
         with serving(serves, "--no-workers", **settings) as node:
             visitors, log = await everything_happens(node, fate, database, database_url)
