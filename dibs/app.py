@@ -26,6 +26,7 @@ from gql.execution import Executor
 from gql.explorer_page import explorer_routes
 from gql.feed import Feed
 from gql.http import HttpEndpoint
+from gql.hub import Hub
 from gql.loaders import Reading
 from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
@@ -56,6 +57,7 @@ class Running:
 
     engine: AsyncEngine
     feed: Feed
+    hub: Hub
     http: HttpEndpoint
     websocket: WebSocketEndpoint
 
@@ -98,7 +100,7 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
     sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
     deliverer = Deliverer(on.database, sender)
     if feed:
-        feed.on_events = deliverer.nudge
+        feed.listeners.append(lambda _: deliverer.nudge())
     chores = [
         partial(repeated, name, partial(chore, on.database), seconds)
         for name, chore, seconds in (
@@ -157,14 +159,16 @@ def _plug(
     feed: Feed,
 ) -> Running:
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
+    hub = Hub(feed)
 
     async def who(secret: str) -> Caller | None:
         return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, database, reading, desk, planner, feed, settings.webhook_allow_loopback)
+        return Context(caller, database, reading, desk, planner, settings.webhook_allow_loopback)
 
-    return Running(engine, feed, HttpEndpoint(executor, who, context), WebSocketEndpoint(executor, who, context))
+    http = HttpEndpoint(executor, who, context)
+    return Running(engine, feed, hub, http, WebSocketEndpoint(executor, who, context, hub))
 
 
 async def _graphql(request: Request) -> Response:

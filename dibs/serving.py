@@ -11,7 +11,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from dibs.door import BoundedHttp, drop_stalled_peers, without_tracebacks_for_clients
+from dibs.door import BoundedHttp, SharedWebSocket, drop_stalled_peers, without_tracebacks_for_clients
 
 DRAIN_SECONDS_MAX = 8
 FRAME_BYTES_MAX = 64_000
@@ -68,7 +68,7 @@ def configuration(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=BoundedHttp,
-        ws="websockets-sansio",
+        ws=SharedWebSocket,
         ws_per_message_deflate=False,
         ws_max_size=FRAME_BYTES_MAX,
         lifespan="on",

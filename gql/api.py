@@ -163,6 +163,9 @@ class Mutation:
 class Subscription:
     """Watching."""
 
+    events = strawberry.subscription(
+        watch.events, description="Every event of the log, of any type: what `events` of Query answers, as it happens."
+    )
     allocation_status_changed = strawberry.subscription(
         watch.allocation_status_changed, description="Every change of an order's allocation status."
     )

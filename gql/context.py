@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import strawberry
 
@@ -11,9 +11,6 @@ from services.callers import Caller
 from services.performing import Performer
 from services.planning import Planner
 from services.ports import Database, UnitOfWork
-
-if TYPE_CHECKING:
-    from gql.feed import Feed
 
 T = TypeVar("T")
 
@@ -27,7 +24,6 @@ class Context:
     reading: Reading
     performer: Performer
     planner: Planner
-    feed: "Feed"
     webhooks_allow_loopback: bool = False
     loaders: Loaders = field(init=False)
 

@@ -1,12 +1,13 @@
 """Documents in, answers out. Parsed and validated documents are kept: a small request costs little but its fields."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Awaitable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, cast
 
+import orjson
 import strawberry
 from graphql import (
     DocumentNode,
@@ -16,15 +17,22 @@ from graphql import (
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
+    create_source_event_stream,
     execute,
+    execute_subscription_event,
     parse,
-    subscribe,
     validate,
 )
+from graphql import Executor as GraphQLExecutor
 
+from domain.events import LoggedEvent
 from gql.context import Context
-from gql.errors import formatted
+from gql.errors import formatted, told
+from gql.hub import Wanted
 from gql.limits import COST_MAX, Limits
+from gql.pagination import seek
+from gql.schema.events import event_of
+from gql.watching import Shape, Watch, shape
 
 TOKENS_MAX = 1_000
 ERRORS_MAX = 10
@@ -40,8 +48,16 @@ class Document:
     """A document that fits the schema."""
 
     node: DocumentNode
-    operations: Mapping[str, OperationType]
+    operations: Mapping[str, OperationDefinitionNode]
     limits: Limits
+    shapes: dict[str, Shape] = field(default_factory=dict)
+
+    def shape(self, name: str | None) -> Shape:
+        """Of a subscription of this document; found out once."""
+        name = name or ""
+        if name not in self.shapes:
+            self.shapes[name] = shape(self.node, self.operations[name])
+        return self.shapes[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,7 @@ class Executor:
         if cost > COST_MAX:
             message = f"This asks for about {cost:,} objects; at most {COST_MAX:,} are given at once. Ask for fewer."
             return _refused(GraphQLError(message), code="GRAPHQL_VALIDATION_FAILED")
-        return Operation(document, document.operations[name], name or None, variables)
+        return Operation(document, document.operations[name].operation, name or None, variables)
 
     async def execute(self, operation: Operation, context: Context) -> Answer:
         """Execute a query or a mutation."""
@@ -101,24 +117,34 @@ class Executor:
         )
         return _answer(await result if isawaitable(result) else result)
 
-    async def subscribe(self, operation: Operation, context: Context) -> AsyncGenerator[Answer, None]:
-        """Execute a subscription; an answer an event. Raises what its source raises."""
-        found = subscribe(
+    async def watch(self, operation: Operation, context: Context) -> Wanted | Answer | None:
+        """What a subscription asks for; an answer where that is refused, and None where nothing will ever come."""
+        built = GraphQLExecutor.build(
             self.schema,
             operation.document.node,
             context_value=context,
-            variable_values=operation.variables,
+            raw_variable_values=operation.variables,
             operation_name=operation.name,
             max_coercion_errors=ERRORS_MAX,
             hide_suggestions=self._hide,
         )
-        results = await found if isawaitable(found) else found
-        if isinstance(results, ExecutionResult):
-            yield _answer(results)
-            return
-        async with aclosing(cast("AsyncGenerator[ExecutionResult, None]", results)) as stream:
-            async for result in stream:
-                yield _answer(result)
+        if isinstance(built, list):
+            return _answer(ExecutionResult(None, errors=built))
+        found = create_source_event_stream(built)
+        watch = cast("ExecutionResult | Watch[Any]", await found if isawaitable(found) else found)
+        if isinstance(watch, ExecutionResult):
+            return _answer(watch)
+        behind = seek("log", watch.after, (int,))
+        if watch.condition is None:
+            return None
+        return Wanted(
+            key=_sharing(operation, context),
+            condition=watch.condition,
+            visibility=context.caller.visibility,
+            after=behind[0] if behind else None,
+            is_last=watch.is_last,
+            tell=Teller(built, context).tell,
+        )
 
     def _document(self, query: str) -> Document | Refused:
         kept = self._kept.get(query)
@@ -144,7 +170,41 @@ class Executor:
         if excess := limits.excess():
             return _refused(GraphQLError(excess), code="GRAPHQL_VALIDATION_FAILED")
         definitions = [one for one in node.definitions if isinstance(one, OperationDefinitionNode)]
-        return Document(node, {one.name.value if one.name else "": one.operation for one in definitions}, limits)
+        return Document(node, {one.name.value if one.name else "": one for one in definitions}, limits)
+
+
+class Teller:
+    """Executes one subscription for events. What it answers may be told to everybody who asks for the same."""
+
+    def __init__(self, executor: GraphQLExecutor[Any], context: Context) -> None:
+        self._executor = executor
+        self._context = context
+
+    async def tell(self, events: Sequence[LoggedEvent]) -> list[bytes]:
+        """The answers, encoded. What they load is loaded for all of them together, and anew each time."""
+        self._context.forget()
+        found = [self._execute(event) for event in events]
+        waiting = [one for one in found if isawaitable(one)]
+        results = iter(await asyncio.gather(*waiting))
+        return [_encoded(one if isinstance(one, ExecutionResult) else next(results)) for one in found]
+
+    def _execute(self, event: LoggedEvent) -> ExecutionResult | Awaitable[ExecutionResult]:
+        return execute_subscription_event(self._executor.build_per_event_executor(event_of(event)))
+
+
+def _encoded(result: ExecutionResult) -> bytes:
+    try:
+        return orjson.dumps(_answer(result))
+    except orjson.JSONEncodeError as error:
+        return orjson.dumps(told(error))
+
+
+def _sharing(operation: Operation, context: Context) -> Hashable:
+    """Equal for those who are told the same, wherever they begin, and may see the same."""
+    shape = operation.document.shape(operation.name)
+    given = {name: operation.variables[name] for name in shape.variables if name in operation.variables}
+    variables = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    return (shape.text, operation.name, variables, context.caller.visibility)
 
 
 def _refused(*errors: GraphQLError, code: str) -> Refused:

@@ -6,7 +6,7 @@ A malformed frame costs one clean close; a bad operation ends that operation and
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -15,8 +15,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gql.context import Context
 from gql.errors import error_body, masked, told
-from gql.execution import Executor, Refused
+from gql.execution import Answer, Executor, Operation, Refused
 from gql.http import Authenticate, Unacceptable, bearer, parse_request
+from gql.hub import Frame, Hub, Told, Wanted
+from gql.outbox import ClientGone, Outbox
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
 
@@ -24,8 +26,10 @@ log = logging.getLogger("dibs.websocket")
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS_MAX = 5
-SEND_SECONDS_MAX = 10
+CLOSE_SECONDS_MAX = 10
 OPERATIONS_MAX = 20
+SHARED_IDS_MAX = 16
+"""Ids of operations whose messages are kept while one event is told."""
 REASON_BYTES_MAX = 123
 """What a close frame has room for."""
 
@@ -55,11 +59,12 @@ class WebSocketEndpoint:
     """Answers the WebSocket at /graphql."""
 
     def __init__(
-        self, executor: Executor, authenticate: Authenticate, make_context: Callable[[Caller], Context]
+        self, executor: Executor, authenticate: Authenticate, make_context: Callable[[Caller], Context], hub: Hub
     ) -> None:
         self._executor = executor
         self._authenticate = authenticate
         self._make_context = make_context
+        self._hub = hub
 
     async def __call__(self, socket: WebSocket) -> None:
         if PROTOCOL not in socket.scope["subprotocols"]:
@@ -67,7 +72,7 @@ class WebSocketEndpoint:
             await socket.close(4406, "Subprotocol not acceptable")
             return
         await socket.accept(PROTOCOL)
-        connection = Connection(socket, self._executor, self._authenticate, self._make_context)
+        connection = Connection(socket, self._executor, self._authenticate, self._make_context, self._hub)
         await connection.run()
 
 
@@ -80,15 +85,18 @@ class Connection:
         executor: Executor,
         authenticate: Authenticate,
         make_context: Callable[[Caller], Context],
+        hub: Hub,
     ) -> None:
         self._socket = socket
         self._executor = executor
         self._authenticate = authenticate
         self._make_context = make_context
+        self._hub = hub
         self._caller: Caller | None = None
         self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
-        self._sending = asyncio.Lock()
+        write = socket.scope["extensions"].get("dibs.websocket.write", _cannot_write)
+        self._outbox = Outbox(write, self._send_text, self._give_up)
         self._patience = asyncio.timeout(INIT_SECONDS_MAX)
 
     async def run(self) -> None:
@@ -103,7 +111,7 @@ class Connection:
         except CloseSocket as close:
             log.info("closed a socket: %d %s", close.code, close.reason)
             await self._close(close.code, close.reason)
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, ClientGone):
             pass
         except (Busy, OutcomeUnknown):
             await self._close(1013, "Try again later")
@@ -111,6 +119,7 @@ class Connection:
             await self._close(1011, masked(error)[0])
         finally:
             await self._cancel_operations()
+            await self._outbox.close()
 
     async def _receive(self) -> dict[str, Any]:
         message = await self._socket.receive()
@@ -187,7 +196,7 @@ class Connection:
         """Execute one operation; whatever it raises ends it and nothing else."""
         try:
             await self._serve(operation, payload, caller)
-        except WebSocketDisconnect:
+        except ClientGone:
             pass
         finally:
             if self._operations.get(operation) is asyncio.current_task():
@@ -199,7 +208,7 @@ class Connection:
             await self._send({"type": "complete", "id": operation})
         except OperationRefused as refusal:
             await self._send({"type": "error", "id": operation, "payload": refusal.errors})
-        except WebSocketDisconnect:
+        except ClientGone:
             raise
         except Exception as error:
             await self._send({"type": "error", "id": operation, "payload": told(error)["errors"]})
@@ -213,13 +222,20 @@ class Connection:
         if isinstance(prepared, Refused):
             raise OperationRefused(prepared.errors)
         context = self._make_context(caller)
-        if prepared.type is not OperationType.SUBSCRIPTION:
-            answer = await self._executor.execute(prepared, context)
-            await self._send({"type": "next", "id": operation, "payload": answer})
-            return
-        async with aclosing(self._executor.subscribe(prepared, context)) as answers:
-            async for answer in answers:
-                await self._send({"type": "next", "id": operation, "payload": answer})
+        if prepared.type is OperationType.SUBSCRIPTION:
+            await self._follow(operation, prepared, context)
+        else:
+            await self._answer(operation, await self._executor.execute(prepared, context))
+
+    async def _follow(self, operation: str, prepared: Operation, context: Context) -> None:
+        found = await self._executor.watch(prepared, context)
+        if isinstance(found, Wanted):
+            await self._hub.follow(found, self._outbox, _frame(operation))
+        elif found is not None:
+            await self._answer(operation, found)
+
+    async def _answer(self, operation: str, answer: Answer) -> None:
+        await self._send({"type": "next", "id": operation, "payload": answer})
 
     async def _cancel_operations(self) -> None:
         tasks = list(self._operations.values())
@@ -231,22 +247,47 @@ class Connection:
     # ------------------------------------------------------------ the wire
 
     async def _send(self, message: dict[str, Any]) -> None:
-        """Send, or give the client up: one that takes nothing for so long is gone or too slow."""
+        await self._outbox.put(orjson.dumps(message))
+
+    async def _send_text(self, text: bytes) -> None:
         try:
-            async with self._sending, asyncio.timeout(SEND_SECONDS_MAX):
-                if self._socket.application_state is not WebSocketState.CONNECTED:
-                    raise WebSocketDisconnect(1006)
-                await self._socket.send_text(orjson.dumps(message).decode())
-        except TimeoutError:
+            if self._socket.application_state is not WebSocketState.CONNECTED:
+                raise ClientGone
+            await self._socket.send_text(text.decode())
+        except (WebSocketDisconnect, RuntimeError):
+            raise ClientGone from None
+
+    def _give_up(self, too_slow: bool) -> None:
+        """One that takes nothing for so long is gone or too slow."""
+        if too_slow:
             with suppress(RuntimeError):  # where the connection ends already
                 self._patience.reschedule(0)
-            raise WebSocketDisconnect(1008) from None
 
     async def _close(self, code: int, reason: str) -> None:
         if self._socket.application_state is WebSocketState.CONNECTED:
             with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
-                async with asyncio.timeout(SEND_SECONDS_MAX):
+                async with asyncio.timeout(CLOSE_SECONDS_MAX):
                     await self._socket.close(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
+
+
+def _cannot_write(_: bytes) -> bool:
+    """On a server that only knows ASGI's own way of sending."""
+    return False
+
+
+def _frame(operation: str) -> Frame:
+    """Puts events into `next` messages. Many clients give their operations the same ids: those share the bytes."""
+    head = b'{"type":"next","id":' + orjson.dumps(operation) + b',"payload":'
+
+    def framed(told: Told) -> bytes:
+        message = told.messages.get(operation)
+        if message is None:
+            message = head + told.payload + b"}"
+            if len(told.messages) < SHARED_IDS_MAX:
+                told.messages[operation] = message
+        return message
+
+    return framed
 
 
 def _id(message: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Does an event match a filter? The same answer as the log's SQL gives, for events that are on their way."""
+"""May an event be seen, and does it match a filter? The same answers as SQL gives, for events that are on their way."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,10 +12,22 @@ from domain.events import (
     SupplyChanged,
     WebhookEndpointDisabled,
 )
+from services.callers import Visibility
 from services.ports import EventFilter
 
 ABOUT = ("types", "orders", "runs", "channels", "statuses", "skus", "locations")
 """The conditions that compare what an event is about with a list."""
+
+
+def visible(visibility: Visibility, event: Event) -> bool:
+    """Whether somebody who is limited like this may know of the event.
+
+    Under a limit, what is about no channel (or no location) at all is hidden: it tells of those of others.
+    """
+    about = _about(event)
+    return (visibility.channels is None or any(one in visibility.channels for one in about.get("channels", ()))) and (
+        visibility.locations is None or any(one in visibility.locations for one in about.get("locations", ()))
+    )
 
 
 def matches(condition: EventFilter, logged: LoggedEvent) -> bool:

@@ -23,6 +23,7 @@ from dibs.serving import configuration, listen
 from dibs.settings import Settings
 from domain.ids import KeyId
 from gql.feed import Feed
+from gql.hub import Hub
 from persistence.database import PostgresDatabase
 from services.callers import Caller
 from services.credentials import create_key
@@ -61,6 +62,10 @@ class Served:
     @property
     def feed(self) -> Feed:
         return self.running.feed
+
+    @property
+    def hub(self) -> Hub:
+        return self.running.hub
 
     @property
     def database(self) -> PostgresDatabase:

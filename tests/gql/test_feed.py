@@ -2,23 +2,24 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from domain.events import CATALOGUE, LoggedEvent
-from domain.ids import OrderId
+from domain.events import CATALOGUE, LoggedEvent, OrderChanged, WebhookEndpointDisabled
+from domain.ids import EndpointId, OrderId
 from domain.kinds import AllocationStatus, StockQuantity
-from gql import feed
+from gql import feed, hub, outbox
 from gql.errors import ApiError
 from gql.schema.events import log_cursor
 from persistence.database import PostgresDatabase
-from services.following import matches
+from services.callers import EVERYTHING, Visibility
+from services.following import matches, visible
 from services.ports import EventFilter
 from tests.builders import a_catalog, allocated, counted, deallocated, edited, placed, voided
+from tests.gql.following import following
 from tests.gql.serving import KNOWN, Served, Silence, all_numbered, until
 from workers.relay import Relay
 
@@ -101,20 +102,11 @@ async def test_catching_up_tells_what_the_log_has_whatever_the_size_of_a_page(
     log = await everything(served.database)
     await until(lambda: served.feed.position == log[-1].position)
 
-    assert await taken(served.feed.follow(EventFilter(), 0), len(log)) == log
-    assert (
-        await taken(served.feed.follow(EventFilter(types=("OrderChanged",)), log[9].position), 3)
-        == [event for event in log[10:] if event.event.type == "OrderChanged"][:3]
-    )
-
-
-async def taken(events: AsyncIterator[LoggedEvent], count: int) -> list[LoggedEvent]:
-    """So many events, in time."""
-    found: list[LoggedEvent] = []
-    async with aclosing(events) as following, asyncio.timeout(10):  # type: ignore[type-var]
-        while len(found) < count:
-            found.append(await anext(following))
-    return found
+    async with following(served.hub, EventFilter(), 0) as follower:
+        assert await follower.taken(len(log)) == log
+    async with following(served.hub, EventFilter(types=("OrderChanged",)), log[9].position) as follower:
+        expected = [event for event in log[10:] if event.event.type == "OrderChanged"]
+        assert await follower.taken(3) == expected[:3]
 
 
 async def test_events_between_the_snapshot_and_the_subscription_are_told_once(served: Served):
@@ -123,14 +115,14 @@ async def test_events_between_the_snapshot_and_the_subscription_are_told_once(se
     end = (await everything(served.database))[-1].position
     await until(lambda: served.feed.position == end)
 
-    async with aclosing(served.feed.follow(EventFilter(), 0)) as events:
-        seen = [await anext(events)]
+    async with following(served.hub, EventFilter(), 0) as follower:
+        follower.takes.clear()
+        await until(lambda: follower.outbox.waiting[0] == 1)
         await a_busy_day_more(served.database)
         log = await everything(served.database)
         await until(lambda: served.feed.position == log[-1].position)
-        async with asyncio.timeout(10):
-            while len(seen) < len(log):
-                seen.append(await anext(events))
+        follower.takes.set()
+        seen = await follower.taken(len(log))
 
     assert seen == log
     assert log[-1].position > end
@@ -149,41 +141,164 @@ async def test_a_cursor_ahead_of_the_hub_is_known_to_the_log(served: Served):
     await until(lambda: served.feed.position == end)
     served.feed.position = 3
 
-    following = asyncio.ensure_future(taken(served.feed.follow(EventFilter(), end), 1))
-    await until(lambda: served.feed.subscribers == 1)
-    await a_busy_day_more(served.database)
+    async with following(served.hub, EventFilter(), end) as follower:
+        await until(lambda: served.hub.subscribers == 1)
+        await a_busy_day_more(served.database)
 
-    (event,) = await following
-    assert event.position == end + 1
+        assert (await follower.next()).position == end + 1
 
 
 async def test_a_cursor_beyond_the_end_of_the_log_is_refused(served: Served):
     end = await served.database.read(lambda uow: uow.events.end())
 
-    with pytest.raises(ApiError, match="beyond the end"):
-        await taken(served.feed.follow(EventFilter(), end + 1), 1)
+    async with following(served.hub, EventFilter(), end + 1) as follower:
+        with pytest.raises(ApiError, match="beyond the end"):
+            await follower.next()
 
-    assert served.feed.subscribers == 0
+    assert served.hub.subscribers == 0
 
 
-async def test_a_subscriber_whose_queue_is_full_is_told_its_last_cursor(
+async def test_a_subscriber_that_does_not_keep_up_is_told_its_last_cursor_and_others_are_not_held_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(feed, "QUEUE_EVENTS_MAX", 5)
-    async with aclosing(served.feed.follow(EventFilter(types=("OrderChanged",)), None)) as events:
-        first = asyncio.ensure_future(anext(events))
-        await until(lambda: served.feed.subscribers == 1)
-        await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
-        await placed(served.database, KNOWN, {"CHAIR": 1})
-        seen = await first
+    monkeypatch.setattr(outbox, "MESSAGES_MAX", 5)
+    condition, key = EventFilter(types=("OrderChanged",)), object()
+    await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
+    async with (
+        following(served.hub, condition, key=key) as quick,
+        following(served.hub, condition, key=key) as slow,
+    ):
+        await until(lambda: served.hub.subscribers == 2)
+        slow.known = quick.known
+        slow.takes.clear()
         for _ in range(7):
             await placed(served.database, KNOWN, {"CHAIR": 1})
-        (subscriber,) = served.feed._subscribers
-        await until(lambda: subscriber.overrun)
 
+        seen = await quick.taken(7)
         with pytest.raises(ApiError) as told:
-            await anext(events)
+            await slow.ended()
+        assert slow.outbox.waiting[0] == 5
+        slow.takes.set()
+        assert await slow.taken(5) == seen[:5]
 
     assert told.value.code == "TOO_SLOW"
-    assert told.value.extensions == {"cursor": log_cursor(seen.position)}
-    assert len(await taken(served.feed.follow(EventFilter(types=("OrderChanged",)), seen.position), 7)) == 7
+    assert told.value.extensions == {"cursor": log_cursor(seen[4].position)}
+    async with following(served.hub, condition, seen[4].position) as again:
+        assert await again.taken(2) == seen[5:]
+
+
+async def test_an_outbox_holds_few_bytes_however_few_messages_they_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(outbox, "BYTES_MAX", 1_000)
+    blocked = asyncio.Event()
+
+    async def send(_: bytes) -> None:
+        await blocked.wait()
+
+    box = outbox.Outbox(lambda _: False, send, lambda _: None)
+    taken = [box.offer(b"x" * 300) for _ in range(10)]
+
+    assert taken == [True] * 3 + [False] * 7
+    assert box.waiting == (3, 900)
+    await box.close()
+    assert box.waiting == (0, 0)
+
+
+async def test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_nothing_is_lost(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+):
+    """What does not fit is read from the log."""
+    monkeypatch.setattr(hub, "QUEUE_EVENTS_MAX", 3)
+    condition = EventFilter(types=("OrderChanged",))
+    await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
+    await placed(served.database, KNOWN, {"CHAIR": 1})
+    await all_numbered(served.database)
+    end = await served.database.read(lambda uow: uow.events.end())
+    await until(lambda: served.feed.position == end)
+    async with following(served.hub, condition, 0) as follower:
+        follower.takes.clear()
+        await until(lambda: follower.outbox.waiting[0] == 1)
+        for _ in range(8):
+            await placed(served.database, KNOWN, {"CHAIR": 1})
+        (stream,) = served.hub._streams.values()
+        (subscriber,) = stream.subscribers
+        await until(lambda: subscriber.has_missed)
+        assert len(subscriber.held) == 3
+        follower.takes.set()
+
+        assert await follower.taken(9) == await everything(served.database, condition)
+
+
+# ---------------------------------------------------------------- execute once, send many
+
+
+async def test_subscribers_of_one_stream_cost_one_match_one_execution_and_one_encoding(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+):
+    looked: list[object] = []
+    monkeypatch.setattr(hub, "matches", lambda condition, event: looked.append(event) or matches(condition, event))
+    condition, key = EventFilter(types=("OrderChanged",)), object()
+    await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
+    await all_numbered(served.database)
+    async with AsyncExitStack() as stack:
+        followers = [await stack.enter_async_context(following(served.hub, condition, key=key)) for _ in range(20)]
+        await until(lambda: served.hub.subscribers == 20)
+        looked.clear()
+        for other in followers[1:]:
+            other.known = followers[0].known
+        await placed(served.database, KNOWN, {"CHAIR": 1})
+        seen = [await follower.next() for follower in followers]
+
+    assert served.hub.streams == 0
+    assert {event.position for event in seen} == {followers[0].executed[0]}
+    assert [len(follower.executed) for follower in followers] == [1] + [0] * 19
+    assert len(looked) == len(set(map(id, looked)))
+
+
+CHAIR_ORDER = OrderChanged(
+    order_id=OrderId(1),
+    order_number="1",
+    channel_code="WEB",
+    order_version=1,
+    skus=("CHAIR",),
+    locations=("LEEDS",),
+    changes=(),
+)
+
+
+@pytest.mark.parametrize(
+    ("visibility", "expected"),
+    [
+        (Visibility(), True),
+        (Visibility(channels=frozenset({"WEB", "TILL"})), True),
+        (Visibility(channels=frozenset({"TILL"})), False),
+        (Visibility(channels=frozenset()), False),
+        (Visibility(locations=frozenset({"LEEDS"})), True),
+        (Visibility(locations=frozenset({"YORK"})), False),
+        (Visibility(channels=frozenset({"WEB"}), locations=frozenset({"YORK"})), False),
+    ],
+)
+def test_an_event_is_visible_within_the_limits_of_channels_and_locations(visibility: Visibility, expected: bool):
+    assert visible(visibility, CHAIR_ORDER) is expected
+
+
+def test_what_is_about_no_channel_is_hidden_from_those_who_are_limited_to_some():
+    disabled = WebhookEndpointDisabled(endpoint_id=EndpointId(1), endpoint_name="x", reason="y", failures=5)
+
+    assert visible(EVERYTHING, disabled)
+    assert not visible(Visibility(channels=frozenset({"WEB"})), disabled)
+    assert not visible(Visibility(locations=frozenset({"LEEDS"})), disabled)
+
+
+@pytest.mark.parametrize("after", [None, 0])
+async def test_the_hub_tells_nobody_what_it_may_not_see(served: Served, after: int | None):
+    """Live, and from the log."""
+    await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
+    await all_numbered(served.database)
+    web = Visibility(channels=frozenset({"WEB"}))
+    async with following(served.hub, EventFilter(), after, visibility=web) as follower:
+        await until(lambda: served.hub.subscribers == 1)
+        for channel in ("TILL", "WEB", "TILL", "WEB"):
+            await placed(served.database, KNOWN, {"CHAIR": 1}, channel=channel)
+        seen = [event.event.channel_code for event in await follower.taken(2)]  # type: ignore[union-attr]
+
+    assert seen == ["WEB", "WEB"]

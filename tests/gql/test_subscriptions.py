@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from domain.ids import OrderId
-from gql import feed, limits, websocket
+from gql import limits, outbox, websocket
 from gql.schema.events import log_cursor
 from gql.schema.ids import global_id
 from tests.builders import a_catalog, allocated, placed, received
@@ -36,7 +36,7 @@ async def served(database_url: str) -> AsyncIterator[Served]:
     async with serving(database_url) as served:
         await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 0})
         yield served
-        await until(lambda: served.feed.subscribers == 0)
+        await until(lambda: served.hub.subscribers == 0)
 
 
 async def place(served: Served, number: str, **more: Any) -> OrderId:
@@ -79,7 +79,7 @@ async def numbered(served: Served) -> str:
 async def test_an_event_arrives_while_the_client_watches(served: Served):
     async with served.socket() as client:
         await client.subscribe("1", ORDERS)
-        await until(lambda: served.feed.subscribers == 1)
+        await until(lambda: served.hub.subscribers == 1)
 
         await place(served, "A1")
         event = (await client.next("1"))["orderChanged"]
@@ -115,7 +115,7 @@ async def test_a_subscription_begins_now_unless_it_is_told_where(served: Served)
     async with served.socket() as client:
         await client.subscribe("now", ORDERS)
         await client.subscribe("all", ORDERS, after=log_cursor(0))
-        await until(lambda: served.feed.subscribers == 2)
+        await until(lambda: served.hub.subscribers == 2)
         await place(served, "after")
 
         seen: dict[str, list[str]] = {"now": [], "all": []}
@@ -315,18 +315,18 @@ async def many_levels(served: Served, count: int) -> None:
 async def test_a_subscriber_that_does_not_keep_up_is_told_where_it_was_and_others_are_not_held_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(feed, "QUEUE_EVENTS_MAX", 50)
+    monkeypatch.setattr(outbox, "MESSAGES_MAX", 50)
     start = await numbered(served)
     async with narrow_socket(served) as slow, served.socket() as quick:
         await slow.subscribe("1", WIDE)
         await quick.subscribe("1", LEVELS)
-        await until(lambda: served.feed.subscribers == 2)
+        await until(lambda: served.hub.subscribers == 2)
         skus = []
         for batch in range(8):
             names = [f"SKU-{batch}-{number:02}" for number in range(40)]
             await a_catalog(served.database, KNOWN, {(sku, "LEEDS"): 1 for sku in names})
             skus += [(await quick.next("1"))["stockLevelChanged"]["sku"] for _ in names]
-        assert [one.overrun for one in served.feed._subscribers].count(True) == 1
+        await until(lambda: served.hub.subscribers == 1)
 
         seen = []
         while (message := await slow.receive())["type"] == "next":
@@ -346,13 +346,13 @@ async def test_a_subscriber_that_does_not_keep_up_is_told_where_it_was_and_other
 
 @pytest.mark.usefixtures("many_aliases")
 async def test_a_client_that_takes_nothing_for_too_long_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(websocket, "SEND_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(outbox, "SEND_SECONDS_MAX", 0.2)
     async with narrow_socket(served) as client:
         await client.subscribe("1", WIDE)
-        await until(lambda: served.feed.subscribers == 1)
+        await until(lambda: served.hub.subscribers == 1)
         await many_levels(served, 300)
 
-        await until(lambda: served.feed.subscribers == 0)
+        await until(lambda: served.hub.subscribers == 0)
         await until(lambda: not served.server.server_state.tasks)
         with suppress(ConnectionClosed):
             while True:
@@ -361,7 +361,7 @@ async def test_a_client_that_takes_nothing_for_too_long_is_given_up(served: Serv
 
 async def test_a_client_that_asks_on_and_on_has_to_wait(served: Served, monkeypatch: pytest.MonkeyPatch):
     """Refusals are not piled up for somebody who does not read them."""
-    monkeypatch.setattr(websocket, "SEND_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(outbox, "SEND_SECONDS_MAX", 0.3)
     async with narrow_socket(served) as client:
         for number in range(websocket.OPERATIONS_MAX):
             await client.subscribe(str(number), ORDERS)

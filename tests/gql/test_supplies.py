@@ -387,10 +387,10 @@ async def test_whoever_watches_a_sku_or_either_end_of_a_transfer_hears_of_it(api
         "elsewhere": {"locations": ["HULL"], "skus": [depot.sku]},
     }
     async with api.socket() as client:
-        watching = api.feed.subscribers
+        watching = api.hub.subscribers
         for name, condition in filters.items():
             await client.subscribe(name, watch, filter=condition)
-        await until(lambda: api.feed.subscribers == watching + len(filters))
+        await until(lambda: api.hub.subscribers == watching + len(filters))
         await depot.send(2)
         heard = [await client.receive() for _ in range(3)]
         assert {one["id"] for one in heard} == {"sku", "from", "to"}

@@ -23,7 +23,7 @@ ORDERS = "subscription ($after: String) { orderChanged(after: $after) { cursor o
 async def nobody_is_left(api: Served) -> AsyncIterator[None]:
     """After every test the feed has no subscriber."""
     yield
-    await until(lambda: api.feed.subscribers == 0)
+    await until(lambda: api.hub.subscribers == 0)
 
 
 # ---------------------------------------------------------------- the protocol
@@ -251,7 +251,7 @@ async def test_a_mistake_of_ours_ends_the_operation_masked(
     async def broken(*_: object) -> None:
         raise RuntimeError("not for you")
 
-    monkeypatch.setattr(api.feed, "_refuse_unknown_position", broken)
+    monkeypatch.setattr(api.feed, "refuse_unknown", broken)
     async with api.socket() as client:
         await client.subscribe("1", ORDERS, after=log_cursor(0))
         error = await client.error("1")
@@ -267,13 +267,13 @@ async def test_a_socket_runs_twenty_operations_at_once(api: Served):
     async with api.socket() as client:
         for number in range(websocket.OPERATIONS_MAX):
             await client.subscribe(str(number), ORDERS)
-        await until(lambda: api.feed.subscribers == websocket.OPERATIONS_MAX)
+        await until(lambda: api.hub.subscribers == websocket.OPERATIONS_MAX)
 
         await client.subscribe("more", ORDERS)
         assert (await client.error("more"))["extensions"]["code"] == "BAD_USER_INPUT"
 
         await client.send(type="complete", id="3")
-        await until(lambda: api.feed.subscribers == websocket.OPERATIONS_MAX - 1)
+        await until(lambda: api.hub.subscribers == websocket.OPERATIONS_MAX - 1)
         await client.subscribe("more", "{ eventCursor }")
         assert await client.next("more")
 
@@ -282,10 +282,10 @@ async def test_a_completed_subscription_leaves_nothing_behind(api: Served):
     async with api.socket() as client:
         for operation in "abc":
             await client.subscribe(operation, ORDERS)
-        await until(lambda: api.feed.subscribers == 3)
+        await until(lambda: api.hub.subscribers == 3)
 
         await client.send(type="complete", id="b")
-        await until(lambda: api.feed.subscribers == 2)
+        await until(lambda: api.hub.subscribers == 2)
         await a_catalog(api.database, KNOWN, {("CHAIR", "LEEDS"): 0})
         await placed(api.database, KNOWN, {"CHAIR": 1})
         assert {(await client.receive())["id"] for _ in range(2)} == {"a", "c"}
@@ -293,7 +293,7 @@ async def test_a_completed_subscription_leaves_nothing_behind(api: Served):
         await client.send(type="complete", id="a")
         await client.send(type="complete", id="c")
         await client.send(type="complete", id="never was")
-        await until(lambda: api.feed.subscribers == 0)
+        await until(lambda: api.hub.subscribers == 0)
 
 
 @pytest.mark.parametrize("politely", [True, False])
@@ -302,13 +302,13 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(api: Served, politel
     async with api.socket() as client:
         for operation in range(5):
             await client.subscribe(str(operation), ORDERS)
-        await until(lambda: api.feed.subscribers == 5)
+        await until(lambda: api.hub.subscribers == 5)
 
         if politely:
             await client.connection.close()
         else:
             client.connection.transport.abort()
-        await until(lambda: api.feed.subscribers == 0)
+        await until(lambda: api.hub.subscribers == 0)
 
     await until(lambda: len(asyncio.all_tasks()) <= tasks)
     await until(lambda: not api.server.server_state.tasks)
@@ -318,7 +318,7 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(api: Served, politel
 async def test_the_server_says_goodbye_when_it_stops(database_url: str):
     async with serving(database_url) as served, served.socket() as client:
         await client.subscribe("1", ORDERS)
-        await until(lambda: served.feed.subscribers == 1)
+        await until(lambda: served.hub.subscribers == 1)
         await served.server.shutdown()
 
         assert (await client.closed())[0] == 1012

@@ -1,7 +1,6 @@
 """The relay: every committed event gets one place in the log, soon, whoever wrote it and however many relays run."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,11 +10,13 @@ import pytest
 from sqlalchemy import event, text
 
 from gql.feed import Feed
+from gql.hub import Hub
 from persistence.bell import BroadcastBell
 from persistence.database import PostgresDatabase, connect
 from services.callers import Caller
 from services.ports import EventFilter
 from tests.builders import a_catalog, allocated, placed
+from tests.gql.following import following
 from tests.gql.proxy import proxied
 from tests.gql.serving import Silence, all_numbered, until
 from workers import relay as relays
@@ -136,24 +137,19 @@ async def test_the_feed_carries_on_when_the_bell_never_rings(
     monkeypatch.setattr("gql.feed.WAIT_SECONDS_MAX", 0.05)
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
     feed = Feed(databases(), Silence())
-    async with relaying(databases()), running(feed.run):
-        seen = []
-
-        async def follow() -> None:
-            async with contextlib.aclosing(feed.follow(EventFilter(types=("OrderChanged",)), None)) as events:
-                async for one in events:
-                    seen.append(one.event.order_number)  # type: ignore[union-attr]
-                    if len(seen) == 3:
-                        return
-
-        following = asyncio.create_task(follow())
-        await until(lambda: feed.subscribers == 1)
+    hub = Hub(feed)
+    async with (
+        relaying(databases()),
+        running(feed.run),
+        following(hub, EventFilter(types=("OrderChanged",))) as follower,
+    ):
+        await until(lambda: hub.subscribers == 1)
         for number in "123":
             await placed(database, caller, {"CHAIR": 1}, number=number)
-        await asyncio.wait_for(following, 10)
+        seen = [one.event.order_number for one in await follower.taken(3)]  # type: ignore[union-attr]
 
     assert seen == ["1", "2", "3"]
-    assert feed.subscribers == 0
+    assert hub.subscribers == 0
 
 
 async def test_relay_and_feed_outlive_the_loss_of_the_database(

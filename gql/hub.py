@@ -1,0 +1,233 @@
+"""The hub: execute once, send many.
+
+Subscribers who ask for the same and may see the same are one stream: an event is matched, executed and encoded once
+for all of them, and each connection only passes the bytes on. A subscriber registers first, then reads the log up to
+where the hub is, then goes live: what comes in between is held for it, so nothing is missed and nothing told twice.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+from domain.events import Event, LoggedEvent
+from gql.errors import ApiError
+from gql.feed import Feed
+from gql.outbox import Outbox
+from gql.schema.events import log_cursor
+from services.callers import Visibility
+from services.following import matches, visible
+from services.ports import EventFilter
+
+log = logging.getLogger("dibs.hub")
+
+QUEUE_EVENTS_MAX = 2_000
+"""What may wait to be executed for a stream, and what is held for a subscriber that catches up."""
+EVENTS_AT_ONCE_MAX = 50
+"""Executed together, so that what they load is loaded together."""
+DELIVERIES_AT_ONCE_MAX = 5_000
+"""Between two turns of everybody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a subscriber asks for. Equal keys promise equal conditions, visibilities and answers."""
+
+    key: Hashable
+    condition: EventFilter
+    visibility: Visibility
+    after: int | None
+    is_last: Callable[[Event], bool]
+    tell: Callable[[Sequence[LoggedEvent]], Awaitable[list[bytes]]]
+    """Executes and encodes; never fails for a single event."""
+
+
+@dataclass(eq=False, slots=True)
+class Told:
+    """One event as it is told to everybody in a stream."""
+
+    position: int
+    payload: bytes
+    is_last: bool
+    messages: dict[str, bytes] = field(default_factory=dict)
+    """The payload within a protocol's message, by what the message says beside it: most clients say the same."""
+
+    @property
+    def cursor(self) -> str:
+        return log_cursor(self.position)
+
+
+Frame = Callable[[Told], bytes]
+"""Puts an event into a message of the client's protocol."""
+
+
+class Subscriber:
+    """One client's subscription. `seen`: it was told everything up to this position."""
+
+    def __init__(self, outbox: Outbox, frame: Frame, seen: int) -> None:
+        self.seen = seen
+        self.is_live = False
+        self.has_missed = False
+        self.ended = asyncio.Event()
+        self.failure: Exception | None = None
+        self._outbox = outbox
+        self._frame = frame
+        self.held: deque[Told] = deque()
+
+    def offer(self, told: Told) -> None:
+        """Tell it now, or never: whoever has no room for it is told where it was, and is out."""
+        if told.position <= self.seen or self.ended.is_set():
+            return
+        if not self.is_live:
+            self._hold(told)
+        elif self._outbox.offer(self._frame(told)):
+            self._has_seen(told)
+        else:
+            self.end(too_slow(self.seen))
+
+    async def put(self, told: Told) -> None:
+        """Tell it, and wait until it can be told more."""
+        if told.position > self.seen and not self.ended.is_set():
+            await self._outbox.put(self._frame(told))
+            self._has_seen(told)
+
+    def end(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.held.clear()
+        self.ended.set()
+
+    def _hold(self, told: Told) -> None:
+        if len(self.held) < QUEUE_EVENTS_MAX:
+            self.held.append(told)
+        else:  # the log has it: it is read from there
+            self.has_missed = True
+
+    def _has_seen(self, told: Told) -> None:
+        self.seen = told.position
+        if told.is_last:
+            self.end()
+
+
+def too_slow(seen: int) -> ApiError:
+    message = "You did not keep up with the events: subscribe again after this cursor."
+    return ApiError("TOO_SLOW", message, cursor=log_cursor(seen))
+
+
+class Stream:
+    """Those who are told the same."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._queue: deque[LoggedEvent] = deque()
+        self._telling: asyncio.Task[None] | None = None
+        self.subscribers: set[Subscriber] = set()
+
+    def hand(self, events: Sequence[LoggedEvent]) -> None:
+        """What the log has grown by; what is not for this stream goes no further."""
+        self._queue += self.of(events)
+        if len(self._queue) > QUEUE_EVENTS_MAX:
+            self._queue.clear()
+            for subscriber in self.subscribers:
+                subscriber.end(too_slow(subscriber.seen))
+        elif self._queue and self._telling is None:
+            self._telling = asyncio.create_task(self._tell_queue())
+
+    def of(self, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
+        """Those that are asked for, and may be seen."""
+        visibility, condition = self._wanted.visibility, self._wanted.condition
+        return [one for one in events if visible(visibility, one.event) and matches(condition, one)]
+
+    async def tell(self, events: Sequence[LoggedEvent]) -> list[Told]:
+        """Execute and encode; once, for everybody who is told."""
+        payloads = await self._wanted.tell(events)
+        return [
+            Told(one.position, payload, self._wanted.is_last(one.event))
+            for one, payload in zip(events, payloads, strict=True)
+        ]
+
+    def stop(self) -> None:
+        self._queue.clear()
+        if self._telling:
+            self._telling.cancel()
+
+    async def _tell_queue(self) -> None:
+        try:
+            while self._queue:
+                for told in await self.tell(self._next()):
+                    for subscriber in self.subscribers:
+                        subscriber.offer(told)
+                await asyncio.sleep(0)
+        except Exception as error:
+            log.exception("a stream could not be told an event")
+            self._queue.clear()
+            for subscriber in self.subscribers:
+                subscriber.end(error)
+        finally:
+            self._telling = None
+
+    def _next(self) -> list[LoggedEvent]:
+        most = max(1, min(EVENTS_AT_ONCE_MAX, DELIVERIES_AT_ONCE_MAX // max(1, len(self.subscribers))))
+        return [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+
+
+class Hub:
+    """Hands every event to every stream that asked for it."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._streams: dict[Hashable, Stream] = {}
+        feed.listeners.append(self._hand)
+
+    @property
+    def streams(self) -> int:
+        return len(self._streams)
+
+    @property
+    def subscribers(self) -> int:
+        return sum(len(stream.subscribers) for stream in self._streams.values())
+
+    async def follow(self, wanted: Wanted, outbox: Outbox, frame: Frame) -> None:
+        """Tell the client what it asks for until its last event. Raises what ends it before, and ClientGone."""
+        await self._feed.started()
+        stream = self._streams.setdefault(wanted.key, Stream(wanted))
+        subscriber = Subscriber(outbox, frame, self._feed.position)
+        stream.subscribers.add(subscriber)
+        try:
+            if wanted.after is not None:
+                await self._feed.refuse_unknown(wanted.after)
+                subscriber.seen = wanted.after
+                await self._catch_up(subscriber, stream, wanted.condition)
+            subscriber.is_live = True
+            await subscriber.ended.wait()
+            if subscriber.failure:
+                raise subscriber.failure
+        finally:
+            stream.subscribers.discard(subscriber)
+            if not stream.subscribers:
+                stream.stop()
+                if self._streams.get(wanted.key) is stream:
+                    del self._streams[wanted.key]
+
+    async def _catch_up(self, subscriber: Subscriber, stream: Stream, condition: EventFilter) -> None:
+        """Read the log up to where the hub is, then what was held meanwhile; again, if that was too much."""
+        while not subscriber.ended.is_set():
+            subscriber.held.clear()
+            subscriber.has_missed = False
+            live_from = self._feed.position
+            async for page in self._feed.pages(condition, subscriber.seen, live_from):
+                found = stream.of(page)
+                for start in range(0, len(found), EVENTS_AT_ONCE_MAX):
+                    for told in await stream.tell(found[start : start + EVENTS_AT_ONCE_MAX]):
+                        await subscriber.put(told)
+                    if subscriber.ended.is_set():
+                        return
+            subscriber.seen = max(subscriber.seen, live_from)
+            while subscriber.held and not subscriber.has_missed:
+                await subscriber.put(subscriber.held.popleft())
+            if not subscriber.has_missed:
+                return
+
+    def _hand(self, events: Sequence[LoggedEvent]) -> None:
+        for stream in self._streams.values():
+            stream.hand(events)

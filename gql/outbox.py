@@ -1,0 +1,108 @@
+"""What waits to be sent to one client. It is little, and it does not wait for long: or else the client is given up."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+MESSAGES_MAX = 2_000
+BYTES_MAX = 1_000_000
+"""What may wait at once; a single message may be larger."""
+SEND_SECONDS_MAX = 10
+"""How long a client may take nothing at all."""
+
+
+class ClientGone(Exception):
+    """Nothing can be sent any more."""
+
+
+class Outbox:
+    """Sends messages in order. While the client takes them, nothing is kept and no task runs.
+
+    `write` sends at once, or says that it cannot just now; `send` waits until it can.
+    `given_up` is called once, when nothing can be sent any more; its argument: whether the client was too slow.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], bool],
+        send: Callable[[bytes], Awaitable[None]],
+        given_up: Callable[[bool], None],
+    ) -> None:
+        self._write = write
+        self._send = send
+        self._given_up = given_up
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._sender: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def offer(self, message: bytes) -> bool:
+        """Send, now or soon; False: there is no room, and it is not sent."""
+        if not self._waiting:
+            if self._closed:
+                return True  # nobody is there to miss it
+            if self._write(message):
+                return True
+        elif len(self._waiting) >= MESSAGES_MAX or self._bytes + len(message) > BYTES_MAX:
+            return False
+        self._append(message)
+        return True
+
+    async def put(self, message: bytes) -> None:
+        """Send, and wait until nothing is kept: whoever produces on and on has to wait. Raises ClientGone."""
+        if not self._closed and (self._waiting or not self._write(message)):
+            self._append(message)
+        await self._empty.wait()
+        if self._closed:
+            raise ClientGone
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Messages, and their bytes."""
+        return len(self._waiting), self._bytes
+
+    async def close(self) -> None:
+        """Send nothing more, and forget what waits."""
+        self._end()
+        sender = self._sender
+        if sender:
+            sender.cancel()
+            with suppress(asyncio.CancelledError):
+                await sender
+
+    def _append(self, message: bytes) -> None:
+        self._waiting.append(message)
+        self._bytes += len(message)
+        self._empty.clear()
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                async with asyncio.timeout(SEND_SECONDS_MAX):
+                    await self._send(self._waiting[0])
+                self._sent()
+                while self._waiting and self._write(self._waiting[0]):
+                    self._sent()
+            self._empty.set()
+        except TimeoutError:
+            self._end()
+            self._given_up(True)
+        except ClientGone:
+            self._end()
+            self._given_up(False)
+        finally:
+            self._sender = None
+
+    def _sent(self) -> None:
+        self._bytes -= len(self._waiting.popleft())
+
+    def _end(self) -> None:
+        self._closed = True
+        self._waiting.clear()
+        self._bytes = 0
+        self._empty.set()
