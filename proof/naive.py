@@ -17,6 +17,7 @@ STOCK = "tests/services/test_stock.py::"
 ALLOCATION = "tests/services/test_allocation.py::"
 CARTS = "tests/services/test_reservations.py::"
 LOG = "tests/persistence/test_events.py::"
+FEED = "tests/gql/test_feed.py::"
 RELAY = "tests/workers/test_relay.py::"
 PLANS = "tests/domain/test_properties.py::"
 
@@ -150,6 +151,21 @@ TWINS = (
         ("workers/relay.py", "asyncio.timeout(POLL_SECONDS)", "asyncio.timeout(None)"),
     ),
     twin(
+        "8b bell as the only trigger: the feed",
+        RELAY + "test_the_feed_carries_on_when_the_bell_never_rings",
+        ("gql/feed.py", "self._bell.wait(WAIT_SECONDS_MAX, heard)", "self._bell.wait(3_600, heard)"),
+    ),
+    twin(
+        "9 subscribe after the snapshot",
+        FEED + "test_events_between_the_snapshot_and_the_subscription_are_told_once",
+        ("gql/hub.py", "        stream.subscribers.add(subscriber)\n        try:\n", "        try:\n"),
+        (
+            "gql/hub.py",
+            "            subscriber.is_live = True\n",
+            "            stream.subscribers.add(subscriber)\n            subscriber.is_live = True\n",
+        ),
+    ),
+    twin(
         "10 idempotency by select-then-insert",
         (FIFTY_TWINS, WAITING_TWIN),
         (
@@ -234,6 +250,29 @@ TWINS = (
             "SELECT id, state, extract(epoch FROM expires_at) AS is_due,",
         ),
         ("persistence/batches.py", "is_due=row.is_due", 'is_due=row.is_due <= __import__("time").time()'),
+    ),
+    twin(
+        "16 hub without visibility",
+        FEED + "test_the_hub_tells_nobody_what_it_may_not_see",
+        ("gql/hub.py", "if visible(visibility, one.event) and matches(", "if matches("),
+    ),
+    twin(
+        "16b one stream for callers who may see different things",
+        "tests/gql/test_sharing.py::test_callers_who_may_see_different_things_never_share",
+        ("gql/execution.py", "operation.name, variables, context.caller.visibility)", "operation.name, variables)"),
+    ),
+    twin(
+        "18 unbounded subscriber queue",
+        (
+            FEED + "test_a_subscriber_that_does_not_keep_up_is_told_its_last_cursor_and_others_are_not_held_up",
+            FEED + "test_an_outbox_holds_few_bytes_however_few_messages_they_are",
+        ),
+        ("gql/outbox.py", "len(self._waiting) >= MESSAGES_MAX or self._bytes + len(message) > BYTES_MAX", "False"),
+    ),
+    twin(
+        "18b what is held for a subscriber that catches up is unbounded",
+        FEED + "test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_nothing_is_lost",
+        ("gql/hub.py", "if len(self.held) < QUEUE_EVENTS_MAX:", "if self.held is not None:"),
     ),
     twin(
         "19 two relays",
