@@ -34,7 +34,7 @@ from persistence.bell import BroadcastBell
 from persistence.database import PostgresDatabase
 from persistence.migrating import schema_is_current
 from services.callers import Caller
-from services.cleaning import forget_expired_keys
+from services.cleaning import forget_expired_keys, forget_old_events
 from services.credentials import Doorkeeper
 from services.delivering import forget_ended_deliveries
 from services.desk import Desk
@@ -105,6 +105,7 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
         partial(repeated, name, partial(chore, on.database), seconds)
         for name, chore, seconds in (
             ("the cleaner", forget_expired_keys, CLEANING_SECONDS),
+            ("the archivist", partial(forget_old_events, days=settings.event_retention_days), CLEANING_SECONDS),
             ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
             ("the sweeper", expire_reservations, SWEEPING_SECONDS),
             ("the schedule", run_schedules, POLL_SECONDS),

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     run_waiting: bool = Field(True, description="Run the orders that wait for stock when it becomes available.")
     webhook_allow_loopback: bool = Field(False, description="Webhooks may go to this machine, also by http://.")
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
+    event_retention_days: int = Field(90, ge=1, le=36_500, description="How long events are kept, at least.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
     log_json: bool = Field(False, description="One JSON object a line instead of text for people.")
 

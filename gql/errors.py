@@ -16,12 +16,13 @@ from domain import errors as refusals
 from gql.context import Info
 from gql.schema import refusals as types
 from gql.schema.catalog import Location, StockLevel
+from gql.schema.events import log_cursor
 from gql.schema.ids import global_id
 from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
 from gql.schema.scalars import int32
 from gql.schema.supplies import Supply
-from services.ports import Busy, OutcomeUnknown
+from services.ports import Busy, CursorExpired, OutcomeUnknown
 
 log = logging.getLogger("dibs.gql")
 
@@ -29,7 +30,7 @@ BAD_USER_INPUT = "BAD_USER_INPUT"
 CODES: Mapping[str, str] = {
     "BAD_USER_INPUT": "A variable or an argument is not what the schema wants, or a cursor is malformed.",
     "BUSY": "Too busy just now; nothing was written. Try again after retryAfterMs.",
-    "CURSOR_EXPIRED": "The cursor is older than the log goes back.",
+    "CURSOR_EXPIRED": "The cursor is older than the log goes back; `cursor` is where the log ends now.",
     "GRAPHQL_PARSE_FAILED": "The document is not GraphQL.",
     "GRAPHQL_VALIDATION_FAILED": "The document does not fit the schema.",
     "INTERNAL_SERVER_ERROR": "A mistake of ours; the log has it under correlationId.",
@@ -197,6 +198,8 @@ def _told(error: GraphQLError, cause: Exception | None, code: str) -> tuple[str,
         return str(cause), {"code": cause.code, **cause.extensions}
     if isinstance(cause, Busy):
         return str(cause), {"code": "BUSY", "retryAfterMs": cause.retry_after_ms}
+    if isinstance(cause, CursorExpired):
+        return str(cause), {"code": "CURSOR_EXPIRED", "cursor": log_cursor(cause.end)}
     if isinstance(cause, OutcomeUnknown):
         return str(cause), {"code": "OUTCOME_UNKNOWN"}
     if cause is None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from domain.events import LoggedEvent
 from gql.errors import bad_input
-from services.ports import Bell, Busy, Database, EventFilter, UnitOfWork
+from services.ports import Bell, Busy, CursorExpired, Database, EventFilter, UnitOfWork
 
 log = logging.getLogger("dibs.feed")
 
@@ -28,6 +28,8 @@ class Feed:
         self.position = 0
         """What has been told to the listeners ends here."""
         self.listeners: list[Listener] = []
+        self.on_gap: Callable[[Exception], None] = lambda _: None
+        """Is told that listeners cannot be told everything: the feed stood still for longer than events are kept."""
 
     async def run(self) -> None:
         """Read the log until cancelled; what the database refuses is tried again."""
@@ -39,6 +41,10 @@ class Feed:
                     self._started.set()
                 if not await self._hand_out():
                     heard = await self._bell.wait(WAIT_SECONDS_MAX, heard)
+            except CursorExpired as error:
+                log.warning("the feed stood still for too long, and goes on where the log ends")
+                self.position = error.end
+                self.on_gap(error)
             except Busy as error:
                 log.warning("the feed waits for the database: %r", error.__cause__)
                 await asyncio.sleep(WAIT_SECONDS_MAX)

@@ -127,9 +127,7 @@ class Stream:
         """What the log has grown by; what is not for this stream goes no further."""
         self._queue += self.of(events)
         if len(self._queue) > QUEUE_EVENTS_MAX:
-            self._queue.clear()
-            for subscriber in self.subscribers:
-                subscriber.end(too_slow(subscriber.seen))
+            self.end()
         elif self._queue and self._telling is None:
             self._telling = asyncio.create_task(self._tell_queue())
 
@@ -146,6 +144,12 @@ class Stream:
             for one, payload in zip(events, payloads, strict=True)
         ]
 
+    def end(self, failure: Exception | None = None) -> None:
+        """End all subscriptions; without a failure, what they wait for took too long."""
+        self._queue.clear()
+        for subscriber in self.subscribers:
+            subscriber.end(failure or too_slow(subscriber.seen))
+
     def stop(self) -> None:
         self._queue.clear()
         if self._telling:
@@ -160,9 +164,7 @@ class Stream:
                 await asyncio.sleep(0)
         except Exception as error:
             log.exception("a stream could not be told an event")
-            self._queue.clear()
-            for subscriber in self.subscribers:
-                subscriber.end(error)
+            self.end(error)
         finally:
             self._telling = None
 
@@ -178,6 +180,7 @@ class Hub:
         self._feed = feed
         self._streams: dict[Hashable, Stream] = {}
         feed.listeners.append(self._hand)
+        feed.on_gap = self._end
 
     @property
     def streams(self) -> int:
@@ -231,3 +234,7 @@ class Hub:
     def _hand(self, events: Sequence[LoggedEvent]) -> None:
         for stream in self._streams.values():
             stream.hand(events)
+
+    def _end(self, failure: Exception) -> None:
+        for stream in self._streams.values():
+            stream.end(failure)

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.events import CATALOGUE, Event, ExpectedAtChanged, LoggedEvent, OrderEvent
@@ -16,8 +16,8 @@ from domain.ids import OrderId
 from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, INT, TEXTS, columns, sql
-from persistence.tables import events, log_end
-from services.ports import EventFilter
+from persistence.tables import events, log_end, log_start
+from services.ports import CursorExpired, EventFilter
 
 TRY_LOCK = sql("SELECT pg_try_advisory_xact_lock(:key)", key=BIGINT)
 NUMBER = sql(
@@ -34,6 +34,28 @@ NUMBER = sql(
     most=INT,
 )
 
+HOLD = sql("SELECT position FROM log_start FOR SHARE")
+LOCK_START = sql("SELECT position FROM log_start FOR NO KEY UPDATE")
+FORGET = sql(
+    """
+    WITH oldest AS (
+        SELECT position, occurred_at < clock_timestamp() - make_interval(days => :days) AS is_old
+        FROM events WHERE position > :start ORDER BY position LIMIT :most
+    ), until AS (
+        SELECT least(
+            coalesce(min(position) FILTER (WHERE NOT is_old) - 1, max(position)),
+            (SELECT min(position) FROM webhook_endpoints WHERE enabled)) AS position
+        FROM oldest
+    ), moved AS (
+        UPDATE log_start s SET position = u.position FROM until u WHERE u.position > s.position RETURNING s.position
+    )
+    DELETE FROM events WHERE position <= coalesce((SELECT position FROM moved), :start) AND id <> ALL (ARRAY(
+        SELECT event_id FROM webhook_deliveries WHERE state = 'PENDING' AND event_id IS NOT NULL))
+    """,
+    days=INT,
+    start=BIGINT,
+    most=INT,
+)
 
 INSERT_EVENTS = sql(
     """
@@ -72,12 +94,32 @@ class PostgresEventLog:
             return None
         return (await self._connection.execute(NUMBER, {"most": most})).rowcount
 
-    async def page(self, condition: EventFilter, first: int, after: int, until: int | None = None) -> list[LoggedEvent]:
-        """Events that match, in order, with positions after `after` and not past `until`."""
-        statement = select(events).where(events.c.position > after).order_by(events.c.position).limit(first)
+    async def hold(self) -> int:
+        """The position behind which everything is kept, and stays kept until the transaction ends."""
+        return int((await self._connection.execute(HOLD)).scalar_one())
+
+    async def page(
+        self, condition: EventFilter, first: int, after: int | None, until: int | None = None
+    ) -> list[LoggedEvent]:
+        """Events that match, in order, with positions after `after` and not past `until`; None: from the first.
+
+        One statement also says where the log begins, so that both are of one moment. Raises CursorExpired.
+        """
+        start = select(log_start.c.position).scalar_subquery()
+        statement = select(events).where(events.c.position > (start if after is None else after))
         if until is not None:
             statement = statement.where(events.c.position <= until)
-        return [_logged(row) for row in await self._connection.execute(statement.where(*_conditions(condition)))]
+        found = statement.where(*_conditions(condition)).order_by(events.c.position).limit(first).subquery()
+        both = select(log_start.c.position.label("start"), found).select_from(log_start.outerjoin(found, true()))
+        rows = (await self._connection.execute(both.order_by(found.c.position))).all()
+        if after is not None and rows[0].start > after:
+            raise CursorExpired(await self.end())
+        return [_logged(row) for row in rows if row.id is not None]
+
+    async def forget(self, days: int, most: int) -> int:
+        """Remove old events. Where the log begins is locked first, so that nobody can go back to what is going."""
+        start = (await self._connection.execute(LOCK_START)).scalar_one()
+        return (await self._connection.execute(FORGET, {"days": days, "start": start, "most": most})).rowcount
 
 
 def _conditions(condition: EventFilter) -> list[ColumnElement[bool]]:

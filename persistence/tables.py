@@ -425,6 +425,15 @@ log_end = Table(
     comment="The position of the last event that has one.",
 )
 
+log_start = Table(
+    "log_start",
+    metadata,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    Column("position", BigInteger, nullable=False),
+    CheckConstraint("singleton", name="a_log_begins_once"),
+    comment="The position behind which every event is still there.",
+)
+
 allocation_runs = Table(
     "allocation_runs",
     metadata,

@@ -1,5 +1,7 @@
 """What must always be true of supplies, as SQL; see `persistence.verify`."""
 
+from persistence.verify_log import CUT, LOG, broken_versions
+
 _LEDGER_OF_SUPPLIES = """
     SELECT supply_id, item_id, location_id, cause, sum(change) AS units
     FROM stock_movements WHERE supply_id IS NOT NULL AND quantity = 'ON_HAND' GROUP BY 1, 2, 3, 4
@@ -51,13 +53,13 @@ SUPPLIES = """
         OR (s.state = 'EXPECTED' AND l.canceled > 0)
     """
 
-_SUPPLY_EVENTS = """
+_SUPPLY_EVENTS = f"""
     SELECT CAST(payload ->> 'supply_id' AS bigint) AS supply_id,
            CAST(payload ->> 'supply_version' AS bigint) AS version, payload ->> 'state' AS state,
            CAST(payload ->> 'expected_at' AS timestamptz) AS expected_at,
            CAST(payload ->> 'expected_at_before' AS timestamptz) AS expected_at_before
-    FROM events WHERE type = 'SupplyChanged'
-    """
+    FROM {LOG} WHERE type = 'SupplyChanged'
+    """  # noqa: S608
 
 SUPPLY_VERSIONS = f"""
     SELECT supply_id, s.version, e.events, e.versions, e.first, e.last
@@ -67,14 +69,15 @@ SUPPLY_VERSIONS = f"""
                max(version) AS last
         FROM ({_SUPPLY_EVENTS}) AS e GROUP BY 1
     ) AS e USING (supply_id)
-    WHERE (s.version, s.version, s.version, 1) IS DISTINCT FROM (e.events, e.versions, e.last, e.first)
+    WHERE {broken_versions("s")}
     """  # noqa: S608
 
 SUPPLY_EVENTS_SHOW_THE_SUPPLY = f"""
     SELECT e.supply_id, e.version, e.state, e.expected_at, e.expected_at_before, e.expected
     FROM (
-        SELECT e.*, lag(e.expected_at) OVER (PARTITION BY supply_id ORDER BY version) AS expected
-        FROM ({_SUPPLY_EVENTS}) AS e
+        SELECT e.*, CASE WHEN {CUT} AND row_number() OVER its = 1 THEN expected_at_before
+                         ELSE lag(e.expected_at) OVER its END AS expected
+        FROM ({_SUPPLY_EVENTS}) AS e WINDOW its AS (PARTITION BY supply_id ORDER BY version)
     ) AS e
     JOIN supplies s ON s.id = e.supply_id
     WHERE e.expected_at_before IS DISTINCT FROM e.expected

@@ -3,6 +3,7 @@
 from services.ports import Database, UnitOfWork
 
 KEYS_AT_ONCE_MAX = 2_000
+EVENTS_AT_ONCE_MAX = 2_000
 """Few enough that nobody waits for the deletion."""
 
 
@@ -13,3 +14,15 @@ async def forget_expired_keys(database: Database) -> bool:
         return await uow.keys.forget_expired(KEYS_AT_ONCE_MAX)
 
     return await database.run(work, repeatable=True) == KEYS_AT_ONCE_MAX
+
+
+async def forget_old_events(database: Database, days: int) -> bool:
+    """Remove events that are older than so many days, some at a time; whether there may be more.
+
+    Where the log begins from then on is written in the same transaction, so a cursor that is too old is known.
+    """
+
+    async def work(uow: UnitOfWork) -> int:
+        return await uow.events.forget(days, EVENTS_AT_ONCE_MAX)
+
+    return await database.run(work, repeatable=True) >= EVENTS_AT_ONCE_MAX

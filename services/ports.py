@@ -497,15 +497,37 @@ class Explanations(Protocol):
         """Lines of which a run left units short, in the sequence in which waiting orders are run."""
 
 
+class CursorExpired(Exception):
+    """What lies behind this position is no longer all there. `end`: the last position of the log."""
+
+    def __init__(self, end: int) -> None:
+        super().__init__("This cursor is older than the log goes back: read the data anew, and go on from now.")
+        self.end = end
+
+
 class EventLog(Protocol):
     async def end(self) -> int:
         """The position of the last event that has one; 0 where there is none."""
 
+    async def hold(self) -> int:
+        """The position behind which everything is kept, and stays kept until the transaction ends."""
+
     async def number(self, most: int) -> int | None:
         """Give positions to committed events, at most so many; how many. None: another relay is at it just now."""
 
-    async def page(self, condition: EventFilter, first: int, after: int, until: int | None = None) -> list[LoggedEvent]:
-        """Events that match, with positions after `after` and not past `until`."""
+    async def page(
+        self, condition: EventFilter, first: int, after: int | None, until: int | None = None
+    ) -> list[LoggedEvent]:
+        """Events that match, with positions after `after` and not past `until`; None: from the first there is.
+
+        Raises CursorExpired rather than leave out what is no longer kept.
+        """
+
+    async def forget(self, days: int, most: int) -> int:
+        """Remove events that are older, the oldest first, at most so many; how many.
+
+        An event stays for as long as a webhook endpoint that is enabled has not come past it, or has yet to deliver it.
+        """
 
 
 class Runs(Protocol):

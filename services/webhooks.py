@@ -166,6 +166,10 @@ async def replay_webhook_events(database: Database, caller: Caller, command: Rep
             problems = Problems()
             problems.add(("input", "after"), "OUT_OF_RANGE", "This cursor lies beyond the end of the log.")
             raise InvalidInput(problems=problems.all())
+        if command.after < await uow.events.hold():
+            problems = Problems()
+            problems.add(("input", "after"), "OUT_OF_RANGE", "This cursor is older than the log goes back.")
+            raise InvalidInput(problems=problems.all())
         await uow.webhooks.go_on_after(endpoint.id, command.after)
         return EventsReplayed(endpoint=endpoint.id)
 

@@ -52,6 +52,7 @@ WIPE = "".join(
     (
         *(f"DELETE FROM {table.name};" for table in reversed(metadata.sorted_tables)),  # noqa: S608
         "INSERT INTO log_end (position) VALUES (0);",
+        "INSERT INTO log_start (position) VALUES (0);",
         "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence;",
     )
 )

@@ -282,7 +282,7 @@ async def events(
     after: After = None,
 ) -> EventConnection:
     condition, size, behind = parsed.event_filter(filter), page_size(first), seek("log", after, (int,))
-    start = behind[0] if behind else 0
+    start = behind[0] if behind else None
     rows = await info.context.read(lambda uow: uow.events.page(condition, size + 1, start))
     edges = [EventEdge(cursor=log_cursor(row.position), node=event_of(row)) for row in rows[:size]]
     return EventConnection(

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -16,6 +17,7 @@ from domain.ids import OrderId
 from gql import limits, outbox, websocket
 from gql.schema.events import log_cursor
 from gql.schema.ids import global_id
+from services.cleaning import forget_old_events
 from tests.builders import a_catalog, allocated, placed, received
 from tests.gql.serving import KNOWN, PROTOCOL, SECONDS_MAX, Served, Socket, all_numbered, serving, until
 
@@ -272,6 +274,70 @@ async def test_cursor_then_query_then_subscription_misses_nothing(served: Served
                 known.add((await client.next("1"))["orderChanged"]["orderNumber"])
     stop.set()
     await asyncio.gather(*writers)
+
+
+# ---------------------------------------------------------------- a cursor that is too old
+
+
+async def cut_after(served: Served, position: int) -> None:
+    """Forget the log up to there."""
+    async with served.database.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE events SET occurred_at = now() - interval '2 days' WHERE position <= :until"),
+            {"until": position},
+        )
+    await forget_old_events(served.database, 1)
+
+
+async def test_a_cursor_that_is_too_old_ends_the_subscription_with_the_newest_one(served: Served):
+    for number in "12345":
+        await place(served, number)
+    newest = await numbered(served)
+    await cut_after(served, 3)
+    async with served.socket() as client:
+        await client.subscribe("old", ORDERS, after=log_cursor(2))
+        error = await client.error("old")
+        assert error["extensions"] == {"code": "CURSOR_EXPIRED", "cursor": newest}
+
+        await client.subscribe("kept", ORDERS, after=log_cursor(3))
+        assert [(await client.next("kept"))["orderChanged"]["orderNumber"] for _ in "45"] == ["4", "5"]
+        await client.subscribe("newest", ORDERS, after=error["extensions"]["cursor"])
+        await until(lambda: served.hub.subscribers == 2)
+
+
+async def test_a_cursor_that_is_too_old_for_the_query_is_told_so_and_without_one_it_begins_where_the_log_does(
+    served: Served,
+):
+    for number in "12345":
+        await place(served, number)
+    newest = await numbered(served)
+    await cut_after(served, 3)
+    query = "query ($after: String) { events(first: 2, after: $after) { nodes { cursor } pageInfo { endCursor } } }"
+
+    answer = await served.answer(query, after=log_cursor(2))
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"] == {"code": "CURSOR_EXPIRED", "cursor": newest}
+    for after in (None, log_cursor(3)):
+        assert (await served(query, after=after))["events"]["nodes"] == [{"cursor": log_cursor(n)} for n in (4, 5)]
+
+
+async def test_a_feed_that_stood_still_for_longer_than_events_are_kept_tells_its_subscribers(served: Served):
+    """Such as one whose database was away for so long. Nobody is left waiting for what is gone."""
+    await place(served, "1")
+    newest = await numbered(served)
+    await until(lambda: served.feed.position == 1)
+    async with served.socket() as client:
+        await client.subscribe("1", ORDERS)
+        await until(lambda: served.hub.subscribers == 1)
+        await cut_after(served, 1)
+        served.feed.position = 0
+        error = await client.error("1")
+        assert error["extensions"] == {"code": "CURSOR_EXPIRED", "cursor": newest}
+
+        await client.subscribe("2", ORDERS, after=error["extensions"]["cursor"])
+        await until(lambda: served.hub.subscribers == 1)
+        await place(served, "2")
+        assert (await client.next("2"))["orderChanged"]["orderNumber"] == "2"
 
 
 # ---------------------------------------------------------------- those who do not keep up

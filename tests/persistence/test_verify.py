@@ -702,6 +702,48 @@ async def test_exactly_the_invariants_that_something_breaks_report_it(world_engi
         assert await broken_by(connection, *statements) == expected
 
 
+FORGOTTEN = (
+    """UPDATE log_start SET position = 40""",
+    """DELETE FROM events WHERE position <= 40""",
+)
+
+
+async def test_every_invariant_holds_wherever_the_log_is_cut(world_engine):
+    async with world_engine.connect() as connection:
+        end = (await connection.execute(text("SELECT position FROM log_end"))).scalar_one()
+        assert end > 60
+        for start in range(1, end + 1):
+            cut = (
+                f"UPDATE log_start SET position = {start}",
+                f"DELETE FROM events WHERE position <= {start}",
+            )
+            assert await broken_by(connection, *cut) == set(), start
+
+
+async def test_what_is_kept_for_webhooks_alone_breaks_nothing(world_engine):
+    async with world_engine.connect() as connection:
+        kept = "DELETE FROM events WHERE position <= 40 AND position % 3 > 0"
+
+        assert await broken_by(connection, "UPDATE log_start SET position = 40", kept) == set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("DELETE FROM events WHERE position = 45", {"I6-dense"}),
+        ("UPDATE log_start SET position = 39", {"I6-dense"}),
+        ("UPDATE log_start SET position = 10000", {"I6-end"}),
+        ("DELETE FROM log_start", {"I6-end"}),
+        ("UPDATE orders SET version = version + 1", {"I5-versions"}),
+        ("UPDATE stock_levels SET version = version + 1", {"I5-levels"}),
+        ("UPDATE allocation_runs SET version = version + 1", {"I5-runs"}),
+    ],
+)
+async def test_a_log_that_was_cut_still_shows_what_is_broken(world_engine, statement, expected):
+    async with world_engine.connect() as connection:
+        assert expected <= await broken_by(connection, *FORGOTTEN, statement)
+
+
 def test_every_invariant_is_broken_by_something():
     assert {one.id for one in INVARIANTS} == set().union(*(expected for _, expected in BREAKAGES.values()))
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from domain.errors import InvalidInput
 from domain.events import LoggedEvent, OrderEvent, WebhookEndpointDisabled
 from domain.webhooks import Patience
 from gql.schema.ids import global_id
 from persistence.database import PostgresDatabase
 from services.callers import Caller
+from services.cleaning import forget_old_events
 from services.delivering import forget_ended_deliveries
 from services.webhooks import (
     ReplayEvents,
@@ -493,6 +495,23 @@ async def test_a_replay_delivers_everything_behind_the_cursor_again(database: Po
 
     assert_nothing_is_missing(log[3:], receiver.taken[first:])
     assert len(receiver.taken) == first + len(log) - 3
+
+
+async def test_a_replay_from_before_the_log_begins_is_refused(database: PostgresDatabase, caller: Caller):
+    async with receiving() as receiver:
+        await an_endpoint(database, receiver.url)
+        await some_orders(database, caller)
+        await execute(database, "UPDATE events SET occurred_at = now() - interval '2 days' WHERE position <= 3")
+        await execute(database, "UPDATE webhook_endpoints SET position = 3")
+        await forget_old_events(database, 1)
+
+        with pytest.raises(InvalidInput) as refused:
+            await replay_webhook_events(database, caller, ReplayEvents(endpoint="partner", after=2), a_key())
+        await replay_webhook_events(database, caller, ReplayEvents(endpoint="partner", after=3), a_key())
+
+    assert [(problem.path, problem.code) for problem in refused.value.problems] == [
+        (("input", "after"), "OUT_OF_RANGE")
+    ]
 
 
 async def test_while_a_secret_is_turned_both_sign_and_later_only_the_new_one(
