@@ -82,6 +82,8 @@ class SharedWebSocket(WebSocketsSansIOProtocol):
         """Whether it was sent; else the peer takes nothing just now, or the connection ends."""
         if self.close_sent or not self.writable.is_set() or self.conn.state is not State.OPEN:
             return False
+        if self.transport.is_closing():  # it broke off, and the protocol has yet to be told
+            return False
         length = len(text)
         if length < 126:
             head = _TEXT + bytes((length,))
