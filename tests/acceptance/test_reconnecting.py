@@ -21,7 +21,7 @@ from tests.gql.proxy import Proxy
 from tests.gql.serving import all_numbered, until
 from tests.sizes import FULL
 
-VISITORS, WRITERS, ROUNDS, RELAYS = (50, 30, 20, 5) if FULL else (8, 4, 5, 0)
+VISITORS, WRITERS, ROUNDS, RELAYS = (50, 30, 10, 5) if FULL else (8, 4, 5, 0)
 """`RELAYS`: more than so many are killed."""
 SECONDS_BETWEEN_CUTS = VISITORS / 16
 PATIENCE_SECONDS = 120 if FULL else SECONDS_MAX
