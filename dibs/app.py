@@ -28,6 +28,7 @@ from gql.feed import Feed
 from gql.http import HttpEndpoint
 from gql.hub import Hub
 from gql.loaders import Reading
+from gql.parts import Parts
 from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
 from persistence.bell import BroadcastBell
@@ -47,6 +48,8 @@ from workers.runs import POLL_SECONDS, PlanMaker, Runner, run_schedules
 from workers.webhook_http import WebhookSender
 
 CLEANING_SECONDS = 600.0
+RECHECK_SECONDS = 1.0
+"""For so long a connection may outlive its key."""
 SWEEPING_SECONDS = 1.0
 """Nothing depends on its coming in time: a cart whose time is over is nobody's, swept or not."""
 
@@ -133,7 +136,8 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
             desk, feed = Desk(on.database), Feed(on.database, on.bell)
             reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
             beside = working(settings, on, feed) if with_workers else nullcontext()
-            async with running(on.bell.run, feed.run), beside:
+            rechecking = partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS)
+            async with running(on.bell.run, feed.run, rechecking), beside:
                 yield {"running": _plug(settings, on.engine, on.database, reading, doorkeeper, desk, planner, feed)}
                 await desk.close()
                 await reading.close()
@@ -159,17 +163,15 @@ def _plug(
     planner: Planner,
     feed: Feed,
 ) -> Running:
-    executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
-    hub = Hub(feed)
-
     async def who(secret: str) -> Caller | None:
         return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
         return Context(caller, database, reading, desk, planner, settings.webhook_allow_loopback)
 
-    http = HttpEndpoint(executor, who, context)
-    return Running(engine, feed, hub, http, WebSocketEndpoint(executor, who, context, hub))
+    executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
+    parts = Parts(executor, Hub(feed), who, doorkeeper.watched, context)
+    return Running(engine, feed, parts.hub, HttpEndpoint(parts), WebSocketEndpoint(parts))
 
 
 async def _graphql(request: Request) -> Response:

@@ -224,6 +224,9 @@ async def _see(socket: ClientConnection, expected: int) -> None:
     """Print the changes as they arrive."""
     for _ in range(expected):
         message = json.loads(await socket.recv())
+        while message["type"] == "ping":
+            await socket.send(json.dumps({"type": "pong"}))
+            message = json.loads(await socket.recv())
         assert message["type"] == "next", message
         event = message["payload"]["data"]["allocationStatusChanged"]
         style = STYLES[event["after"]]

@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from dibs.app import Running
 from dibs.door import BoundedHttp, SharedWebSocket, drop_stalled_peers, without_tracebacks_for_clients
 
 DRAIN_SECONDS_MAX = 8
@@ -61,6 +62,12 @@ class Server(uvicorn.Server):
         finally:
             for one in signals:
                 loop.remove_signal_handler(one)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """WebSockets are closed with 1012; event streams, which HTTP would wait for, are cut off."""
+        running: Running = self.lifespan.state["running"]
+        running.http.stopping.set()
+        await super().shutdown(sockets)
 
 
 def configuration(app: Starlette) -> uvicorn.Config:

@@ -117,8 +117,11 @@ class Executor:
         )
         return _answer(await result if isawaitable(result) else result)
 
-    async def watch(self, operation: Operation, context: Context) -> Wanted | Answer | None:
-        """What a subscription asks for; an answer where that is refused, and None where nothing will ever come."""
+    async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer | None:
+        """What a subscription asks for; an answer where that is refused, and None where nothing will ever come.
+
+        `seen`: begin behind this cursor, if the subscription itself does not say where.
+        """
         built = GraphQLExecutor.build(
             self.schema,
             operation.document.node,
@@ -134,8 +137,8 @@ class Executor:
         watch = cast("ExecutionResult | Watch[Any]", await found if isawaitable(found) else found)
         if isinstance(watch, ExecutionResult):
             return _answer(watch)
-        behind = seek("log", watch.after, (int,))
-        if watch.condition is None:
+        behind = seek("log", seen if watch.after is None else watch.after, (int,))
+        if watch.is_over and behind is None:
             return None
         return Wanted(
             key=_sharing(operation, context),

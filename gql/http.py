@@ -1,8 +1,7 @@
-"""GraphQL over HTTP: POST of application/json, and nothing else."""
+"""GraphQL over HTTP: POST of application/json, answered as JSON or as server-sent events."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,12 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from gql.context import Context
-from gql.errors import error_body, told
-from gql.execution import Answer, Executor, Refused
+from gql.accept import EVENT_STREAM, JSON, RESPONSE_JSON, preferred
+from gql.errors import ApiError, error_body, told
+from gql.event_stream import COMPLETE, EventStream, all_at_once
+from gql.execution import Answer, Operation, Refused
+from gql.hub import Wanted
+from gql.parts import Parts
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
 
@@ -23,9 +25,6 @@ BODY_BYTES_MAX = 256_000
 BODY_SECONDS_MAX = 30
 """For a client to send a body."""
 REQUEST_SECONDS_MAX = 60
-RESPONSE_JSON = "application/graphql-response+json"
-
-Authenticate = Callable[[str], Awaitable[Caller | None]]
 
 
 class Unacceptable(Exception):
@@ -49,17 +48,15 @@ class HttpRequest:
 class HttpEndpoint:
     """Answers POST /graphql."""
 
-    def __init__(
-        self, executor: Executor, authenticate: Authenticate, make_context: Callable[[Caller], Context]
-    ) -> None:
-        self._executor = executor
-        self._authenticate = authenticate
-        self._make_context = make_context
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.stopping = asyncio.Event()
+        """Ends what would otherwise never end."""
 
     async def __call__(self, request: Request) -> Response:
         try:
             _check_content(request)
-            caller = await self._authenticate(bearer(request.headers.get("authorization")) or "")
+            caller = await self._parts.authenticate(bearer(request.headers.get("authorization")) or "")
             if caller is None:
                 raise Unacceptable(401, "UNAUTHENTICATED", UNAUTHENTICATED)
             return await self._answer(request, caller, parse_body(await _body(request)))
@@ -74,23 +71,37 @@ class HttpEndpoint:
             return _response(request, told(error), 500)
 
     async def _answer(self, request: Request, caller: Caller, body: HttpRequest) -> Response:
-        operation = self._executor.prepare(body.query, body.operation_name, body.variables)
+        operation = self._parts.executor.prepare(body.query, body.operation_name, body.variables)
         if isinstance(operation, Refused):
-            status = 400 if _speaks_response_json(request) else 200
-            return _response(request, {"errors": operation.errors}, status)
+            return _outcome(request, {"errors": operation.errors}, refused=True)
         if operation.type is OperationType.SUBSCRIPTION:
-            message = "Subscriptions go over a WebSocket to this address (graphql-transport-ws)."
-            raise Unacceptable(400, "BAD_USER_INPUT", message)
+            return await self._stream(request, caller, operation)
         try:
             async with asyncio.timeout(REQUEST_SECONDS_MAX):
-                answer = await self._executor.execute(operation, self._make_context(caller))
+                answer = await self._parts.executor.execute(operation, self._parts.make_context(caller))
         except TimeoutError:
             message = "This took too long. What it changed, if anything, its idempotency key will tell."
             raise Unacceptable(503, "OUTCOME_UNKNOWN", message) from None
-        status = 400 if "data" in answer and answer["data"] is None and _speaks_response_json(request) else 200
-        return _response(request, answer, status)
+        return _outcome(request, answer, refused="data" in answer and answer["data"] is None)
+
+    async def _stream(self, request: Request, caller: Caller, operation: Operation) -> Response:
+        """However little the client likes a stream: a subscription cannot be answered otherwise."""
+        if preferred(_accept(request), (EVENT_STREAM,)) is None:
+            raise Unacceptable(400, "BAD_USER_INPUT", NO_STREAM)
+        context, seen = self._parts.make_context(caller), request.headers.get("last-event-id") or None
+        try:
+            found = await self._parts.executor.watch(operation, context, seen)
+        except ApiError as error:
+            return all_at_once(told(error))
+        if isinstance(found, Wanted):
+            return EventStream(self._parts, caller, found, self.stopping)
+        return all_at_once(found) if found else Response(COMPLETE, media_type=EVENT_STREAM)
 
 
+NO_STREAM = (
+    "Subscriptions go over a WebSocket to this address (graphql-transport-ws), or as server-sent events "
+    "(`Accept: text/event-stream`)."
+)
 UNAUTHENTICATED = "Send a valid API key as `Authorization: Bearer <key>`."
 
 
@@ -148,10 +159,21 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+def _accept(request: Request) -> str:
+    return ",".join(request.headers.getlist("accept"))
+
+
 def _speaks_response_json(request: Request) -> bool:
-    return RESPONSE_JSON in request.headers.get("accept", "")
+    return preferred(_accept(request), (JSON, RESPONSE_JSON)) == RESPONSE_JSON
+
+
+def _outcome(request: Request, answer: Answer, *, refused: bool) -> Response:
+    """What came of an operation that is no subscription. `refused`: there is no data at all."""
+    if preferred(_accept(request), (JSON, RESPONSE_JSON, EVENT_STREAM)) == EVENT_STREAM:
+        return all_at_once(answer)
+    return _response(request, answer, 400 if refused and _speaks_response_json(request) else 200)
 
 
 def _response(request: Request, body: Answer, status: int, headers: dict[str, str] | None = None) -> Response:
-    kind = RESPONSE_JSON if _speaks_response_json(request) else "application/json"
+    kind = RESPONSE_JSON if _speaks_response_json(request) else JSON
     return Response(orjson.dumps(body), status, headers, f"{kind}; charset=utf-8")

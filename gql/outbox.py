@@ -64,8 +64,14 @@ class Outbox:
         """Messages, and their bytes."""
         return len(self._waiting), self._bytes
 
-    async def close(self) -> None:
+    def drop(self) -> None:
         """Send nothing more, and forget what waits."""
+        self._end()
+        if self._sender:
+            self._sender.cancel()
+
+    async def close(self) -> None:
+        """Send nothing more, and wait until nothing is being sent."""
         self._end()
         sender = self._sender
         if sender:

@@ -32,15 +32,16 @@ def never(_: Event) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Watch(Generic[T]):
-    """What a field wants to be told of the log. No condition: nothing will ever come.
+    """What a field wants to be told of the log. `is_over`: only what lies behind a cursor can still be told.
 
     GraphQL calls it a source stream. It is the hub that reads the log and executes, once for everybody who wants the
     same, so this is never iterated; it only has to look as if it could be.
     """
 
-    condition: EventFilter | None
+    condition: EventFilter
     after: str | None = None
     is_last: Callable[[Event], bool] = never
+    is_over: bool = False
 
     def __aiter__(self) -> AsyncIterator[T]:
         raise TypeError("the hub reads the log")

@@ -5,20 +5,22 @@ A malformed frame costs one clean close; a bad operation ends that operation and
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import Any
 
 import orjson
 from graphql import OperationType
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gql.context import Context
 from gql.errors import error_body, masked, told
-from gql.execution import Answer, Executor, Operation, Refused
-from gql.http import Authenticate, Unacceptable, bearer, parse_request
-from gql.hub import Frame, Hub, Told, Wanted
+from gql.execution import Answer, Operation, Refused
+from gql.http import Unacceptable, bearer, parse_request
+from gql.hub import Frame, Told, Wanted
 from gql.outbox import ClientGone, Outbox
+from gql.parts import Parts
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
 
@@ -27,6 +29,10 @@ log = logging.getLogger("dibs.websocket")
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS_MAX = 5
 CLOSE_SECONDS_MAX = 10
+SILENCE_SECONDS_MAX = 20
+"""After so long without a message a client is sent a ping."""
+PINGS_MAX = 2
+"""That it may leave unanswered."""
 OPERATIONS_MAX = 20
 SHARED_IDS_MAX = 16
 """Ids of operations whose messages are kept while one event is told."""
@@ -58,13 +64,8 @@ class OperationRefused(Exception):
 class WebSocketEndpoint:
     """Answers the WebSocket at /graphql."""
 
-    def __init__(
-        self, executor: Executor, authenticate: Authenticate, make_context: Callable[[Caller], Context], hub: Hub
-    ) -> None:
-        self._executor = executor
-        self._authenticate = authenticate
-        self._make_context = make_context
-        self._hub = hub
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     async def __call__(self, socket: WebSocket) -> None:
         if PROTOCOL not in socket.scope["subprotocols"]:
@@ -72,42 +73,29 @@ class WebSocketEndpoint:
             await socket.close(4406, "Subprotocol not acceptable")
             return
         await socket.accept(PROTOCOL)
-        connection = Connection(socket, self._executor, self._authenticate, self._make_context, self._hub)
-        await connection.run()
+        await Connection(socket, self._parts).run()
 
 
 class Connection:
     """One client."""
 
-    def __init__(
-        self,
-        socket: WebSocket,
-        executor: Executor,
-        authenticate: Authenticate,
-        make_context: Callable[[Caller], Context],
-        hub: Hub,
-    ) -> None:
+    def __init__(self, socket: WebSocket, parts: Parts) -> None:
         self._socket = socket
-        self._executor = executor
-        self._authenticate = authenticate
-        self._make_context = make_context
-        self._hub = hub
+        self._parts = parts
         self._caller: Caller | None = None
         self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
         write = socket.scope["extensions"].get("dibs.websocket.write", _cannot_write)
         self._outbox = Outbox(write, self._send_text, self._give_up)
         self._patience = asyncio.timeout(INIT_SECONDS_MAX)
+        self._impatience = CloseSocket(4408, "Connection initialisation timeout")
+        self._watching = ExitStack()
 
     async def run(self) -> None:
         """Serve until either side closes."""
         try:
-            async with self._patience:
-                while True:
-                    await self._handle(await self._receive())
-        except TimeoutError:
-            code, reason = (1008, "Too slow") if self._caller else (4408, "Connection initialisation timeout")
-            await self._close(code, reason)
+            with self._watching:
+                await self._converse()
         except CloseSocket as close:
             log.info("closed a socket: %d %s", close.code, close.reason)
             await self._close(close.code, close.reason)
@@ -118,11 +106,25 @@ class Connection:
         except Exception as error:
             await self._close(1011, masked(error)[0])
         finally:
-            await self._cancel_operations()
-            await self._outbox.close()
+            await self._end_operations()
+
+    async def _converse(self) -> None:
+        try:
+            async with self._patience:
+                while True:
+                    await self._handle(await self._receive())
+        except TimeoutError:
+            raise self._impatience from None
+
+    def _close_soon(self, code: int, reason: str) -> None:
+        """End the connection, whatever it is waiting for."""
+        self._outbox.drop()
+        self._impatience = CloseSocket(code, reason)
+        with suppress(RuntimeError):  # where the connection ends already
+            self._patience.reschedule(0)
 
     async def _receive(self) -> dict[str, Any]:
-        message = await self._socket.receive()
+        message = await self._hear()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         text = message.get("text")
@@ -133,6 +135,15 @@ class Connection:
         if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
             raise CloseSocket(4400, "A message is a JSON object with a type")
         return frame
+
+    async def _hear(self) -> Message:
+        """What the client sends next. One that is silent is asked whether it is there."""
+        for _ in range(1 + PINGS_MAX):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_SECONDS_MAX):
+                    return await self._socket.receive()
+            await self._send({"type": "ping"})
+        raise CloseSocket(1008, "No answer to pings")
 
     async def _handle(self, message: dict[str, Any]) -> None:
         match message["type"]:
@@ -156,10 +167,11 @@ class Connection:
         if not isinstance(payload, dict | None):
             raise CloseSocket(4400, "The payload of connection_init is an object")
         header = (payload or {}).get("authorization", (payload or {}).get("Authorization"))
-        caller = await self._authenticate(bearer(header if isinstance(header, str) else None) or "")
+        caller = await self._parts.authenticate(bearer(header if isinstance(header, str) else None) or "")
         if caller is None:
             raise CloseSocket(4403, "Forbidden")
         self._caller = caller
+        self._watching.enter_context(self._parts.watched(caller, partial(self._close_soon, 4403, "Forbidden")))
         self._patience.reschedule(None)
         await self._send({"type": "connection_ack"})
 
@@ -218,31 +230,33 @@ class Connection:
             request = parse_request(payload)
         except Unacceptable as refusal:
             raise OperationRefused.with_message(str(refusal)) from None
-        prepared = self._executor.prepare(request.query, request.operation_name, request.variables)
+        prepared = self._parts.executor.prepare(request.query, request.operation_name, request.variables)
         if isinstance(prepared, Refused):
             raise OperationRefused(prepared.errors)
-        context = self._make_context(caller)
+        context = self._parts.make_context(caller)
         if prepared.type is OperationType.SUBSCRIPTION:
             await self._follow(operation, prepared, context)
         else:
-            await self._answer(operation, await self._executor.execute(prepared, context))
+            await self._answer(operation, await self._parts.executor.execute(prepared, context))
 
     async def _follow(self, operation: str, prepared: Operation, context: Context) -> None:
-        found = await self._executor.watch(prepared, context)
+        found = await self._parts.executor.watch(prepared, context)
         if isinstance(found, Wanted):
-            await self._hub.follow(found, self._outbox, _frame(operation))
+            await self._parts.hub.follow(found, self._outbox, _frame(operation))
         elif found is not None:
             await self._answer(operation, found)
 
     async def _answer(self, operation: str, answer: Answer) -> None:
         await self._send({"type": "next", "id": operation, "payload": answer})
 
-    async def _cancel_operations(self) -> None:
+    async def _end_operations(self) -> None:
+        """Nothing is sent any more."""
         tasks = list(self._operations.values())
         self._operations.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._outbox.close()
 
     # ------------------------------------------------------------ the wire
 
@@ -260,10 +274,10 @@ class Connection:
     def _give_up(self, too_slow: bool) -> None:
         """One that takes nothing for so long is gone or too slow."""
         if too_slow:
-            with suppress(RuntimeError):  # where the connection ends already
-                self._patience.reschedule(0)
+            self._close_soon(1008, "Too slow")
 
     async def _close(self, code: int, reason: str) -> None:
+        await self._end_operations()
         if self._socket.application_state is WebSocketState.CONNECTED:
             with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS_MAX):

@@ -1,6 +1,6 @@
 """Who asks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.ids import KeyId
 
@@ -25,3 +25,5 @@ class Caller:
     actor: str
     request: str
     visibility: Visibility = EVERYTHING
+    secret_sha256: bytes = field(default=b"", repr=False, compare=False)
+    """Of the secret that it presented: by this it is seen whether the secret still opens anything."""

@@ -2,7 +2,9 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from domain.ids import KeyId
 from services.callers import Caller
@@ -23,12 +25,38 @@ class Doorkeeper:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._keys = Gathering(self._find)
+        self._watched: defaultdict[bytes, set[Callable[[], None]]] = defaultdict(set)
 
     async def authenticate(self, secret: str, request: str) -> Caller | None:
         """Who presents this secret; None where nobody is known by it."""
         secret_sha256 = digest(secret)
         found = (await self._keys.load([secret_sha256])).get(secret_sha256)
-        return Caller(key=found[0], actor=found[1], request=request) if found else None
+        if not found:
+            return None
+        return Caller(key=found[0], actor=found[1], request=request, secret_sha256=secret_sha256)
+
+    @contextmanager
+    def watched(self, caller: Caller, revoked: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, call `revoked` once the secret that the caller presented opens nothing any more."""
+        secret = caller.secret_sha256
+        self._watched[secret].add(revoked)
+        try:
+            yield
+        finally:
+            self._watched[secret].discard(revoked)
+            if not self._watched[secret]:
+                del self._watched[secret]
+
+    async def recheck(self) -> bool:
+        """Look after those who are watched: one query for all of them. There is never more to do at once."""
+        secrets_sha256 = list(self._watched)
+        if secrets_sha256:
+            known = await self._find(secrets_sha256)
+            for secret in secrets_sha256:
+                if secret not in known:
+                    for revoked in tuple(self._watched.get(secret, ())):
+                        revoked()
+        return False
 
     async def close(self) -> None:
         await self._keys.close()

@@ -230,6 +230,7 @@ def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None
         types=types if wanted is None else wanted,
         orders=_orders(value.orders),
         channels=_texts(value.channels),
+        statuses=_tuple(value.statuses),
         skus=_texts(value.skus),
         locations=_texts(value.locations),
         occurred_from=given(value.occurred_from),
@@ -246,6 +247,7 @@ def status_filter(value: inputs.AllocationStatusChangedFilter | None) -> ports.E
         orders=_orders(value.orders),
         channels=_texts(value.channels),
         statuses=_tuple(value.statuses),
+        skus=_texts(value.skus),
         locations=_texts(value.locations),
     )
 

@@ -82,9 +82,8 @@ async def allocation_run_progressed(
     found = None if row is None else await info.context.read(lambda uow: uow.runs.by_ids([RunId(row)]))
     if not found:
         raise bad_input("`run` is not the id of a run.")
-    if after is None and found[0].has_ended:
-        return Watch(None)
-    return Watch(EventFilter(types=("AllocationRunProgressed",), runs=(found[0].id,)), after, _ends_the_run)
+    condition = EventFilter(types=("AllocationRunProgressed",), runs=(found[0].id,))
+    return Watch(condition, after, _ends_the_run, found[0].has_ended)
 
 
 def _ends_the_run(event: told.Event) -> bool:

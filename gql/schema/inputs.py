@@ -103,6 +103,7 @@ class EventFilter:
     types: list[str] | None = _("Of one of these types, such as OrderChanged.", default=UNSET)
     orders: list[strawberry.ID] | None = _("About one of these orders.", default=UNSET)
     channels: list[str] | None = _("About an order from one of these channels, by code.", default=UNSET)
+    statuses: list[AllocationStatus] | None = _("That changed an allocation status to one of these.", default=UNSET)
     skus: list[str] | None = _("About one of these SKUs, or an order or a supply with a line of one.", default=UNSET)
     locations: list[str] | None = _(
         "About stock or a supply there, or an order that held or holds a claim there, by code.", default=UNSET
@@ -116,6 +117,7 @@ class AllocationStatusChangedFilter:
     orders: list[strawberry.ID] | None = _("Of one of these orders.", default=UNSET)
     channels: list[str] | None = _("Of an order from one of these channels, by code.", default=UNSET)
     statuses: list[AllocationStatus] | None = _("To one of these statuses.", default=UNSET)
+    skus: list[str] | None = _("Of an order with a line of one of these SKUs.", default=UNSET)
     locations: list[str] | None = _("Of an order that held or holds a claim at one of these, by code.", default=UNSET)
 
 

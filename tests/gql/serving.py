@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 from dibs.app import Running, create_app
 from dibs.opening import opened
-from dibs.serving import configuration, listen
+from dibs.serving import Server, configuration, listen
 from dibs.settings import Settings
 from domain.ids import KeyId
 from gql.feed import Feed
@@ -180,7 +180,7 @@ async def serving(database_url: str, **settings: Any) -> AsyncIterator[Served]:
     app = create_app(Settings(database_url=SecretStr(database_url), **chosen), database_url)
     config = configuration(app)
     config.load()
-    server = uvicorn.Server(config)
+    server = Server(config)
     server.lifespan = config.lifespan_class(config)
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]

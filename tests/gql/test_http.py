@@ -17,7 +17,7 @@ from dibs import door
 from dibs.serving import listen
 from gql import http, loaders
 from gql.errors import CODES
-from gql.execution import TOKENS_MAX
+from gql.execution import TOKENS_MAX, Executor
 from tests.gql.proxy import proxied
 from tests.gql.serving import Served, serving
 
@@ -641,7 +641,7 @@ async def test_a_mistake_outside_of_any_field_is_masked_and_a_500(
     def broken(*_: object) -> None:
         raise RuntimeError("not for you")
 
-    monkeypatch.setattr(api.running.http._executor, "prepare", broken)
+    monkeypatch.setattr(Executor, "prepare", broken)
     response = await api.post(QUESTION)
 
     assert response.status_code == 500

@@ -169,11 +169,11 @@ async def test_a_message_of_any_length_is_framed_as_the_protocol_wants(served: S
 
 
 async def wanted(served: Served, visibility: Visibility, variables: dict[str, Any]) -> Wanted:
-    executor: Executor = served.running.websocket._executor
+    executor: Executor = served.running.websocket._parts.executor
     prepared = executor.prepare(ORDERS, None, variables)
     assert isinstance(prepared, Operation)
     caller = type(KNOWN)(key=KNOWN.key, actor="a", request="r", visibility=visibility)
-    context: Context = served.running.websocket._make_context(caller)
+    context: Context = served.running.websocket._parts.make_context(caller)
     found = await executor.watch(prepared, context)
     assert isinstance(found, Wanted)
     return found

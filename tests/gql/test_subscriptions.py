@@ -160,6 +160,8 @@ async def test_each_subscriber_sees_what_its_filter_asks_for(served: Served):
         seen(STATUSES, orders=["rubbish"]),
         seen(STATUSES, statuses=["PARTIALLY_ALLOCATED"]),
         seen(STATUSES, statuses=["ALLOCATED"], channels=["TILL"]),
+        seen(STATUSES, skus=["CHAIR", "LAMP"]),
+        seen(STATUSES, skus=["CHAIR"]),
         seen(STATUSES, locations=["LEEDS"]),
         seen(STATUSES, locations=["YORK", "HULL"]),
         seen(LEVELS, skus=["DESK"]),
@@ -175,12 +177,32 @@ async def test_each_subscriber_sees_what_its_filter_asks_for(served: Served):
         [],
         ["2"],
         [],
+        ["1", "2"],
+        [],
         ["1"],
         ["2"],
         ["DESK"],
         ["LAMP", "DESK"],
         [],
     ]  # fmt: skip
+
+
+async def test_one_subscription_tells_every_event_that_the_query_answers(served: Served):
+    start = await numbered(served)
+    order = await place(served, "A1")
+    await received(served.database, KNOWN, {"CHAIR": 1})
+    await allocated(served.database, KNOWN, order)
+    await numbered(served)
+    selection = "__typename id cursor occurredAt ... on OrderChanged { changes } ... on StockLevelChanged { onHand }"
+    query = "query ($filter: EventFilter, $after: String) { events(filter: $filter, after: $after) { nodes { %s } } }"
+    watch = "subscription ($filter: EventFilter, $after: String) { events(filter: $filter, after: $after) { %s } }"
+
+    for condition in ({}, {"statuses": ["ALLOCATED"]}, {"orders": [global_id("Order", order)]}, {"skus": ["CHAIR"]}):
+        found = (await served(query % selection, filter=condition, after=start))["events"]["nodes"]
+        async with served.socket() as client:
+            await client.subscribe("1", watch % selection, filter=condition, after=start)
+            assert [(await client.next("1"))["events"] for _ in found] == found
+        assert len(found) == {"statuses": 1}.get("".join(condition), len(found)) > 0
 
 
 async def test_a_cursor_from_the_queries_continues_a_subscription(served: Served):

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from websockets.exceptions import ConnectionClosed
 
 from gql import websocket
 from gql.schema.events import log_cursor
+from services.credentials import create_key
 from tests.builders import a_catalog, placed
 from tests.gql.proxy import proxied
 from tests.gql.serving import KNOWN, PROTOCOL, Served, serving, until
@@ -332,3 +334,64 @@ async def test_a_socket_without_its_database_is_asked_to_try_again(database_url:
         await client.send(type="connection_init", payload={"authorization": f"Bearer {served.key}"})
 
         assert await client.closed() == (1013, "Try again later")
+
+
+# ---------------------------------------------------------------- clients that are gone, and keys that are
+
+
+async def test_a_client_that_is_silent_is_asked_and_one_that_answers_stays(
+    api: Served, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(websocket, "SILENCE_SECONDS_MAX", 0.05)
+    async with api.socket() as client:
+        for _ in range(websocket.PINGS_MAX + 2):
+            assert await client.receive() == {"type": "ping"}
+            await client.send(type="pong")
+
+
+async def test_a_client_that_answers_no_ping_is_closed(api: Served, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(websocket, "SILENCE_SECONDS_MAX", 0.05)
+    async with api.socket() as client:
+        await client.subscribe("1", ORDERS)
+        for _ in range(websocket.PINGS_MAX + 1):
+            assert await client.receive() == {"type": "ping"}
+        assert await client.closed() == (1008, "No answer to pings")
+
+
+async def test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more(api: Served):
+    """I19. Other keys are left alone, and one query looks after all of them."""
+    name = "somebody with a key"
+    _, old = await create_key(api.database, name)
+    async with api.socket(init={"authorization": f"Bearer {old}"}) as client, api.socket() as other:
+        await client.subscribe("1", ORDERS)
+        await other.subscribe("1", ORDERS)
+        await until(lambda: api.hub.subscribers == 2)
+        _, new = await create_key(api.database, name)
+
+        assert await client.closed() == (4403, "Forbidden")
+        await a_catalog(api.database, KNOWN, {("CHAIR", "LEEDS"): 0})
+        await placed(api.database, KNOWN, {"CHAIR": 1}, number=api.unique("after"))
+        assert await other.next("1")
+        with pytest.raises(ConnectionClosed):
+            await client.receive()
+    async with api.socket(init={"authorization": f"Bearer {new}"}):
+        pass
+
+
+@pytest.mark.asyncio(loop_scope="function")
+async def test_what_a_stopping_server_did_not_deliver_is_there_after_the_cursor(database_url: str):
+    """1012 asks the client to come back; it goes on behind the last event that it saw."""
+    async with serving(database_url) as served, served.socket() as client:
+        await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 0})
+        await client.subscribe("1", ORDERS)
+        await until(lambda: served.hub.subscribers == 1)
+        await placed(served.database, KNOWN, {"CHAIR": 1}, number="1")
+        seen = (await client.next("1"))["orderChanged"]
+        await served.server.shutdown()
+        assert (await client.closed())[0] == 1012
+    async with serving(database_url) as served:
+        for number in "23":
+            await placed(served.database, KNOWN, {"CHAIR": 1}, number=number)
+        async with served.socket() as client:
+            await client.subscribe("1", ORDERS, after=seen["cursor"])
+            assert [(await client.next("1"))["orderChanged"]["orderNumber"] for _ in "23"] == ["2", "3"]

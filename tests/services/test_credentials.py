@@ -1,5 +1,8 @@
 """API keys: who presents a secret, and that nobody can read one back."""
 
+from contextlib import ExitStack
+from functools import partial
+
 import pytest
 from sqlalchemy import text
 
@@ -52,3 +55,28 @@ async def test_no_secret_stands_in_the_database(database, engine):
     assert len(rows) == 1
     assert secret not in rows[0]
     assert secret.encode().hex() not in rows[0]
+
+
+async def test_all_who_are_watched_are_looked_after_with_one_query(database, monkeypatch):
+    """And only those whose secret opens nothing any more are told."""
+    doorkeeper = Doorkeeper(database)
+    reads = []
+    read = database.read
+    monkeypatch.setattr(database, "read", lambda work: reads.append(work) or read(work))
+    told = []
+    with ExitStack() as watching:
+        for name in ("a", "b", "c"):
+            _, secret = await create_key(database, name)
+            caller = await doorkeeper.authenticate(secret, "r")
+            for number in range(3):
+                watching.enter_context(doorkeeper.watched(caller, partial(told.append, f"{name}{number}")))
+        reads.clear()
+        await doorkeeper.recheck()
+        assert (told, len(reads)) == ([], 1)
+
+        await create_key(database, "b")
+        await doorkeeper.recheck()
+        assert (sorted(told), len(reads)) == (["b0", "b1", "b2"], 2)
+    reads.clear()
+    await doorkeeper.recheck()
+    assert reads == [], "nobody is watched"

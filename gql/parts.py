@@ -1,0 +1,24 @@
+"""What every way in needs."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from gql.context import Context
+from gql.execution import Executor
+from gql.hub import Hub
+from services.callers import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Made once for the process.
+
+    `watched`: while the block runs, the callback is called once the caller's key opens nothing any more.
+    """
+
+    executor: Executor
+    hub: Hub
+    authenticate: Callable[[str], Awaitable[Caller | None]]
+    watched: Callable[[Caller, Callable[[], None]], AbstractContextManager[None]]
+    make_context: Callable[[Caller], Context]
