@@ -140,9 +140,11 @@ TWINS = (
         LOG + "test_a_reader_who_goes_on_after_its_cursor_misses_nothing_that_commits_late",
         (
             "persistence/events.py",
-            "where(events.c.position > after).order_by(events.c.position)",
-            "where(events.c.id > after).order_by(events.c.id)",
+            "where(events.c.position > (start if after is None else after))",
+            "where(events.c.id > (start if after is None else after))",
         ),
+        ("persistence/events.py", "order_by(events.c.position).limit(first)", "order_by(events.c.id).limit(first)"),
+        ("persistence/events.py", "both.order_by(found.c.position)", "both.order_by(found.c.id)"),
         ("persistence/events.py", "id=row.id, position=row.position,", "id=row.id, position=row.id,"),
     ),
     twin(
@@ -260,6 +262,18 @@ TWINS = (
         "16b one stream for callers who may see different things",
         "tests/gql/test_sharing.py::test_callers_who_may_see_different_things_never_share",
         ("gql/execution.py", "operation.name, variables, context.caller.visibility)", "operation.name, variables)"),
+    ),
+    twin(
+        "17 authentication only at connect",
+        (
+            "tests/gql/test_websocket.py::test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more",
+            "tests/gql/test_event_stream.py::test_a_stream_whose_key_is_replaced_is_cut_off_and_told_nothing_more",
+        ),
+        (
+            "services/credentials.py",
+            "                if secret not in known:\n",
+            "                if secret is None:\n",
+        ),
     ),
     twin(
         "18 unbounded subscriber queue",
