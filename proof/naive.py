@@ -301,6 +301,11 @@ TWINS = (
         ),
     ),
     twin(
+        "a connection that has broken off is written to",
+        "tests/gql/test_breaking_off.py::test_a_connection_that_has_broken_off_takes_nothing_and_disturbs_nobody",
+        ("dibs/door.py", "        if self.transport.is_closing():", "        if self.transport is None:"),
+    ),
+    twin(
         "a level is written over whatever it is now",
         GUARDS + "test_a_level_that_changed_since_it_was_read_is_not_written_over",
         ("persistence/batches.py", " AND s.version = n.version - 1", ""),
