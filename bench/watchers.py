@@ -141,7 +141,7 @@ class Watcher(asyncio.Protocol):
             end = start + size
             if end > have or start > have:
                 break
-            if data[at] == 0x80 | TEXT and data.find(NEXT, start, start + NEXT_WITHIN) >= 0:
+            if data[at] == 0x80 | TEXT and data.find(NEXT, start, min(end, start + NEXT_WITHIN)) >= 0:
                 self._counts.arrived(self.number, data[start:end])
             else:
                 self._rare(data[at] & 15, data[start:end])
