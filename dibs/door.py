@@ -73,6 +73,18 @@ class SharedWebSocket(WebSocketsSansIOProtocol):
     subscribers of one event that is most of the work. The application finds the method in the scope.
     """
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._is_full = False
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        super().resume_writing()
+
     async def run_asgi(self) -> None:
         extensions: dict[Any, Any] = self.scope["extensions"]
         extensions["dibs.websocket.write"] = self.write_text
@@ -80,7 +92,7 @@ class SharedWebSocket(WebSocketsSansIOProtocol):
 
     def write_text(self, text: bytes) -> bool:
         """Whether it was sent; else the peer takes nothing just now, or the connection ends."""
-        if self.close_sent or not self.writable.is_set() or self.conn.state is not State.OPEN:
+        if self._is_full or self.close_sent or self.conn.state is not State.OPEN:
             return False
         if self.transport.is_closing():  # it broke off, and the protocol has yet to be told
             return False

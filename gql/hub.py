@@ -69,6 +69,7 @@ class Subscriber:
         self.seen = seen
         self.is_live = False
         self.has_missed = False
+        self.has_ended = False
         self.ended = asyncio.Event()
         self.failure: Exception | None = None
         self._outbox = outbox
@@ -77,7 +78,7 @@ class Subscriber:
 
     def offer(self, told: Told) -> None:
         """Tell it now, or never: whoever has no room for it is told where it was, and is out."""
-        if told.position <= self.seen or self.ended.is_set():
+        if told.position <= self.seen or self.has_ended:
             return
         if not self.is_live:
             self._hold(told)
@@ -88,13 +89,14 @@ class Subscriber:
 
     async def put(self, told: Told) -> None:
         """Tell it, and wait until it can be told more."""
-        if told.position > self.seen and not self.ended.is_set():
+        if told.position > self.seen and not self.has_ended:
             await self._outbox.put(self._frame(told))
             self._has_seen(told)
 
     def end(self, failure: Exception | None = None) -> None:
         self.failure = failure
         self.held.clear()
+        self.has_ended = True
         self.ended.set()
 
     def _hold(self, told: Told) -> None:
@@ -214,7 +216,7 @@ class Hub:
 
     async def _catch_up(self, subscriber: Subscriber, stream: Stream, condition: EventFilter) -> None:
         """Read the log up to where the hub is, then what was held meanwhile; again, if that was too much."""
-        while not subscriber.ended.is_set():
+        while True:
             subscriber.held.clear()
             subscriber.has_missed = False
             live_from = self._feed.position
@@ -223,7 +225,7 @@ class Hub:
                 for start in range(0, len(found), EVENTS_AT_ONCE_MAX):
                     for told in await stream.tell(found[start : start + EVENTS_AT_ONCE_MAX]):
                         await subscriber.put(told)
-                    if subscriber.ended.is_set():
+                    if subscriber.has_ended:
                         return
             subscriber.seen = max(subscriber.seen, live_from)
             while subscriber.held and not subscriber.has_missed:

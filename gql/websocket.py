@@ -138,11 +138,12 @@ class Connection:
 
     async def _hear(self) -> Message:
         """What the client sends next. One that is silent is asked whether it is there."""
-        for _ in range(1 + PINGS_MAX):
+        for pings in range(1 + PINGS_MAX):
+            if pings:
+                await self._send({"type": "ping"})
             with suppress(TimeoutError):
                 async with asyncio.timeout(SILENCE_SECONDS_MAX):
                     return await self._socket.receive()
-            await self._send({"type": "ping"})
         raise CloseSocket(1008, "No answer to pings")
 
     async def _handle(self, message: dict[str, Any]) -> None:
