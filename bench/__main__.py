@@ -1,6 +1,6 @@
 """How fast Dibs is, each measure against a floor in the same run.
 
-python -m bench               # everything, about ten minutes
+python -m bench               # everything, about twenty minutes
 python -m bench hot flash     # some of it
 """
 
@@ -12,7 +12,7 @@ from functools import partial
 
 import uvloop
 
-from bench import batch, direct, over_http
+from bench import batch, direct, fanout, over_http
 from bench.report import Report
 from bench.results import Result
 from bench.servers import ENVIRONMENT, Server, a_server
@@ -26,6 +26,10 @@ MEASURES: dict[str, tuple[Callable[..., Awaitable[Result]], int]] = {
     "flash": (over_http.flash, 360),
     "batch": (batch.batch, 300),
     "growth": (batch.growth, 900),
+    "fanout": (fanout.fanout, 600),
+    "latency": (fanout.latency, 240),
+    "idle": (fanout.idle, 240),
+    "storm": (fanout.storm, 300),
 }
 """Each with the seconds that it may take."""
 DATABASES = (direct.SHOP, direct.DIBS, direct.FLOOR)

@@ -94,6 +94,8 @@ class SharedWebSocket(WebSocketsSansIOProtocol):
         """Whether it was sent; else the peer takes nothing just now, or the connection ends."""
         if self._is_full or self.close_sent or self.conn.state is not State.OPEN:
             return False
+        if self.transport.is_closing():  # it broke off, and the protocol has yet to be told
+            return False
         length = len(text)
         if length < 126:
             head = _TEXT + bytes((length,))

@@ -16,6 +16,8 @@ ORDERS = "tests/services/test_orders.py::"
 STOCK = "tests/services/test_stock.py::"
 ALLOCATION = "tests/services/test_allocation.py::"
 CARTS = "tests/services/test_reservations.py::"
+LOG = "tests/persistence/test_events.py::"
+RELAY = "tests/workers/test_relay.py::"
 HUB = "tests/gql/test_feed.py::"
 SHARING = "tests/gql/test_sharing.py::"
 SOCKETS = "tests/gql/test_websocket.py::"
@@ -128,6 +130,47 @@ TWINS = (
         ),
     ),
     twin(
+        "6 event after commit",
+        LOG + "test_a_change_whose_event_cannot_be_written_is_not_there",
+        (
+            "persistence/batches.py",
+            "        await append(self._connection, changes.events)\n",
+            "        await self._connection.commit()\n        await append(self._connection, changes.events)\n",
+        ),
+    ),
+    twin(
+        "7 id > cursor",
+        LOG + "test_a_reader_who_goes_on_after_its_cursor_misses_nothing_that_commits_late",
+        (
+            "persistence/events.py",
+            "where(events.c.position > (start if after is None else after))",
+            "where(events.c.id > (start if after is None else after))",
+        ),
+        ("persistence/events.py", "order_by(events.c.position).limit(first)", "order_by(events.c.id).limit(first)"),
+        ("persistence/events.py", "both.order_by(found.c.position)", "both.order_by(found.c.id)"),
+        ("persistence/events.py", "id=row.id, position=row.position,", "id=row.id, position=row.id,"),
+    ),
+    twin(
+        "8 bell as the only trigger: the relay",
+        RELAY + "test_events_of_another_process_are_numbered_within_a_poll",
+        ("workers/relay.py", "asyncio.timeout(POLL_SECONDS)", "asyncio.timeout(None)"),
+    ),
+    twin(
+        "8b bell as the only trigger: the feed",
+        RELAY + "test_the_feed_carries_on_when_the_bell_never_rings",
+        ("gql/feed.py", "self._bell.wait(WAIT_SECONDS_MAX, heard)", "self._bell.wait(3_600, heard)"),
+    ),
+    twin(
+        "9 subscribe after the snapshot",
+        HUB + "test_events_between_the_snapshot_and_the_subscription_are_told_once",
+        ("gql/hub.py", "        stream.subscribers.add(subscriber)\n", ""),
+        (
+            "gql/hub.py",
+            "            subscriber.is_live = True\n",
+            "            subscriber.is_live = True\n            stream.subscribers.add(subscriber)\n",
+        ),
+    ),
+    twin(
         "10 idempotency by select-then-insert",
         (FIFTY_TWINS, WAITING_TWIN),
         (
@@ -220,16 +263,6 @@ TWINS = (
         ("persistence/batch_rows.py", "is_due=is_due", 'is_due=is_due <= __import__("time").time()'),
     ),
     twin(
-        "9 subscribe after the snapshot",
-        HUB + "test_events_between_the_snapshot_and_the_subscription_are_told_once",
-        ("gql/hub.py", "        stream.subscribers.add(subscriber)\n", ""),
-        (
-            "gql/hub.py",
-            "            subscriber.is_live = True\n",
-            "            subscriber.is_live = True\n            stream.subscribers.add(subscriber)\n",
-        ),
-    ),
-    twin(
         "16 hub without visibility",
         HUB + "test_the_hub_tells_nobody_what_it_may_not_see",
         ("gql/hub.py", "if visible(visibility, one.event) and matches(", "if matches("),
@@ -243,6 +276,18 @@ TWINS = (
         "17 authentication only at connect",
         SOCKETS + "test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more",
         ("gql/websocket.py", 'partial(self._close_soon, 4403, "Forbidden")', "lambda: None"),
+    ),
+    twin(
+        "17b authentication of streams and sockets only at connect",
+        (
+            "tests/gql/test_websocket.py::test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more",
+            "tests/gql/test_event_stream.py::test_a_stream_whose_key_is_replaced_is_cut_off_and_told_nothing_more",
+        ),
+        (
+            "services/credentials.py",
+            "                if secret not in known:\n",
+            "                if secret is None:\n",
+        ),
     ),
     twin(
         "18 unbounded subscriber queue",
@@ -260,6 +305,28 @@ TWINS = (
         "18b what is held for one that catches up is bounded, and the rest is lost",
         HUB + "test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_nothing_is_lost",
         ("gql/hub.py", "            self.has_missed = True\n", "            pass\n"),
+    ),
+    twin(
+        "18c what is held for a subscriber that catches up is unbounded",
+        HUB + "test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_nothing_is_lost",
+        ("gql/hub.py", "if len(self.held) < QUEUE_EVENTS_MAX:", "if self.held is not None:"),
+    ),
+    twin(
+        "19 two relays",
+        (
+            RELAY + "test_two_relays_number_every_event_once_without_a_hole",
+            LOG + "test_many_relays_and_many_writers_make_one_dense_log_in_which_every_order_is_in_order",
+        ),
+        (
+            "persistence/events.py",
+            'if not (await self._connection.execute(TRY_LOCK, {"key": RELAY_KEY})).scalar_one():',
+            "if not most:",
+        ),
+    ),
+    twin(
+        "a connection that has broken off is written to",
+        "tests/gql/test_breaking_off.py::test_a_connection_that_has_broken_off_takes_nothing_and_disturbs_nobody",
+        ("dibs/door.py", "        if self.transport.is_closing():", "        if self.transport is None:"),
     ),
     twin(
         "a cursor that is too old skips in silence",

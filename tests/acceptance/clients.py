@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 MUTATIONS = {
     "receiveStock": "... on StockSuccess { levels { id } }",
+    "adjustStock": "... on StockSuccess { levels { id } }",
     "placeOrder": "... on PlaceOrderSuccess { order { id } } ... on OrderAlreadyPlaced { order { id } }",
     "allocateOrders": "... on AllocateOrdersSuccess { results { index before after lines { sku allocated } } }",
     "deallocateOrders": "... on DeallocateOrdersSuccess { results { index before after lines { sku quantity } } }",

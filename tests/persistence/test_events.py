@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
 from domain.ids import Sku
@@ -13,7 +14,7 @@ from domain.orders import NewLine, NewOrder
 from persistence.tables import events
 from services.orders import place_orders
 from services.ports import EventFilter
-from tests.builders import a_catalog, allocated, counted, events_now, placed, received
+from tests.builders import a_catalog, allocated, counted, events_now, everything, placed, received
 
 EVERYTHING = EventFilter()
 LATE = NewOrder(channel="SHOP", number="LATE", lines=(NewLine(sku=Sku("CHAIR"), quantity=1),))
@@ -88,6 +89,50 @@ async def test_an_event_that_commits_late_is_numbered_later_and_never_passed_ove
 
     assert [one.event.order_number for one in await log(database, after=before)] == ["EARLY", "LATE"]
     assert [one.position for one in await log(database, after=before)] == [before + 1, before + 2]
+
+
+async def test_a_reader_who_goes_on_after_its_cursor_misses_nothing_that_commits_late(database, caller, story):
+    await number(database)
+    cursor = await end(database)
+    written, go_on = asyncio.Event(), asyncio.Event()
+
+    async def write_slowly(uow):
+        await place_orders(uow, caller, [LATE])
+        written.set()
+        await go_on.wait()
+
+    async def read_on(after):
+        await number(database)
+        return await log(database, after=after)
+
+    slow = asyncio.create_task(database.run(write_slowly))
+    await written.wait()
+    await placed(database, caller, {"CHAIR": 1}, number="EARLY")
+    first = await read_on(cursor)
+    go_on.set()
+    await slow
+    then = await read_on(first[-1].position)
+
+    assert [one.event.order_number for one in first + then] == ["EARLY", "LATE"]
+
+
+async def test_a_change_whose_event_cannot_be_written_is_not_there(database, caller, engine):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 2})
+    order = await placed(database, caller, {"CHAIR": 1})
+    before = await everything(engine)
+    await execute(engine, "ALTER TABLE events ADD CONSTRAINT none CHECK (type <> 'AllocationStatusChanged') NOT VALID")
+
+    with pytest.raises(IntegrityError):
+        await allocated(database, caller, order)
+
+    assert await everything(engine) == before
+    await execute(engine, "ALTER TABLE events DROP CONSTRAINT none")
+    assert await allocated(database, caller, order)
+
+
+async def execute(engine, statement):
+    async with engine.begin() as connection:
+        await connection.execute(text(statement))
 
 
 async def test_while_one_relay_numbers_another_does_not(database, story):
