@@ -117,7 +117,7 @@ class PostgresEventLog:
         found = query.where(*_conditions(condition)).order_by(events.c.position).limit(first).subquery()
         both = select(log_start.c.position.label("start"), found).select_from(log_start.outerjoin(found, true()))
         rows = (await self._connection.execute(both.order_by(found.c.position))).all()
-        if after is not None and rows[0].start > after:
+        if after is not None and rows[0].start > max(after, 0):
             raise CursorExpired(await self.end())
         return [_logged(row) for row in rows if row.id is not None]
 
