@@ -90,23 +90,23 @@ class SharedWebSocket(WebSocketsSansIOProtocol):
         extensions["dibs.websocket.write"] = self.write_text
         await super().run_asgi()
 
-    def write_text(self, text: bytes) -> bool:
-        """Whether it was sent; else the peer takes nothing just now, or the connection ends."""
+    def write_text(self, *texts: bytes) -> bool:
+        """Whether they were sent, each as a message; else the peer takes nothing just now, or the connection ends.
+
+        Together they are one call of the system: that costs more than everything else about a message.
+        """
         if self._is_full or self.close_sent or self.conn.state is not State.OPEN:
             return False
         if self.transport.is_closing():  # it broke off, and the protocol has yet to be told
             return False
-        length = len(text)
-        if length < 126:
-            head = _TEXT + bytes((length,))
-        elif length < 65_536:
-            head = _TEXT + _SHORT.pack(126, length)
-        else:
-            head = _TEXT + _LONG.pack(127, length)
-        if self.transport.is_closing():  # the peer is gone, and the application has not heard of it yet
-            return False
-        self.transport.write(head + text)
+        self.transport.write(b"".join([part for text in texts for part in (_head(len(text)), text)]))
         return True
+
+
+def _head(length: int) -> bytes:
+    if length < 126:
+        return _TEXT + bytes((length,))
+    return _TEXT + (_SHORT.pack(126, length) if length < 65_536 else _LONG.pack(127, length))
 
 
 def drop_stalled_peers(listener: socket.socket) -> None:

@@ -93,7 +93,7 @@ def _next(answer: Any) -> bytes:
     return b"event: next\ndata: " + orjson.dumps(answer) + b"\n\n"
 
 
-def _cannot_write(_: bytes) -> bool:
+def _cannot_write(*_: bytes) -> bool:
     """HTTP has only ASGI's way of sending."""
     return False
 

@@ -7,11 +7,12 @@ where the hub is, then goes live: what comes in between is held for it, so nothi
 
 import asyncio
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from domain.events import Event, LoggedEvent
+from domain.ids import OrderId
 from gql.errors import ApiError
 from gql.feed import Feed
 from gql.outbox import Outbox
@@ -76,15 +77,18 @@ class Subscriber:
         self._frame = frame
         self.held: deque[Told] = deque()
 
-    def offer(self, told: Told) -> None:
-        """Tell it now, or never: whoever has no room for it is told where it was, and is out."""
-        if told.position <= self.seen or self.has_ended:
+    def offer(self, told: Sequence[Told]) -> None:
+        """Tell them now, or never: whoever has no room for them is told where it was, and is out."""
+        if self.has_ended:
             return
+        new = [one for one in told if one.position > self.seen]
+        last = next((at for at, one in enumerate(new, 1) if one.is_last), len(new))
         if not self.is_live:
-            self._hold(told)
-        elif self._outbox.offer(self._frame(told)):
-            self._has_seen(told)
-        else:
+            for one in new:
+                self._hold(one)
+        elif new and self._outbox.offer(*map(self._frame, new[:last])):
+            self._has_seen(new[last - 1])
+        elif new:
             self.end(too_slow(self.seen))
 
     async def put(self, told: Told) -> None:
@@ -160,15 +164,24 @@ class Stream:
     async def _tell_queue(self) -> None:
         try:
             while self._queue:
-                for told in await self.tell(self._next()):
-                    for subscriber in self.subscribers:
-                        subscriber.offer(told)
+                told = await self.tell(self._next())
+                for subscriber in self.subscribers:
+                    self._offer(subscriber, told)
                 await asyncio.sleep(0)
         except Exception as error:
             log.exception("a stream could not be told an event")
             self.end(error)
         finally:
             self._telling = None
+
+    @staticmethod
+    def _offer(subscriber: Subscriber, told: Sequence[Told]) -> None:
+        """Whoever cannot be told is out, and nobody else."""
+        try:
+            subscriber.offer(told)
+        except Exception as error:
+            log.exception("a subscriber could not be told an event")
+            subscriber.end(error)
 
     def _next(self) -> list[LoggedEvent]:
         most = max(1, min(EVENTS_AT_ONCE_MAX, DELIVERIES_AT_ONCE_MAX // max(1, len(self.subscribers))))
@@ -181,6 +194,9 @@ class Hub:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._streams: dict[Hashable, Stream] = {}
+        self._of_orders: defaultdict[OrderId, set[Stream]] = defaultdict(set)
+        """Streams of chosen orders: a thousand pickers who each watch theirs cost an event one look, not a thousand."""
+        self._of_all: set[Stream] = set()
         feed.listeners.append(self._hand)
         feed.on_gap = self._end
 
@@ -195,7 +211,7 @@ class Hub:
     async def follow(self, wanted: Wanted, outbox: Outbox, frame: Frame) -> None:
         """Tell the client what it asks for until its last event. Raises what ends it before, and ClientGone."""
         await self._feed.started()
-        stream = self._streams.setdefault(wanted.key, Stream(wanted))
+        stream = self._streams.get(wanted.key) or self._begin(wanted)
         subscriber = Subscriber(outbox, frame, self._feed.position)
         stream.subscribers.add(subscriber)
         try:
@@ -212,7 +228,7 @@ class Hub:
             if not stream.subscribers:
                 stream.stop()
                 if self._streams.get(wanted.key) is stream:
-                    del self._streams[wanted.key]
+                    self._forget(wanted, stream)
 
     async def _catch_up(self, subscriber: Subscriber, stream: Stream, condition: EventFilter) -> None:
         """Read the log up to where the hub is, then what was held meanwhile; again, if that was too much."""
@@ -233,9 +249,31 @@ class Hub:
             if not subscriber.has_missed:
                 return
 
+    def _begin(self, wanted: Wanted) -> Stream:
+        stream = self._streams[wanted.key] = Stream(wanted)
+        if wanted.condition.orders is None:
+            self._of_all.add(stream)
+        for order in wanted.condition.orders or ():
+            self._of_orders[order].add(stream)
+        return stream
+
+    def _forget(self, wanted: Wanted, stream: Stream) -> None:
+        del self._streams[wanted.key]
+        self._of_all.discard(stream)
+        for order in wanted.condition.orders or ():
+            self._of_orders[order].discard(stream)
+            if not self._of_orders[order]:
+                del self._of_orders[order]
+
     def _hand(self, events: Sequence[LoggedEvent]) -> None:
-        for stream in self._streams.values():
+        for stream in self._of_all:
             stream.hand(events)
+        chosen: defaultdict[Stream, list[LoggedEvent]] = defaultdict(list)
+        for one in events:
+            for stream in self._of_orders.get(getattr(one.event, "order_id", OrderId(0)), ()):
+                chosen[stream].append(one)
+        for stream, theirs in chosen.items():
+            stream.hand(theirs)
 
     def _end(self, failure: Exception) -> None:
         for stream in self._streams.values():

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 MESSAGES_MAX = 2_000
@@ -19,13 +19,13 @@ class ClientGone(Exception):
 class Outbox:
     """Sends messages in order. While the client takes them, nothing is kept and no task runs.
 
-    `write` sends at once, or says that it cannot just now; `send` waits until it can.
+    `write` sends any number at once, or says that it cannot just now; `send` waits until it can send one.
     `given_up` is called once, when nothing can be sent any more; its argument: whether the client was too slow.
     """
 
     def __init__(
         self,
-        write: Callable[[bytes], bool],
+        write: Callable[..., bool],
         send: Callable[[bytes], Awaitable[None]],
         given_up: Callable[[bool], None],
     ) -> None:
@@ -39,17 +39,24 @@ class Outbox:
         self._sender: asyncio.Task[None] | None = None
         self._closed = False
 
-    def offer(self, message: bytes) -> bool:
-        """Send, now or soon; False: there is no room, and it is not sent."""
+    def offer(self, *messages: bytes) -> bool:
+        """Send them, now or soon; False: there is no room for all, and none is sent."""
         if not self._waiting:
             if self._closed:
                 return True  # nobody is there to miss it
-            if self._write(message):
+            if self._write(*messages):
                 return True
-        elif len(self._waiting) >= MESSAGES_MAX or self._bytes + len(message) > BYTES_MAX:
+        if not self._has_room(messages):
             return False
-        self._append(message)
+        for message in messages:
+            self._append(message)
         return True
+
+    def _has_room(self, messages: Sequence[bytes]) -> bool:
+        if not self._waiting and len(messages) == 1:
+            return True
+        size = self._bytes + sum(map(len, messages))
+        return len(self._waiting) + len(messages) <= MESSAGES_MAX and size <= BYTES_MAX
 
     async def put(self, message: bytes) -> None:
         """Send, and wait until nothing is kept: whoever produces on and on has to wait. Raises ClientGone."""

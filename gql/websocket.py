@@ -289,7 +289,7 @@ class Connection:
                     await self._socket.close(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
 
 
-def _cannot_write(_: bytes) -> bool:
+def _cannot_write(*_: bytes) -> bool:
     """On a server that only knows ASGI's own way of sending."""
     return False
 
