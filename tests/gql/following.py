@@ -53,9 +53,10 @@ class Follower:
         assert self.following
         await asyncio.wait_for(asyncio.shield(self.following), SECONDS_MAX)
 
-    def _write(self, message: bytes) -> bool:
+    def _write(self, *messages: bytes) -> bool:
         if self.takes.is_set():
-            self.arrived.put_nowait(self.known[int(message)])
+            for message in messages:
+                self.arrived.put_nowait(self.known[int(message)])
         return self.takes.is_set()
 
     async def _send(self, message: bytes) -> None:

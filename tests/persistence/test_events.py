@@ -4,8 +4,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from asyncpg.exceptions import CheckViolationError
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError
 
 from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
 from domain.ids import Sku
@@ -122,7 +122,7 @@ async def test_a_change_whose_event_cannot_be_written_is_not_there(database, cal
     before = await everything(engine)
     await execute(engine, "ALTER TABLE events ADD CONSTRAINT none CHECK (type <> 'AllocationStatusChanged') NOT VALID")
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(CheckViolationError):
         await allocated(database, caller, order)
 
     assert await everything(engine) == before
