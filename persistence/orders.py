@@ -154,13 +154,6 @@ class PostgresOrders:
         rows = await self._connection.execute(statement)
         return [(OrderStatus(status), _status(allocation), count) for status, allocation, count in rows]
 
-    async def waiting_to_be_allocated(self, after: Seek | None, first: int) -> list[OrderView]:
-        """Finalized orders with open units that are not set aside or lost their stock, oldest first."""
-        statement = ORDERS.where(*COULD_BE_SERVED)
-        if after is not None:
-            statement = statement.where(_beyond(SORTS[OrderSort.PLACED_AT_ASC], after))
-        return await self._orders(statement.order_by(orders.c.placed_at, orders.c.id).limit(first))
-
     async def in_sequence(
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
     ) -> list[RunSeek]:

@@ -13,9 +13,10 @@ from domain.checks import LIST_MAX, Path, Problems
 from domain.errors import PlanChanged
 from domain.foresight import Foresight
 from domain.ids import ItemId, LineId, OrderId
-from domain.kinds import AllocationStatus
+from domain.kinds import AllocationSequence, AllocationStatus
 from domain.making import quickly_made
 from domain.orders import ALLOCATABLE
+from domain.runs import RunSeek
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, fingerprint
 from services.plan_tokens import DIGEST_BYTES, basis_of, digest, read_token, refuse_where_moved
@@ -25,8 +26,6 @@ from services.ports import (
     Database,
     OrderFilter,
     OrderReference,
-    OrderView,
-    Seek,
     UnitOfWork,
 )
 from services.recording import settle
@@ -208,23 +207,23 @@ async def _waiting(database: Database) -> AsyncIterator[list[OrderId]]:
     """All orders that wait, the oldest first, in batches as large as one transaction takes."""
     batch: list[OrderId] = []
     skus: set[ItemId] = set()
-    seek: Seek | None = None
+    seek: RunSeek | None = None
     while page := await database.read(partial(_page_of_waiting, after=seek)):
-        for order, items in page:
+        for place, items in page:
             if batch and (len(batch) == ORDERS_MAX or len(skus) + len(items - skus) > SKUS_MAX):
                 yield batch
                 batch, skus = [], set()
-            batch.append(order.id)
+            batch.append(place.order)
             skus |= items
-        seek = page[-1][0].placed_at, page[-1][0].id
+        seek = page[-1][0]
     if batch:
         yield batch
 
 
-async def _page_of_waiting(uow: UnitOfWork, *, after: Seek | None) -> list[tuple[OrderView, set[ItemId]]]:
-    orders = await uow.orders.waiting_to_be_allocated(after, ORDERS_MAX)
-    items = await uow.batches.items_of([order.id for order in orders])
-    return [(order, set(items.get(order.id, ()))) for order in orders]
+async def _page_of_waiting(uow: UnitOfWork, *, after: RunSeek | None) -> list[tuple[RunSeek, set[ItemId]]]:
+    places = await uow.orders.in_sequence(OrderFilter(), AllocationSequence.PLACED_AT_ASC, ORDERS_MAX, after)
+    items = await uow.batches.items_of([place.order for place in places])
+    return [(place, set(items.get(place.order, ()))) for place in places]
 
 
 async def _divided_if_too_large(

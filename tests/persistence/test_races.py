@@ -226,7 +226,7 @@ async def test_locks_are_taken_by_rising_key_each_once_in_a_statement_of_their_o
             await lock_skus(Driver(connection), [ItemId(number) for number in (16, 1, 8, 33, 1, 2)])
 
     ((statement, parameters),) = sent
-    assert [1, 2, 8, 16, 33] in parameters
+    assert "{1, 2, 8, 16, 33}" in parameters
     assert "FROM unnest" in statement
     assert "stock_levels" not in statement
 

@@ -16,13 +16,13 @@ from domain.errors import (
 )
 from domain.events import AllocationStatusChanged, StockLevelChanged
 from domain.ids import ReservationId, Sku
-from domain.kinds import AllocationCause, AllocationStatus, OrderStatus, ReservationState
+from domain.kinds import AllocationCause, AllocationSequence, AllocationStatus, OrderStatus, ReservationState
 from domain.orders import NewLine, NewOrder
 from persistence.database import PostgresDatabase, connect
 from services.catalog import save_channels
 from services.desk import Desk
 from services.orders import place_order
-from services.ports import ReservationReference
+from services.ports import OrderFilter, ReservationReference
 from services.reservations import (
     ReservedUnits,
     ReserveStock,
@@ -324,7 +324,8 @@ async def test_i11_a_cart_becomes_one_order(database, caller):
 
     assert refused.value.state is TAKEN_OVER
     assert refused.value.message == "The stock reservation has become an order already, and its units went there."
-    assert len(await database.read(lambda uow: uow.orders.waiting_to_be_allocated(None, 9))) == 0
+    oldest = OrderFilter(), AllocationSequence.PLACED_AT_ASC
+    assert await database.read(lambda uow: uow.orders.in_sequence(*oldest, 9, None)) == []
     assert await quantities_now(database, "CHAIR") == (2, 1, 1, 0)
 
 
