@@ -18,6 +18,7 @@ from persistence.embedded_identity import ELSEWHERE, EmbeddedUnavailable, Identi
 
 USER = DATABASE = "dibs"
 _LOG_EXCERPT_LINES = 12
+LEFTOVER_TRIES_MAX = 50
 _PID_FILE_SECONDS_MAX = 1  # a server that is starting has written its pid file by then
 
 
@@ -118,7 +119,7 @@ class Cluster:
     def prepare(self, identity: Identity) -> None:
         """Make the cluster or what is missing of it. An interrupted attempt leaves nothing that counts."""
         for leftover in self.data.glob("postgres.new-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            _remove(leftover)
         if not self.exists():
             if not self._password.exists():
                 self._write_password(secrets.token_urlsafe(24))
@@ -191,6 +192,15 @@ class Cluster:
         """The last lines that PostgreSQL wrote after `start`, and where to read the rest."""
         lines = self.log.read_bytes()[start:].decode(errors="replace").splitlines()
         return "\n".join([*lines[-_LOG_EXCERPT_LINES:], f"The whole log is {self.log}. {ELSEWHERE}"])
+
+
+def _remove(folder: Path) -> None:
+    """Remove it, although an `initdb` whose parent was killed may still be writing there: it fails with its files."""
+    for _ in range(LEFTOVER_TRIES_MAX):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _write_private(path: Path, text: str) -> None:
