@@ -208,12 +208,15 @@ TWINS = (
     twin(
         "11b effect committed before the key's outcome",
         KEYS + "test_an_effect_whose_outcome_cannot_be_kept_is_not_there",
+        ("persistence/batch_writes.py", "    yield from kept(outcomes)\n", ""),
         (
-            "services/performing.py",
-            "    await uow.batches.record(changes, (",
+            "persistence/batches.py",
+            "        await self._driver.write_all(writes(changes, outcomes))\n",
             (
-                "    await uow.batches.record(changes)\n    await uow._connection.commit()\n"
-                "    await uow.batches.record(Changes(), ("
+                "        from persistence import batch_writes\n"
+                "        await self._driver.write_all(writes(changes, ()))\n"
+                "        await self._driver._raw.execute('COMMIT')\n"
+                "        await self._driver.write_all(batch_writes.kept(outcomes))\n"
             ),
         ),
     ),
