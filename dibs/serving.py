@@ -78,6 +78,7 @@ def configuration(app: Starlette) -> uvicorn.Config:
         ws=SharedWebSocket,
         ws_per_message_deflate=False,
         ws_max_size=FRAME_BYTES_MAX,
+        ws_ping_interval=None,  # gql/websocket.py asks silent clients itself, with the protocol's own ping
         lifespan="on",
         access_log=False,
         log_config=None,
