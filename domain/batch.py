@@ -139,6 +139,7 @@ REPLENISHING = {
 """What sets off a run of the orders that wait for the stock. Deallocating does not: a person has more to do."""
 
 CHANGES = tuple(OrderChange)
+"""A tuple, since the enumeration itself is slow to walk through for every order."""
 
 NEW_CLAIM = 1 << 62
 """Claims that are not written yet count from here: later than every claim that is."""
@@ -623,7 +624,7 @@ class Batch:
             order_version=order.version,
             skus=skus,
             locations=locations,
-            changes=tuple(change for change in CHANGES if change in changes) if len(changes) > 1 else tuple(changes),
+            changes=tuple(change for change in CHANGES if change in changes),
         )
         if was is not order.allocation_status:
             yield AllocationStatusChanged(

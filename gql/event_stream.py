@@ -16,7 +16,7 @@ from gql.accept import EVENT_STREAM
 from gql.errors import told
 from gql.execution import Answer
 from gql.hub import Told, Wanted
-from gql.outbox import ClientGone, Outbox
+from gql.outbox import ClientGone, Outbox, cannot_write
 from gql.parts import Parts
 from services.callers import Caller
 
@@ -45,7 +45,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         cut_off = asyncio.Event()
-        outbox = Outbox(_cannot_write, _sender(send), lambda _: cut_off.set())
+        outbox = Outbox(cannot_write, _sender(send), lambda _: cut_off.set())
 
         def revoked() -> None:
             outbox.drop()
@@ -91,11 +91,6 @@ def _framed(event: Told) -> bytes:
 
 def _next(answer: Any) -> bytes:
     return b"event: next\ndata: " + orjson.dumps(answer) + b"\n\n"
-
-
-def _cannot_write(*_: bytes) -> bool:
-    """HTTP has only ASGI's way of sending."""
-    return False
 
 
 def _sender(send: Send) -> Callable[[bytes], Awaitable[None]]:

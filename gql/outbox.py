@@ -16,6 +16,11 @@ class ClientGone(Exception):
     """Nothing can be sent any more."""
 
 
+def cannot_write(*_: bytes) -> bool:
+    """Where there is only ASGI's way of sending: over HTTP, and on servers that know no other."""
+    return False
+
+
 class Outbox:
     """Sends messages in order. While the client takes them, nothing is kept and no task runs.
 

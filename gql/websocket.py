@@ -19,7 +19,7 @@ from gql.errors import error_body, masked, told
 from gql.execution import Answer, Operation, Refused
 from gql.http import Unacceptable, bearer, parse_request
 from gql.hub import Frame, Told, Wanted
-from gql.outbox import ClientGone, Outbox
+from gql.outbox import ClientGone, Outbox, cannot_write
 from gql.parts import Parts
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
@@ -85,7 +85,7 @@ class Connection:
         self._caller: Caller | None = None
         self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
-        write = socket.scope["extensions"].get("dibs.websocket.write", _cannot_write)
+        write = socket.scope["extensions"].get("dibs.websocket.write", cannot_write)
         self._outbox = Outbox(write, self._send_text, self._give_up)
         self._patience = asyncio.timeout(INIT_SECONDS_MAX)
         self._closing: CloseSocket | None = None
@@ -287,11 +287,6 @@ class Connection:
             with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS_MAX):
                     await self._socket.close(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
-
-
-def _cannot_write(*_: bytes) -> bool:
-    """On a server that only knows ASGI's own way of sending."""
-    return False
 
 
 def _frame(operation: str) -> Frame:

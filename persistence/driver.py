@@ -35,19 +35,15 @@ class Statement:
 def statement(text: str, **types: TypeEngine[Any]) -> Statement:
     """A statement whose `:name` parameters have these types."""
     numbered = {
-        name: (
-            f"CAST(CAST(${number} AS text) AS {_named(kind)})"
-            if _is_plain(kind)
-            else f"CAST(${number} AS {_named(kind)})"
-        )
+        name: f"CAST({_sent(number, kind)} AS {kind.compile(dialect=DIALECT)})"
         for number, (name, kind) in enumerate(types.items(), 1)
     }
     parameters = tuple((name, _encoder(kind)) for name, kind in types.items())
     return Statement(PARAMETER.sub(lambda found: numbered[found[1]], text), parameters)
 
 
-def _named(kind: TypeEngine[Any]) -> str:
-    return kind.compile(dialect=DIALECT)
+def _sent(number: int, kind: TypeEngine[Any]) -> str:
+    return f"CAST(${number} AS text)" if _is_plain(kind) else f"${number}"
 
 
 def _encoder(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:
@@ -82,8 +78,7 @@ class Driver:
     """The driver's side of a connection."""
 
     def __init__(self, connection: AsyncConnection) -> None:
-        adapter = connection.sync_connection.connection.dbapi_connection  # type: ignore[union-attr]
-        self._raw: Any = adapter.driver_connection  # type: ignore[union-attr]
+        self._raw: Any = _adapter(connection).driver_connection
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Each to be taken apart like a tuple."""
@@ -125,6 +120,11 @@ class Driver:
 async def begin(connection: AsyncConnection) -> None:
     """Start the transaction, on both sides: SQLAlchemy's own only starts with its first statement."""
     await connection.begin()
-    adapter: Any = connection.sync_connection.connection.dbapi_connection  # type: ignore[union-attr]
+    adapter = _adapter(connection)
     if adapter._transaction is None:  # noqa: SLF001  (there is no other way; tests/persistence/test_driver.py watches)
         await adapter._start_transaction()  # noqa: SLF001
+
+
+def _adapter(connection: AsyncConnection) -> Any:
+    """What SQLAlchemy has put around the driver's connection."""
+    return connection.sync_connection.connection.dbapi_connection  # type: ignore[union-attr]

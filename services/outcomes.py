@@ -17,25 +17,13 @@ KIND = "$refusal"
 KINDS: dict[str, type[DomainError]] = {refusal.__name__: refusal for refusal in REFUSALS}
 
 
-PLAIN = frozenset({int, str, bool, float, type(None)})
-
-
 def to_json(value: Any) -> Any:
     """Dataclasses as objects; a refusal says which one it is."""
-    kind = type(value)
-    if kind in PLAIN:
-        return value
-    if kind is tuple or kind is list:
-        return [to_json(one) for one in value]
-    names = _names(kind)
-    if names is None:
-        return value
-    made = {name: to_json(getattr(value, name)) for name in names}
-    return {KIND: kind.__name__} | made if isinstance(value, DomainError) else made
+    return orjson.loads(to_text(value))
 
 
 def to_text(value: Any) -> str:
-    """The JSON of `to_json` as text, in a third of the time."""
+    """The JSON of `to_json` as text."""
     return orjson.dumps(value, default=_shallow, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode()
 
 

@@ -18,7 +18,7 @@ from domain.batch import Batch
 from domain.checks import Problems
 from domain.errors import PlanChanged
 from domain.ids import ItemId, LevelKey, LocationId, OrderId
-from services.outcomes import to_json
+from services.outcomes import to_text
 
 VERSION = 1
 DIGEST_BYTES = 16
@@ -56,7 +56,7 @@ def basis_of(batch: Batch, orders: Sequence[OrderId | None], locations: Sequence
 
 def digest(outcomes: Sequence[OrderOutcome]) -> bytes:
     """The same for the same outcomes, and for no others."""
-    return hashlib.sha256(orjson.dumps(to_json(outcomes))).digest()[:DIGEST_BYTES]
+    return hashlib.sha256(to_text(outcomes).encode()).digest()[:DIGEST_BYTES]
 
 
 def write_token(token: Token) -> str:

@@ -1,5 +1,6 @@
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
+import { over } from "../iterating.mjs";
 import { soon } from "../shop.mjs";
 
 export function open({ address, key }, options = {}) {
@@ -12,22 +13,7 @@ export function open({ address, key }, options = {}) {
     retryWait: soon,
     ...options,
   });
-  return {
-    client,
-    async ask(query, variables) {
-      for await (const answer of client.iterate({ query, variables })) return answer.data;
-    },
-    /** The client connects again by itself and sends the same variables: `after` is read anew each time. */
-    follow(query, { after, ...others }, told) {
-      let cursor = after;
-      const variables = { ...others, get after() { return cursor; } };
-      return client.subscribe(
-        { query, variables },
-        { next: ({ data }) => { cursor = told(data); }, error: fail, complete: () => {} },
-      );
-    },
-    close: () => client.dispose(),
-  };
+  return { client, ...over(client, fail) };
 }
 
 function fail(error) {
