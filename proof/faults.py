@@ -30,14 +30,16 @@ class Point(NamedTuple):
     when: str
     times: int
     """A call at which plenty is under way."""
+    writing: str = ""
+    """Of `Driver.write`: only calls whose statement begins so count."""
 
 
 POINTS = {
     "before the keys are taken": Point("persistence.keys", "PostgresIdempotencyKeys.claim", BEFORE, 20),
     "after the keys are taken": Point("persistence.keys", "PostgresIdempotencyKeys.claim", AFTER, 20),
     "after the locks are taken": Point("persistence.batches", "lock_skus", AFTER, 20),
-    "in the middle of the writing": Point("persistence.batches", "PostgresBatches._arrays", AFTER, 217),
-    "before the events are written": Point("persistence.batches", "append", BEFORE, 20),
+    "in the middle of the writing": Point("persistence.driver", "Driver.write", AFTER, 217),
+    "before the events are written": Point("persistence.driver", "Driver.write", BEFORE, 20, "INSERT INTO events"),
     "after everything is written": Point("persistence.batches", "PostgresBatches.record", AFTER, 20),
     "after the outcomes are kept": Point("persistence.keys", "PostgresIdempotencyKeys.keep", AFTER, 20),
     "before COMMIT": Point("persistence.database", "_commit", BEFORE, 40),
@@ -80,13 +82,16 @@ def break_at(point: Point, times: int) -> None:
     *path, name = point.name.split(".")
     for part in path:
         owner = getattr(owner, part)
-    setattr(owner, name, _breaking(getattr(owner, name), point.when, is_the_one))
+    setattr(owner, name, _breaking(getattr(owner, name), point, is_the_one))
 
 
-def _breaking(function: Function, when: str, is_the_one: Callable[[], bool]) -> Function:
+def _breaking(function: Function, point: Point, is_the_one: Callable[[], bool]) -> Function:
+    when = point.when
+
     @functools.wraps(function)
     async def broken(*arguments: Any, **options: Any) -> Any:
-        this_time = is_the_one()
+        counts = not point.writing or arguments[1].statement.text.lstrip().startswith(point.writing)
+        this_time = counts and is_the_one()
         if this_time and when == BEFORE:
             _die()
         if this_time and when == DURING:
