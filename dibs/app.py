@@ -39,6 +39,7 @@ from services.cleaning import forget_expired_keys, forget_old_events
 from services.credentials import Doorkeeper
 from services.delivering import forget_ended_deliveries
 from services.desk import Desk
+from services.fulfillments import release_what_is_ready
 from services.planning import Planner
 from services.reservations import expire_reservations
 from workers.deliveries import Deliverer
@@ -112,6 +113,7 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
             ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
             ("the sweeper", expire_reservations, SWEEPING_SECONDS),
             ("the schedule", run_schedules, POLL_SECONDS),
+            ("the dispatcher", release_what_is_ready, POLL_SECONDS),
         )
     ]
     async with aclosing(sender), running(relay.run, runner.run, plans.run, deliverer.run, *chores):

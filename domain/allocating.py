@@ -1,12 +1,12 @@
 """Allocate and deallocate: the operations on a batch, each order with its own outcome."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.allocation import FREE_FOR_ALL, Ask, Claim, OpenOrder, OrderPlan, Part, Policy, StockView, Take, plan
 from domain.batch import Batch
-from domain.errors import DomainError, NotFound, OrderNotInState
+from domain.errors import DomainError, NotFound, OrderAlreadyReleased, OrderNotInState
 from domain.ids import ItemId, LineId, LocationId, OrderId
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, ShippingPolicy
 from domain.making import quickly_made
@@ -143,13 +143,17 @@ def _open_order(
     """What the order looks for: its open units that are not set aside, or all of them where it is overallocated."""
     starts_over = status is AllocationStatus.OVERALLOCATED
     claims = batch.claims_of(order.id)
+    gives_back = _returned(claims) if starts_over else ()
+    returned: Counter[LineId] = Counter()
+    for take in gives_back:
+        returned[take.line] += take.quantity
     sourcing = batch.sourcing_of(order.channel)
     held = _held_at(claims) if claims and not starts_over and not sourcing.split_lines else {}
     asks: list[Ask] = []
     parts: dict[LineId, Part] = {}
     not_asked_for = 0
     for line in batch.lines_of(order.id):
-        kept = 0 if starts_over else line.allocated
+        kept = line.allocated - returned.get(line.id, 0)
         open_units = line.open
         target = _target(line, open_units, wanted, starts_over=starts_over)
         if target is not None:
@@ -160,15 +164,23 @@ def _open_order(
     return OpenOrder(
         order=order.id,
         asks=tuple(asks),
-        gives_back=tuple(Take(claim.line, claim.item, claim.location, claim.quantity) for claim in claims)
-        if starts_over
-        else (),
+        gives_back=gives_back,
         all_or_nothing=(policy.shipping_policy or order.shipping_policy) is ShippingPolicy.SHIP_COMPLETE,
         not_asked_for=not_asked_for,
         sourcing=sourcing,
         ship_to=order.ship_to,
         parts=parts,
     )
+
+
+def _returned(claims: Iterable[Claim]) -> tuple[Take, ...]:
+    """What an overallocated order gives back before it is served anew."""
+    return tuple(Take(one.line, one.item, one.location, units) for one in claims if (units := _given_back(one)))
+
+
+def _given_back(claim: Claim) -> int:
+    """All of it; of what is released, only what has no stock behind it."""
+    return claim.quantity if claim.fulfillment_line is None else claim.overallocated
 
 
 def _held_at(claims: Iterable[Claim]) -> dict[LineId, tuple[LocationId, ...]]:
@@ -194,7 +206,9 @@ def _target(
 
 def _give_back_all(batch: Batch, order: OrderId, cause: AllocationCause) -> None:
     for claim in batch.claims_of(order):
-        batch.give_back(claim, claim.quantity, AllocationEnd.DEALLOCATED, cause)
+        units = _given_back(claim)
+        if units:
+            batch.give_back(claim, units, AllocationEnd.DEALLOCATED, cause)
 
 
 def _look_at(batch: Batch, demand: OpenOrder, terms: Terms) -> None:
@@ -247,6 +261,8 @@ def _deallocate(batch: Batch, index: int, reference: str, order_id: OrderId | No
     order = batch.orders[order_id]
     if order.status not in ALLOCATABLE:
         return OrderOutcome(index=index, order=order_id, refusal=OrderNotInState(order=order_id, allowed=ALLOCATABLE))
+    if any(claim.fulfillment_line is not None for claim in batch.claims_of(order_id)):
+        return OrderOutcome(index=index, order=order_id, refusal=OrderAlreadyReleased(order=order_id))
     given_back: defaultdict[LineId, dict[LocationId, int]] = defaultdict(dict)
     for claim in batch.claims_of(order_id):
         locations = given_back[claim.line]

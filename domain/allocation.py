@@ -13,6 +13,7 @@ from domain.bundles import whole
 from domain.ids import (
     AllocationId,
     BundleId,
+    FulfillmentLineId,
     ItemId,
     LevelKey,
     LineId,
@@ -279,7 +280,8 @@ class Held:
     """Units of one SKU at one location that are set aside; `overallocated` of them have no stock behind.
 
     Ids rise in the order in which claims on a SKU were committed, and within a batch in its sequence. `seniority`: the
-    id whose age this claim has, where it was part of an older one; None: its own.
+    id whose age this claim has, where it was part of an older one; None: its own. `picked`: units that have been
+    fetched for it, which nobody takes from it any more.
     """
 
     id: AllocationId
@@ -289,6 +291,7 @@ class Held:
     overallocated: int = 0
     priority: int = 0
     seniority: int | None = None
+    picked: int = 0
 
     @property
     def level(self) -> LevelKey:
@@ -298,10 +301,14 @@ class Held:
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim(Held):
-    """Units that are set aside for a line of an order; their priority is the order's."""
+    """Units that are set aside for a line of an order; their priority is the order's.
+
+    `fulfillment_line`: where they are sent from; None: they are not released yet.
+    """
 
     order: OrderId
     line: LineId
+    fulfillment_line: FulfillmentLineId | None = None
 
     @property
     def reserved_line(self) -> None:
@@ -320,6 +327,10 @@ class CartClaim(Held):
     def line(self) -> None:
         """No order holds them."""
 
+    @property
+    def fulfillment_line(self) -> None:
+        """Nobody sends them anywhere."""
+
 
 def age(claim: Held) -> tuple[int, int]:
     """The sort key of claims by when they were made, the oldest first; units keep their age wherever they move."""
@@ -327,7 +338,7 @@ def age(claim: Held) -> tuple[int, int]:
 
 
 def weakest_first(claim: Held) -> tuple[int, int, int]:
-    """The sort key of claims on one level: lowest priority, then latest allocation."""
+    """The sort key of claims on one level: lowest priority, then latest allocation. Units that are picked come last."""
     made, number = age(claim)
     return claim.priority, -made, -number
 
@@ -338,11 +349,16 @@ def flags(claims: Iterable[Held], overallocated: int) -> dict[AllocationId, int]
     The answer depends on the claims and the shortage alone: a flag that is lifted is lifted from the strongest first.
     """
     answer: dict[AllocationId, int] = {}
-    for claim in sorted(claims, key=weakest_first):
+    weakest = sorted(claims, key=weakest_first)
+    for claim in weakest:
         if not overallocated:
             break
-        answer[claim.id] = min(claim.quantity, overallocated)
+        answer[claim.id] = min(claim.quantity - claim.picked, overallocated)
         overallocated -= answer[claim.id]
+    for claim in weakest if overallocated else ():
+        units = min(claim.picked, overallocated)
+        answer[claim.id] += units
+        overallocated -= units
     return answer
 
 

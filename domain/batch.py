@@ -11,10 +11,21 @@ from dataclasses import dataclass, field, replace
 
 from domain.allocation import CartClaim, Claim, Held, Take, age, flags
 from domain.bundles import Bundle
-from domain.events import AllocationStatusChanged, Event, OrderChanged, StockLevelChanged, SupplyChanged
+from domain.events import (
+    AllocationStatusChanged,
+    Event,
+    FulfillmentChanged,
+    OrderChanged,
+    PickTasksChanged,
+    StockLevelChanged,
+    SupplyChanged,
+)
+from domain.floor import Floor, FloorChanges, FloorFacts
+from domain.fulfillments import Fulfillment, PickTask, fulfillment_status
 from domain.ids import (
     AllocationId,
     BundleId,
+    FulfillmentLineId,
     ItemId,
     LevelKey,
     LineId,
@@ -25,7 +36,16 @@ from domain.ids import (
     Sku,
     SupplyId,
 )
-from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
+from domain.kinds import (
+    AllocationCause,
+    AllocationEnd,
+    AllocationStatus,
+    FulfillmentStatus,
+    MovementCause,
+    OrderChange,
+    OrderStatus,
+    StockQuantity,
+)
 from domain.making import quickly_made
 from domain.orders import (
     ALLOCATABLE,
@@ -47,7 +67,8 @@ class Facts:
     """What was read under the locks: the orders with all their lines and claims, the stock reservations with their
     claims, and the levels of every locked SKU.
 
-    `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles.
+    `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles. `floor`:
+    the fulfillments of those orders that have any.
     """
 
     locations: Mapping[LocationId, Location] = field(default_factory=dict)
@@ -60,6 +81,7 @@ class Facts:
     reservations: Sequence[Reservation] = ()
     claims: Sequence[Held] = ()
     supplies: Sequence[Supply] = ()
+    floor: FloorFacts | None = None
 
 
 @quickly_made
@@ -125,6 +147,8 @@ class Changes:
     replenished: set[ItemId] = field(default_factory=set)
     schedules: dict[OrderId, int] = field(default_factory=dict)
     split_from: dict[OrderId, OrderId] = field(default_factory=dict)
+    floor: FloorChanges | None = None
+    fulfillment_statuses: dict[OrderId, FulfillmentStatus] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
 
@@ -186,6 +210,8 @@ class Batch:
         self._new_lines: dict[LineId, NewLine] = {}
         self._new_bundles: dict[BundleId, Bundle] = {}
         self._made = Changes()
+        self.floor = Floor()
+        self._fulfilling: dict[OrderId, FulfillmentStatus] = {}
         self.learn(facts)
 
     def learn(self, facts: Facts) -> None:
@@ -205,6 +231,10 @@ class Batch:
                 if isinstance(claim, Claim):
                     self._locations_before[claim.order].add(claim.location)
                 self._add_claim(claim)
+        if facts.floor:
+            self.floor.learn(facts.floor)
+            for fulfillment in facts.floor.fulfillments:
+                self._fulfilling.setdefault(fulfillment.order, self.fulfillment_status_of(fulfillment.order))
 
     # ------------------------------------------------------------------ reading
 
@@ -220,6 +250,7 @@ class Batch:
             reservations=list(self.reservations.values()),
             claims=list(self.claims.values()),
             supplies=list(self.supplies.values()),
+            floor=self.floor.facts(),
         )
 
     def order_of_number(self, channel: str, number: str) -> OrderId | None:
@@ -271,6 +302,14 @@ class Batch:
 
     def status_of(self, order: OrderId) -> AllocationStatus | None:
         return allocation_status(self.orders[order].status, self.lines_of(order))
+
+    def claims_at(self, line: FulfillmentLineId) -> list[Claim]:
+        """What is sent with a line of a fulfillment, the oldest first."""
+        claims = self.claims_of(self.floor.of_line(line).order)
+        return [claim for claim in claims if claim.fulfillment_line == line]
+
+    def fulfillment_status_of(self, order: OrderId) -> FulfillmentStatus:
+        return fulfillment_status(self.lines_of(order), self.floor.of(order))
 
     # ------------------------------------------------------------------ moves
 
@@ -420,18 +459,90 @@ class Batch:
             self.levels[key] = _moved(level, level.committed + units, level.version)
 
     def give_back(self, claim: Held, quantity: int, reason: AllocationEnd, cause: AllocationCause) -> None:
-        """End `quantity` units of a claim, those without stock behind them first."""
+        """End `quantity` units of a claim: those without stock behind them first, and those that are picked last."""
         unbacked = min(claim.overallocated, quantity)
-        remaining = replace(claim, quantity=claim.quantity - quantity, overallocated=claim.overallocated - unbacked)
+        put_back = max(0, quantity - (claim.quantity - claim.picked))
+        self._end(claim, quantity, unbacked, put_back, reason)
+        self._take_from_line(claim, quantity, unbacked)
+        level = self.levels[claim.level]
+        level = replace(
+            level,
+            committed=level.committed - quantity,
+            flagged=level.flagged - unbacked,
+            picked=level.picked - put_back,
+        )
+        self.change_level(level, cause)
+        if isinstance(claim, Claim) and claim.fulfillment_line is not None:
+            self.floor.shrink(claim.fulfillment_line, quantity, put_back)
+
+    def _end(self, claim: Held, quantity: int, unbacked: int, picked: int, reason: AllocationEnd) -> None:
+        remaining = replace(
+            claim,
+            quantity=claim.quantity - quantity,
+            overallocated=claim.overallocated - unbacked,
+            picked=claim.picked - picked,
+        )
         if remaining.quantity:
             self.claims[claim.id] = remaining
         else:
             del self.claims[claim.id]
-        self._take_from_line(claim, quantity, unbacked)
-        level = self.levels[claim.level]
-        self.change_level(replace(level, committed=level.committed - quantity, flagged=level.flagged - unbacked), cause)
         ended = EndedClaim(allocation=self._row_of(claim), claim=claim, quantity=quantity, reason=reason)
         self._made.ended_claims.append(ended)
+
+    def send(self, claim: Claim, line: FulfillmentLineId | None) -> None:
+        """The claim's units are sent with this line of a fulfillment, or (None) wait to be released again."""
+        self.claims[claim.id] = replace(claim, fulfillment_line=line)
+
+    def pick(self, claim: Claim, units: int) -> Claim:
+        """So many units of the claim have been fetched; with a negative number: put back. Others may be weaker now."""
+        claim = replace(claim, picked=claim.picked + units)
+        self.claims[claim.id] = claim
+        level = self.levels[claim.level]
+        self.levels[level.key] = replace(level, picked=level.picked + units)
+        if level.overallocated:
+            self._stale_levels.add(level.key)
+            self._level_causes.setdefault(level.key, AllocationCause.PICKED)
+        return claim
+
+    def ship(self, claim: Claim, reference: str) -> None:
+        """The claim's units have left: it is consumed, and they are on hand no longer."""
+        assert claim.picked == claim.quantity, "shipped without being picked"
+        self._end(claim, claim.quantity, claim.overallocated, claim.picked, AllocationEnd.SHIPPED)
+        self._take_from_line(claim, claim.quantity, claim.overallocated)
+        line = self.lines[claim.line]
+        self.lines[line.id] = replace(line, shipped=line.shipped + claim.quantity)
+        level = self.levels[claim.level]
+        level = replace(
+            level,
+            on_hand=level.on_hand - claim.quantity,
+            committed=level.committed - claim.quantity,
+            flagged=level.flagged - claim.overallocated,
+            picked=level.picked - claim.quantity,
+        )
+        self.change_level(level, AllocationCause.SHIPPED)
+        self.move(
+            Movement(
+                item=claim.item,
+                location=claim.location,
+                quantity=StockQuantity.ON_HAND,
+                change=-claim.quantity,
+                balance=level.on_hand,
+                cause=MovementCause.SHIPPED,
+                reference=reference,
+                actor=self.actor,
+                request=self.request,
+            )
+        )
+
+    def divide_sent(self, claim: Claim, quantity: int, line: FulfillmentLineId) -> None:
+        """So many units of a claim, all of it picked, are sent with another line."""
+        if quantity == claim.quantity:
+            self.send(claim, line)
+            return
+        unbacked = min(claim.overallocated, quantity)
+        part = replace(claim, quantity=quantity, overallocated=unbacked, picked=quantity, fulfillment_line=line)
+        self._add_claim(self._divide(claim, part))
+        self._unsorted.add(claim.order)
 
     def hand_over(
         self, claim: Held, to_line: LineId, quantity: int, cause: AllocationCause = AllocationCause.EDITED
@@ -444,6 +555,7 @@ class Batch:
         """
         to = self.lines[to_line]
         assert to.item == claim.item, "units of another SKU"
+        assert not claim.picked, "units that are picked"
         assert 0 < quantity <= claim.quantity, "more units than the claim has"
         unbacked = min(claim.overallocated, quantity)
         moved = Claim(
@@ -483,7 +595,10 @@ class Batch:
     def _divide(self, claim: Held, part: Claim) -> Claim:
         """The part under an id of its own; the claim keeps the rest."""
         self.claims[claim.id] = replace(
-            claim, quantity=claim.quantity - part.quantity, overallocated=claim.overallocated - part.overallocated
+            claim,
+            quantity=claim.quantity - part.quantity,
+            overallocated=claim.overallocated - part.overallocated,
+            picked=claim.picked - part.picked,
         )
         part = replace(part, id=AllocationId(NEW_CLAIM + len(self._made.new_claims)), seniority=age(claim)[0])
         self._made.new_claims.append(part)
@@ -535,6 +650,14 @@ class Batch:
                 self._flag(claim, flagged.get(claim.id, 0))
             self.levels[key] = replace(level, flagged=level.overallocated)
         self._stale_levels.clear()
+        self._fulfill()
+
+    def _fulfill(self) -> None:
+        """An order of which everything was delivered is fulfilled."""
+        for order_id in self._fulfilling:
+            order, status = self.orders[order_id], self.fulfillment_status_of(order_id)
+            if order.status is OrderStatus.FINALIZED and status is FulfillmentStatus.DELIVERED:
+                self.change_order(replace(order, status=OrderStatus.FULFILLED), OrderChange.FULFILLED)
 
     def _flag(self, claim: Held, overallocated: int) -> None:
         change = overallocated - claim.overallocated
@@ -566,6 +689,7 @@ class Batch:
                 made.lines.append(now)
                 if _is_resized(line, now):
                     made.resized_lines.add(line.id)
+        self._version_floor()
         self._version_orders()
         self._version_levels()
         self._version_supplies()
@@ -669,6 +793,55 @@ class Batch:
                 )
             )
 
+    def _version_floor(self) -> None:
+        """Every change of a fulfillment is a change of its order."""
+        made = self._made
+        floor = self.floor.changes()
+        if not self.floor.fulfillments and not floor.bins:
+            return
+        made.floor = floor
+        changed = [*floor.fulfillments, *((None, one) for one in floor.new_fulfillments)]
+        for before, fulfillment in changed:
+            self.note(fulfillment.order, OrderChange.FULFILLMENT_CHANGED)
+            made.events.append(self._fulfillment_event(fulfillment, before))
+        for order in {fulfillment.order for fulfillment in self.floor.fulfillments.values()}:
+            status = self.fulfillment_status_of(order)
+            if status is not self._fulfilling.get(order, FulfillmentStatus.NOT_RELEASED):
+                made.fulfillment_statuses[order] = status
+                self.note(order, OrderChange.FULFILLMENT_CHANGED)
+        tasks: defaultdict[LocationId, list[PickTask]] = defaultdict(list)
+        for task in (*floor.new_tasks, *floor.tasks):
+            tasks[task.location].append(task)
+        made.events += [self._tasks_event(location, at) for location, at in tasks.items()]
+
+    def _fulfillment_event(self, fulfillment: Fulfillment, before: Fulfillment | None) -> FulfillmentChanged:
+        order, code = self.orders[fulfillment.order], self.locations[fulfillment.location].code
+        return FulfillmentChanged(
+            order_id=order.id,
+            order_number=order.number,
+            channel_code=order.channel,
+            fulfillment_id=fulfillment.id,
+            fulfillment_version=fulfillment.version,
+            location_code=code,
+            before=before.state if before else None,
+            after=fulfillment.state,
+            skus=tuple(dict.fromkeys(self.lines[line.line].sku for line in fulfillment.lines)),
+            locations=(code,),
+            carrier=fulfillment.shipping.carrier,
+            tracking_number=fulfillment.shipping.tracking_number,
+            estimated_ship_at=fulfillment.estimated_ship_at,
+            estimated_delivery_at=fulfillment.estimated_delivery_at,
+        )
+
+    def _tasks_event(self, location: LocationId, tasks: Sequence[PickTask]) -> PickTasksChanged:
+        code = self.locations[location].code
+        return PickTasksChanged(
+            location_code=code,
+            task_ids=tuple(task.id for task in tasks),
+            skus=tuple(dict.fromkeys(self.skus[task.item] for task in tasks)),
+            locations=(code,),
+        )
+
     def _version_supplies(self) -> None:
         made = self._made
         for supply in list(self.supplies.values()):
@@ -760,4 +933,5 @@ def _moved(level: StockLevel, committed: int, version: int) -> StockLevel:
         safety_stock=level.safety_stock,
         flagged=level.flagged,
         version=version,
+        picked=level.picked,
     )

@@ -4,9 +4,14 @@
     ├── InvalidInput             1  malformed; every problem at once
     ├── IdempotencyKeyReused     2  the key belongs to other input
     ├── NotFound                 3  a named thing does not exist, or is not the caller's to see
-    ├── OrderAlreadyPlaced       4  wrong state …
+    ├── FulfillmentNotInState    4  wrong state …
+    ├── OrderAlreadyPlaced       4
+    ├── OrderAlreadyReleased     4
     ├── OrderNotInState          4
+    ├── OrderNotReleasable       4
     ├── OrderVersionConflict     4
+    ├── PickConflict             4
+    ├── PickListTaken            4
     ├── PlanChanged              4
     ├── QuantityAlreadyShipped   4
     ├── ReservationEnded         4
@@ -23,8 +28,27 @@ ours is an `assert`, never one of these.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.ids import LevelKey, LineId, LocationId, OrderId, ReservationId, Sku, SupplyId
-from domain.kinds import OrderStatus, ReservationState, SupplyState
+from domain.ids import (
+    FulfillmentId,
+    LevelKey,
+    LineId,
+    LocationId,
+    OrderId,
+    PickListId,
+    PickTaskId,
+    ReservationId,
+    RowName,
+    Sku,
+    SupplyId,
+)
+from domain.kinds import (
+    FulfillmentState,
+    OrderStatus,
+    PickObstacle,
+    ReleaseObstacle,
+    ReservationState,
+    SupplyState,
+)
 
 
 class DomainError(Exception):
@@ -76,7 +100,7 @@ class NotFound(DomainError):
 
     precedence = 3
     kept = False
-    references: tuple[str | LineId, ...]
+    references: tuple[str | LineId | RowName, ...]
 
 
 @dataclass(eq=False)
@@ -85,6 +109,57 @@ class OrderAlreadyPlaced(DomainError):
 
     precedence = 4
     order: OrderId
+
+
+@dataclass(eq=False)
+class OrderAlreadyReleased(DomainError):
+    """Some of the order is on its way out of the warehouse: cancel its fulfillments first."""
+
+    precedence = 4
+    order: OrderId
+
+
+@dataclass(eq=False)
+class FulfillmentNotInState(DomainError):
+    """The fulfillment is in a state that does not allow this."""
+
+    precedence = 4
+    fulfillment: FulfillmentId
+    allowed: tuple[FulfillmentState, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """One thing that keeps an order from being released, and what to do about it."""
+
+    code: ReleaseObstacle
+    message: str
+
+
+@dataclass(eq=False)
+class OrderNotReleasable(DomainError):
+    """The order cannot be released yet; every reason is listed."""
+
+    precedence = 4
+    order: OrderId
+    obstacles: tuple[Obstacle, ...]
+
+
+@dataclass(eq=False)
+class PickConflict(DomainError):
+    """The pick was not recorded: look at the task as it is now, then record what is still true."""
+
+    precedence = 4
+    task: PickTaskId
+    obstacle: PickObstacle
+
+
+@dataclass(eq=False)
+class PickListTaken(DomainError):
+    """Another picker has this pick list: take another, or wait until the lease is over."""
+
+    precedence = 4
+    list: PickListId
 
 
 @dataclass(eq=False)
@@ -185,9 +260,14 @@ REFUSALS: tuple[type[DomainError], ...] = (
     InvalidInput,
     IdempotencyKeyReused,
     NotFound,
+    FulfillmentNotInState,
     OrderAlreadyPlaced,
+    OrderAlreadyReleased,
     OrderNotInState,
+    OrderNotReleasable,
     OrderVersionConflict,
+    PickConflict,
+    PickListTaken,
     PlanChanged,
     QuantityAlreadyShipped,
     ReservationEnded,

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from domain.ids import EndpointId, OrderId, RunId, SupplyId
-from domain.kinds import AllocationCause, AllocationStatus, OrderChange, RunState, SupplyKind, SupplyState
+from domain.ids import EndpointId, FulfillmentId, OrderId, PickTaskId, RunId, SupplyId
+from domain.kinds import (
+    AllocationCause,
+    AllocationStatus,
+    FulfillmentState,
+    OrderChange,
+    RunState,
+    SupplyKind,
+    SupplyState,
+)
 from domain.making import quickly_made
 
 
@@ -137,6 +145,43 @@ class WebhookEndpointDisabled:
     failures: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FulfillmentChanged:
+    """Goods of an order went a step further, or back; one version of the fulfillment is one commit.
+
+    `before`: None where the fulfillment is new.
+    """
+
+    type: ClassVar[str] = "FulfillmentChanged"
+    type_version: ClassVar[int] = 1
+    order_id: OrderId
+    order_number: str
+    channel_code: str
+    fulfillment_id: FulfillmentId
+    fulfillment_version: int
+    location_code: str
+    before: FulfillmentState | None
+    after: FulfillmentState
+    skus: tuple[str, ...]
+    locations: tuple[str, ...]
+    carrier: str | None
+    tracking_number: str | None
+    estimated_ship_at: datetime | None
+    estimated_delivery_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickTasksChanged:
+    """What is to be picked at a location is different: tasks are new, moved to another bin, done or canceled."""
+
+    type: ClassVar[str] = "PickTasksChanged"
+    type_version: ClassVar[int] = 1
+    location_code: str
+    task_ids: tuple[PickTaskId, ...]
+    skus: tuple[str, ...]
+    locations: tuple[str, ...]
+
+
 Event = (
     OrderChanged
     | AllocationStatusChanged
@@ -145,6 +190,8 @@ Event = (
     | SupplyChanged
     | ExpectedAtChanged
     | WebhookEndpointDisabled
+    | FulfillmentChanged
+    | PickTasksChanged
 )
 CATALOGUE: Mapping[str, type[Event]] = {
     event.type: event
@@ -156,6 +203,8 @@ CATALOGUE: Mapping[str, type[Event]] = {
         SupplyChanged,
         ExpectedAtChanged,
         WebhookEndpointDisabled,
+        FulfillmentChanged,
+        PickTasksChanged,
     )
 }
 

@@ -94,6 +94,11 @@ class MovementCause(StrEnum):
     TRANSFER_OUT = "TRANSFER_OUT"
     TRANSFER_IN = "TRANSFER_IN"
     TRANSFER_CANCELED = "TRANSFER_CANCELED"
+    SHIPPED = "SHIPPED"
+    PICKED_SHORT = "PICKED_SHORT"
+    QUALITY_CHECK_FAILED = "QUALITY_CHECK_FAILED"
+    RETURNED = "RETURNED"
+    RETURN_INSPECTED = "RETURN_INSPECTED"
 
 
 class SupplyKind(StrEnum):
@@ -123,6 +128,10 @@ class AllocationCause(StrEnum):
     SHIPPED = "SHIPPED"
     CANCELED = "CANCELED"
     DROPSHIPPED = "DROPSHIPPED"
+    PICKED = "PICKED"
+    PICKED_SHORT = "PICKED_SHORT"
+    QUALITY_CHECK_FAILED = "QUALITY_CHECK_FAILED"
+    RETURNED = "RETURNED"
     STOCK_RESERVATION = "STOCK_RESERVATION"
     SPLIT = "SPLIT"
     OTHER = "OTHER"
@@ -138,6 +147,12 @@ class OrderChange(StrEnum):
     ALLOCATIONS_CHANGED = "ALLOCATIONS_CHANGED"
     FULFILLED = "FULFILLED"
     SPLIT = "SPLIT"
+    RELEASED = "RELEASED"
+    FULFILLMENT_CHANGED = "FULFILLMENT_CHANGED"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    DROPSHIPPED = "DROPSHIPPED"
+    RETURN_CHANGED = "RETURN_CHANGED"
 
 
 class RunState(StrEnum):
@@ -184,6 +199,8 @@ class AllocationEnd(StrEnum):
     EDITED = "EDITED"
     CANCELED = "CANCELED"
     DROPSHIPPED = "DROPSHIPPED"
+    PICKED_SHORT = "PICKED_SHORT"
+    QUALITY_CHECK_FAILED = "QUALITY_CHECK_FAILED"
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
 
@@ -194,3 +211,98 @@ class WebhookDeliveryState(StrEnum):
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
     DEAD = "DEAD"
+
+
+class FulfillmentStatus(StrEnum):
+    """How far an order's goods are: derived from its fulfillments."""
+
+    NOT_RELEASED = "NOT_RELEASED"
+    RELEASED = "RELEASED"
+    PICKING = "PICKING"
+    PACKED = "PACKED"
+    PARTIALLY_SHIPPED = "PARTIALLY_SHIPPED"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+
+
+class FulfillmentState(StrEnum):
+    """How far the goods of one fulfillment are."""
+
+    RELEASED = "RELEASED"
+    PICKING = "PICKING"
+    PICKED = "PICKED"
+    CHECKED = "CHECKED"
+    PACKED = "PACKED"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    CANCELED = "CANCELED"
+
+
+class FulfillmentKind(StrEnum):
+    """Who sends the goods: a location of ours from its stock, or a supplier from theirs."""
+
+    STOCK = "STOCK"
+    DROPSHIP = "DROPSHIP"
+
+
+class PickTaskState(StrEnum):
+    """Whether a task is still to be done."""
+
+    OPEN = "OPEN"
+    DONE = "DONE"
+    CANCELED = "CANCELED"
+
+
+class PickMode(StrEnum):
+    """How pickers walk: for one fulfillment, for several at once, or for all that shall leave together."""
+
+    SINGLE = "SINGLE"
+    BATCH = "BATCH"
+    WAVE = "WAVE"
+
+
+class ShortReason(StrEnum):
+    """Why a picker could not pick all."""
+
+    NOT_FOUND = "NOT_FOUND"
+    DAMAGED = "DAMAGED"
+
+
+class CheckFailure(StrEnum):
+    """What is wrong with units that failed the quality check."""
+
+    DAMAGED = "DAMAGED"
+    DEFECTIVE = "DEFECTIVE"
+    WRONG_ITEM = "WRONG_ITEM"
+    INCOMPLETE = "INCOMPLETE"
+    OTHER = "OTHER"
+
+
+class ReleaseObstacle(StrEnum):
+    """What keeps an order from being released."""
+
+    ON_HOLD = "ON_HOLD"
+    PAYMENT_NOT_VERIFIED = "PAYMENT_NOT_VERIFIED"
+    ADDRESS_INCOMPLETE = "ADDRESS_INCOMPLETE"
+    NOT_ALLOCATED = "NOT_ALLOCATED"
+    PARTIALLY_ALLOCATED = "PARTIALLY_ALLOCATED"
+    OVERALLOCATED = "OVERALLOCATED"
+
+
+class PickOutcome(StrEnum):
+    """What became of a picker's command."""
+
+    APPLIED = "APPLIED"
+    ALREADY_APPLIED = "ALREADY_APPLIED"
+    CONFLICT = "CONFLICT"
+
+
+class PickObstacle(StrEnum):
+    """Why a pick was not recorded: what has changed meanwhile, or what does not match."""
+
+    VERSION_CHANGED = "VERSION_CHANGED"
+    TASK_ENDED = "TASK_ENDED"
+    CLAIMED_BY_ANOTHER = "CLAIMED_BY_ANOTHER"
+    MORE_THAN_ASKED_FOR = "MORE_THAN_ASKED_FOR"
+    WRONG_BARCODE = "WRONG_BARCODE"
+    NOT_ON_HAND = "NOT_ON_HAND"

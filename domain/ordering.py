@@ -4,11 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.allocating import OrderToAllocate, Terms, allocate
+from domain.allocation import Claim
 from domain.batch import Batch, PlacedLine
 from domain.bundles import Bundle, ComponentLine
-from domain.errors import NotFound, OrderNotInState, OrderVersionConflict, QuantityAlreadyShipped
+from domain.errors import (
+    NotFound,
+    OrderAlreadyReleased,
+    OrderNotInState,
+    OrderVersionConflict,
+    QuantityAlreadyShipped,
+)
+from domain.fulfilling import cancel_all
+from domain.fulfillments import GONE
 from domain.ids import ItemId, LineId, OrderId, Sku
-from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange
+from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, FulfillmentState, OrderChange
 from domain.orders import (
     EDITABLE,
     TRANSITIONS,
@@ -74,6 +83,7 @@ def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], i
     had_everything = batch.status_of(order_id) is AllocationStatus.ALLOCATED
     existing = {line.id: line for line in batch.lines_of(order_id)}
     _refuse_lines(order_id, existing, edit.quantities)
+    _refuse_packed(batch, order_id, edit.quantities)
     for line_id, quantity in edit.quantities:
         _set_quantity(batch, existing[line_id], quantity)
     for bundle in edit.bundles:
@@ -95,8 +105,16 @@ def finalize(batch: Batch, order_id: OrderId) -> None:
 
 
 def void(batch: Batch, order_id: OrderId, reason: str) -> None:
-    """Cancel what is open, and give back everything that was set aside."""
+    """Cancel what is open, and give back everything that was set aside; what has not left, stays.
+
+    Raises OrderNotInState, and QuantityAlreadyShipped: what has left is returned, not canceled.
+    """
     order = _move(batch.orders[order_id], "voidOrder")
+    gone = [one for one in batch.floor.of(order_id) if one.state in GONE]
+    if gone:
+        lines = tuple(dict.fromkeys(line.line for one in gone for line in one.lines))
+        raise QuantityAlreadyShipped(order=order_id, lines=lines)
+    cancel_all(batch, order_id)
     for claim in batch.claims_of(order_id):
         batch.give_back(claim, claim.quantity, AllocationEnd.CANCELED, AllocationCause.CANCELED)
     for line in batch.lines_of(order_id):
@@ -126,6 +144,21 @@ def _refuse_lines(order: OrderId, existing: dict[LineId, OrderLine], quantities:
         raise QuantityAlreadyShipped(order=order, lines=tuple(gone))
 
 
+def _refuse_packed(batch: Batch, order: OrderId, quantities: Sequence[tuple[LineId, int]]) -> None:
+    """What is in a parcel is not edited away."""
+    floor = batch.floor
+    packed = {
+        line.line: line.quantity
+        for one in floor.of(order)
+        if one.state is FulfillmentState.PACKED
+        for line in one.lines
+    }
+    for line_id, quantity in quantities:
+        line = batch.lines[line_id]
+        if line_id in packed and quantity < line.shipped + line.dropshipped + packed[line_id]:
+            raise OrderAlreadyReleased(order=order)
+
+
 def _set_quantity(batch: Batch, line: OrderLine, quantity: int) -> None:
     """0 cancels what is open and leaves the quantity readable; any other quantity replaces it."""
     if quantity:
@@ -137,11 +170,17 @@ def _set_quantity(batch: Batch, line: OrderLine, quantity: int) -> None:
     if edited != line:
         batch.change_line(edited)
     surplus = edited.allocated - edited.open
-    for claim in reversed(batch.claims_of(line.order)):
-        if surplus > 0 and claim.line == line.id:
-            units = min(surplus, claim.quantity)
+    claims = [claim for claim in batch.claims_of(line.order) if claim.line == line.id][::-1]
+    for claim in sorted(claims, key=_how_far) if batch.floor.of(line.order) else claims:
+        units = min(surplus, claim.quantity)
+        if units > 0:
             batch.give_back(claim, units, AllocationEnd.EDITED, AllocationCause.EDITED)
             surplus -= units
+
+
+def _how_far(claim: Claim) -> tuple[bool, bool]:
+    """What nobody has begun to fetch is given back first."""
+    return claim.fulfillment_line is not None, claim.picked > 0
 
 
 def _placed_lines(

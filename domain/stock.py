@@ -34,7 +34,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A place that keeps stock. Lower `rank` is tried first; latitude and longitude in degrees."""
+    """A place that keeps stock. Lower `rank` is tried first; latitude and longitude in degrees.
+
+    `handling_hours`: from release until goods leave. `transit_hours`: from there to the customer. `checks_quality`:
+    nothing is packed here without a quality check.
+    """
 
     id: LocationId
     code: str
@@ -45,6 +49,9 @@ class Location:
     latitude: float | None = None
     longitude: float | None = None
     rank: int = 100
+    handling_hours: int = 24
+    transit_hours: int = 72
+    checks_quality: bool = False
 
 
 @quickly_made
@@ -53,7 +60,8 @@ class StockLevel:
     """One SKU at one location, in units.
 
     Allocation moves `committed`; receiving, adjusting and shipping move `on_hand`. `flagged` is what the claims here
-    carry as overallocated; it always equals `overallocated`, which the database holds to as well.
+    carry as overallocated; it always equals `overallocated`, which the database holds to as well. `picked`: committed
+    units that have been fetched and not yet shipped; they are on hand, and no longer where they lay.
     """
 
     item: ItemId
@@ -65,6 +73,7 @@ class StockLevel:
     safety_stock: int = 0
     flagged: int = 0
     version: int = 0
+    picked: int = 0
 
     @property
     def key(self) -> LevelKey:
@@ -73,6 +82,11 @@ class StockLevel:
     def with_quantity(self, name: str, units: int) -> "StockLevel":
         changed: dict[str, Any] = {name: units}
         return replace(self, **changed)
+
+    @property
+    def set_apart(self) -> int:
+        """What is on hand and lies apart: nobody can pick it (again)."""
+        return self.damaged + self.quality_control + self.picked
 
     @property
     def unavailable(self) -> int:

@@ -100,6 +100,7 @@ def apply(
         difference = getattr(after, FIELD[one.quantity]) - getattr(level, FIELD[one.quantity])
         if difference or level.key not in batch.levels:
             batch.change_level(after, cause)
+            batch.floor.trim_bins(after.key, after.on_hand - after.set_apart)
         if one.counted is not None and one.quantity is StockQuantity.ON_HAND:
             _note_count(batch, level.key, one.counted, reference)
         if difference:
@@ -203,7 +204,7 @@ def _conflict(levels: Sequence[StockLevel], changes: Sequence[StockChange]) -> D
 def _shortage(
     batch: Batch, levels: Sequence[StockLevel], changes: Sequence[StockChange], moved: Sequence[StockLevel]
 ) -> DomainError | None:
-    """No quantity falls below zero, and damaged and in quality control together never exceed on hand."""
+    """No quantity falls below zero, and what is damaged, in quality control or picked never exceeds on hand."""
     shortages = [
         Shortage(
             sku=batch.skus[level.item],
@@ -213,7 +214,7 @@ def _shortage(
             available=level.available,
         )
         for level, after, one in zip(levels, moved, changes, strict=True)
-        if getattr(after, FIELD[one.quantity]) < 0 or after.damaged + after.quality_control > after.on_hand
+        if getattr(after, FIELD[one.quantity]) < 0 or after.set_apart > after.on_hand
     ]
     return InsufficientStock(shortages=tuple(shortages)) if shortages else None
 

@@ -7,6 +7,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 import gql.schema.kinds  # noqa: F401  (makes the enums known)
 from gql.errors import CONVERTERS, RefusalHandler
+from gql.resolvers import fulfillments as fulfilling
 from gql.resolvers import mutations as write
 from gql.resolvers import queries as read
 from gql.resolvers import subscriptions as watch
@@ -47,6 +48,14 @@ class Query:
         description="What a run over these orders, 10,000 at most, would come to under each policy; nothing is "
         "written.",
     )
+    fulfillment = strawberry.field(fulfilling.fulfillment, description="One fulfillment.")
+    fulfillments = strawberry.field(
+        fulfilling.find_fulfillments, description="Fulfillments that match, the oldest first, page by page."
+    )
+    pick_tasks = strawberry.field(
+        fulfilling.pick_tasks, description="What is to be picked at a location, in the sequence of the bins."
+    )
+    pick_list = strawberry.field(fulfilling.pick_list, description="One pick list.")
     webhook_endpoints = strawberry.field(webhooks.webhook_endpoints, description="All endpoints of webhooks, by name.")
     webhook_deliveries = strawberry.field(
         webhooks.webhook_deliveries, description="What became of each event for each endpoint, the newest first."
@@ -144,6 +153,51 @@ class Mutation:
     deallocate_orders = strawberry.mutation(
         write.deallocate_orders, description="Give back everything set aside for these orders."
     )
+    release_orders = strawberry.mutation(
+        fulfilling.release_orders,
+        description="Give the warehouses the go-ahead for orders that are allocated and that nothing is in the way of; "
+        "a fulfillment for each location.",
+    )
+    cancel_fulfillment = strawberry.mutation(
+        fulfilling.cancel_fulfillment,
+        description="Keep goods here that have not left: they stay set aside, and what was picked is put back.",
+    )
+    create_pick_list = strawberry.mutation(
+        fulfilling.create_pick_list, description="Put pick tasks together for one round of one picker."
+    )
+    claim_pick_list = strawberry.mutation(
+        fulfilling.claim_pick_list, description="Take a pick list for a while, or for longer."
+    )
+    release_pick_list = strawberry.mutation(
+        fulfilling.release_pick_list, description="Give a pick list back, so that others can take it."
+    )
+    record_picks = strawberry.mutation(
+        fulfilling.record_picks,
+        description="Say what was picked, also later and again: each command is applied once. What is short is "
+        "corrected in the ledger and set aside again from elsewhere.",
+    )
+    check_fulfillment = strawberry.mutation(
+        fulfilling.check_fulfillment,
+        description="Say what a quality check found: nothing, or units that may not leave.",
+    )
+    pack_fulfillment = strawberry.mutation(
+        fulfilling.pack_fulfillment, description="Put what was picked, or some of it, into parcels."
+    )
+    ship_fulfillment = strawberry.mutation(
+        fulfilling.ship_fulfillment,
+        description="Hand parcels, all or some, to a carrier: what was set aside is consumed and on hand no longer.",
+    )
+    deliver_fulfillment = strawberry.mutation(
+        fulfilling.deliver_fulfillment,
+        description="Say that the customer has it; the order is fulfilled once that is true of all of it.",
+    )
+    dropship_order = strawberry.mutation(
+        fulfilling.dropship_order,
+        description="Let a supplier send an order or lines of it: what is set aside for them is given back.",
+    )
+    move_stock = strawberry.mutation(
+        fulfilling.move_stock, description="Say in which bins units lie; on hand stays as it is."
+    )
     save_webhook_endpoints = strawberry.mutation(
         webhooks.save_webhook_endpoints, description="Create or update endpoints of webhooks by name."
     )
@@ -178,6 +232,12 @@ class Subscription:
     allocation_run_progressed = strawberry.subscription(
         watch.allocation_run_progressed, description="Progress of one run until it ends."
     )
+    fulfillment_changed = strawberry.subscription(
+        watch.fulfillment_changed, description="Every step of every fulfillment."
+    )
+    pick_tasks_changed = strawberry.subscription(
+        watch.pick_tasks_changed, description="What is to be picked at a location, as it changes."
+    )
     stock_level_changed = strawberry.subscription(
         watch.stock_level_changed, description="Every change of a stock level."
     )
@@ -197,6 +257,8 @@ def create_schema() -> strawberry.Schema:
             events.SupplyChanged,
             events.ExpectedAtChanged,
             events.WebhookEndpointDisabled,
+            events.FulfillmentChanged,
+            events.PickTasksChanged,
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],

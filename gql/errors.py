@@ -13,10 +13,12 @@ import strawberry
 from graphql import GraphQLError
 
 from domain import errors as refusals
+from domain.ids import LineId, RowName
 from gql.context import Info
 from gql.schema import refusals as types
 from gql.schema.catalog import Location, StockLevel
 from gql.schema.events import log_cursor
+from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.ids import global_id
 from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
@@ -71,8 +73,39 @@ async def _key_reused(_: Info, refusal: refusals.IdempotencyKeyReused) -> types.
 
 
 async def _not_found(_: Info, refusal: refusals.NotFound) -> types.NotFound:
-    names = [global_id("OrderLine", name) if isinstance(name, int) else name for name in refusal.references]
-    return types.NotFound(message=refusal.message, references=names)
+    return types.NotFound(message=refusal.message, references=[_named(name) for name in refusal.references])
+
+
+def _named(reference: str | LineId | RowName) -> str:
+    if isinstance(reference, str):
+        return reference
+    return global_id(*(("OrderLine", reference) if isinstance(reference, int) else reference))
+
+
+async def _fulfillment_not_in_state(info: Info, refusal: refusals.FulfillmentNotInState) -> types.FulfillmentNotInState:
+    found = await Fulfillment.load(info, refusal.fulfillment)
+    return types.FulfillmentNotInState(message=refusal.message, fulfillment=found, allowed=list(refusal.allowed))
+
+
+async def _already_released(info: Info, refusal: refusals.OrderAlreadyReleased) -> types.OrderAlreadyReleased:
+    return types.OrderAlreadyReleased(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
+async def _not_releasable(info: Info, refusal: refusals.OrderNotReleasable) -> types.OrderNotReleasable:
+    return types.OrderNotReleasable(
+        message=refusal.message,
+        order=await Order.load(info, refusal.order),
+        obstacles=[types.Obstacle(code=one.code, message=one.message) for one in refusal.obstacles],
+    )
+
+
+async def _pick_conflict(info: Info, refusal: refusals.PickConflict) -> types.PickConflict:
+    task = await PickTask.load(info, refusal.task)
+    return types.PickConflict(message=refusal.message, task=task, obstacle=refusal.obstacle)
+
+
+async def _list_taken(info: Info, refusal: refusals.PickListTaken) -> types.PickListTaken:
+    return types.PickListTaken(message=refusal.message, list=await PickList.load(info, refusal.list))
 
 
 async def _already_placed(info: Info, refusal: refusals.OrderAlreadyPlaced) -> types.OrderAlreadyPlaced:
@@ -142,6 +175,11 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.InvalidInput: (types.InvalidInput, _invalid_input),
     refusals.IdempotencyKeyReused: (types.IdempotencyKeyReused, _key_reused),
     refusals.NotFound: (types.NotFound, _not_found),
+    refusals.FulfillmentNotInState: (types.FulfillmentNotInState, _fulfillment_not_in_state),
+    refusals.OrderAlreadyReleased: (types.OrderAlreadyReleased, _already_released),
+    refusals.OrderNotReleasable: (types.OrderNotReleasable, _not_releasable),
+    refusals.PickConflict: (types.PickConflict, _pick_conflict),
+    refusals.PickListTaken: (types.PickListTaken, _list_taken),
     refusals.OrderAlreadyPlaced: (types.OrderAlreadyPlaced, _already_placed),
     refusals.OrderNotInState: (types.OrderNotInState, _not_in_state),
     refusals.OrderVersionConflict: (types.OrderVersionConflict, _version_conflict),

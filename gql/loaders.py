@@ -9,7 +9,20 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from domain.ids import ChannelId, ItemId, LevelKey, LineId, LocationId, OrderId, ReservationId, SupplyId
+from domain.fulfillments import Parcel
+from domain.ids import (
+    ChannelId,
+    FulfillmentId,
+    ItemId,
+    LevelKey,
+    LineId,
+    LocationId,
+    OrderId,
+    PickListId,
+    PickTaskId,
+    ReservationId,
+    SupplyId,
+)
 from domain.stock import Item, Location
 from services.explaining import OrderExplanation, explanations
 from services.gathering import Gathering
@@ -17,9 +30,12 @@ from services.ports import (
     AllocationView,
     Channel,
     Database,
+    FulfillmentView,
     LevelView,
     LineView,
     OrderView,
+    PickListView,
+    PickTaskView,
     ReservationView,
     ReservedLineView,
     SupplyView,
@@ -63,10 +79,35 @@ class Reading:
             explanations, lambda explanation: explanation.order
         )
         self.supplies: Gathering[SupplyId, SupplyView] = self._each(lambda uow, ids: uow.supplies.by_ids(ids), _id)
+        self.fulfillments: Gathering[FulfillmentId, FulfillmentView] = self._each(
+            lambda uow, ids: uow.fulfillments.by_ids(ids), _id
+        )
+        self.fulfillments_of: Gathering[OrderId, list[FulfillmentView]] = self._many(
+            lambda uow, ids: uow.fulfillments.of_orders(ids), lambda one: one.order
+        )
+        self.parcels_of: Gathering[FulfillmentId, list[Parcel]] = self._many(
+            lambda uow, ids: uow.fulfillments.parcels_of(ids), lambda parcel: parcel.fulfillment
+        )
+        self.pick_tasks: Gathering[PickTaskId, PickTaskView] = self._each(
+            lambda uow, ids: uow.fulfillments.tasks(ids), _id
+        )
+        self.tasks_of: Gathering[FulfillmentId, list[PickTaskView]] = self._many(
+            lambda uow, ids: uow.fulfillments.tasks_of(ids), lambda task: task.fulfillment
+        )
+        self.tasks_on: Gathering[PickListId | None, list[PickTaskView]] = self._many(
+            lambda uow, ids: uow.fulfillments.tasks_on([one for one in ids if one]), lambda task: task.list
+        )
+        self.pick_lists: Gathering[PickListId, PickListView] = self._each(
+            lambda uow, ids: uow.fulfillments.lists(ids), _id
+        )
+        self.bins: Gathering[LevelKey, list[tuple[str, int]]] = Gathering(self._bins)
         self.incoming: Gathering[LevelKey, int] = Gathering(self._incoming)
 
     async def _incoming(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, int]:
         return await self._database.read(lambda uow: uow.supplies.incoming(keys))
+
+    async def _bins(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, list[tuple[str, int]]]:
+        return await self._database.read(lambda uow: uow.fulfillments.bins_of(keys))
 
     async def close(self) -> None:
         """Wait until nothing is read any more."""
@@ -167,6 +208,38 @@ class Loaders:
     @cached_property
     def supplies(self) -> DataLoader[SupplyId, SupplyView | None]:
         return _one(self._reading.supplies)
+
+    @cached_property
+    def fulfillments(self) -> DataLoader[FulfillmentId, FulfillmentView | None]:
+        return _one(self._reading.fulfillments)
+
+    @cached_property
+    def fulfillments_of(self) -> DataLoader[OrderId, list[FulfillmentView]]:
+        return _all(self._reading.fulfillments_of)
+
+    @cached_property
+    def parcels_of(self) -> DataLoader[FulfillmentId, list[Parcel]]:
+        return _all(self._reading.parcels_of)
+
+    @cached_property
+    def pick_tasks(self) -> DataLoader[PickTaskId, PickTaskView | None]:
+        return _one(self._reading.pick_tasks)
+
+    @cached_property
+    def tasks_of(self) -> DataLoader[FulfillmentId, list[PickTaskView]]:
+        return _all(self._reading.tasks_of)
+
+    @cached_property
+    def tasks_on(self) -> DataLoader[PickListId | None, list[PickTaskView]]:
+        return _all(self._reading.tasks_on)
+
+    @cached_property
+    def pick_lists(self) -> DataLoader[PickListId, PickListView | None]:
+        return _one(self._reading.pick_lists)
+
+    @cached_property
+    def bins(self) -> DataLoader[LevelKey, list[tuple[str, int]] | None]:
+        return _one(self._reading.bins)
 
     @cached_property
     def incoming(self) -> DataLoader[LevelKey, int | None]:

@@ -7,6 +7,7 @@ from domain.allocation import CartClaim, Claim
 from domain.ids import (
     AllocationId,
     BundleId,
+    FulfillmentLineId,
     ItemId,
     LineId,
     LocationId,
@@ -31,6 +32,7 @@ def level_of(
     safety_stock: int,
     flagged: int,
     version: int,
+    picked: int,
 ) -> StockLevel:
     return StockLevel(
         item=item,
@@ -42,6 +44,7 @@ def level_of(
         safety_stock=safety_stock,
         flagged=flagged,
         version=version,
+        picked=picked,
     )
 
 
@@ -119,6 +122,8 @@ def claim_of(
     overallocated: int,
     priority: int,
     seniority: int | None,
+    picked: int,
+    fulfillment_line: FulfillmentLineId | None,
 ) -> Claim:
     return Claim(
         id=claim,
@@ -130,6 +135,8 @@ def claim_of(
         overallocated=overallocated,
         priority=priority,
         seniority=seniority,
+        picked=picked,
+        fulfillment_line=fulfillment_line,
     )
 
 

@@ -11,6 +11,7 @@ from domain.orders import NewOrder, Order, OrderTerms
 from domain.reservations import NewReservation
 from persistence.driver import Statement, Write, statement
 from persistence.events import appended
+from persistence.floor import floor_writes
 from persistence.keys import kept
 from persistence.sql import BIGINTS, FLAGS, INTS, JSON, NUMERICS, TEXTS, TIMES, columns
 from persistence.supplies import (
@@ -36,6 +37,7 @@ def writes(changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]]) -> 
     yield from _arrays(INSERT_COUNTS, attributes(changes.counts, COUNT_COLUMNS))
     yield from _claiming(changes)
     yield from _serving(changes)
+    yield from floor_writes(changes)
     yield from appended(changes.events)
     yield from kept(outcomes)
 
@@ -261,15 +263,17 @@ LEVEL_COLUMNS = {
     "safety_stock": "safety_stock",
     "flagged": "flagged",
     "versions": "version",
+    "picked": "picked",
 }
 _LEVEL_TYPES = dict.fromkeys(LEVEL_COLUMNS, INTS) | {"versions": BIGINTS}
 UPDATE_LEVELS = statement(
     """
     UPDATE stock_levels s SET on_hand = n.on_hand, committed = n.committed, damaged = n.damaged,
-        quality_control = n.quality_control, safety_stock = n.safety_stock, flagged = n.flagged, version = n.version
+        quality_control = n.quality_control, safety_stock = n.safety_stock, flagged = n.flagged, version = n.version,
+        picked = n.picked
     FROM unnest(:items, :locations, :on_hand, :committed, :damaged, :quality_control, :safety_stock, :flagged,
-                :versions)
-        AS n(item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged, version)
+                :versions, :picked)
+        AS n(item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged, version, picked)
     WHERE s.item_id = n.item_id AND s.location_id = n.location_id AND s.version = n.version - 1
     """,
     **_LEVEL_TYPES,
@@ -277,9 +281,9 @@ UPDATE_LEVELS = statement(
 INSERT_LEVELS = statement(
     """
     INSERT INTO stock_levels (item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged,
-                              version)
+                              version, picked)
     SELECT * FROM unnest(:items, :locations, :on_hand, :committed, :damaged, :quality_control, :safety_stock, :flagged,
-                         :versions)
+                         :versions, :picked)
     """,
     **_LEVEL_TYPES,
 )
@@ -410,13 +414,17 @@ DIVIDED_CLAIM_COLUMNS = {
     "lines": "claim.line",
     "quantities": "claim.quantity",
     "overallocated": "claim.overallocated",
+    "sent": "claim.fulfillment_line",
+    "picked": "claim.picked",
 }
 DIVIDE_CLAIMS = statement(
     """
-    INSERT INTO allocations (line_id, item_id, location_id, quantity, overallocated, seniority, allocated_at)
-    SELECT n.line_id, a.item_id, a.location_id, n.quantity, n.overallocated, n.seniority, a.allocated_at
-    FROM unnest(:allocations, :seniorities, :lines, :quantities, :overallocated)
-        WITH ORDINALITY AS n(id, seniority, line_id, quantity, overallocated, at)
+    INSERT INTO allocations (line_id, item_id, location_id, quantity, overallocated, seniority, allocated_at,
+                             fulfillment_line_id, picked)
+    SELECT n.line_id, a.item_id, a.location_id, n.quantity, n.overallocated, n.seniority, a.allocated_at, n.sent,
+           n.picked
+    FROM unnest(:allocations, :seniorities, :lines, :quantities, :overallocated, :sent, :picked)
+        WITH ORDINALITY AS n(id, seniority, line_id, quantity, overallocated, sent, picked, at)
     JOIN allocations a ON a.id = n.id ORDER BY n.at
     """,
     allocations=BIGINTS,
@@ -424,6 +432,8 @@ DIVIDE_CLAIMS = statement(
     lines=BIGINTS,
     quantities=INTS,
     overallocated=INTS,
+    sent=BIGINTS,
+    picked=INTS,
 )
 DELETE_CLAIMS = statement("DELETE FROM allocations WHERE id = ANY(:ids)", ids=BIGINTS)
 CLAIM_UPDATE_COLUMNS = {
@@ -432,13 +442,15 @@ CLAIM_UPDATE_COLUMNS = {
     "reserved_lines": "reserved_line",
     "quantities": "quantity",
     "overallocated": "overallocated",
+    "sent": "fulfillment_line",
+    "picked": "picked",
 }
 UPDATE_CLAIMS = statement(
     """
     UPDATE allocations a SET line_id = n.line_id, reserved_line_id = n.reserved_line_id, quantity = n.quantity,
-        overallocated = n.overallocated
-    FROM unnest(:ids, :lines, :reserved_lines, :quantities, :overallocated)
-        AS n(id, line_id, reserved_line_id, quantity, overallocated)
+        overallocated = n.overallocated, fulfillment_line_id = n.sent, picked = n.picked
+    FROM unnest(:ids, :lines, :reserved_lines, :quantities, :overallocated, :sent, :picked)
+        AS n(id, line_id, reserved_line_id, quantity, overallocated, sent, picked)
     WHERE a.id = n.id
     """,
     ids=BIGINTS,
@@ -446,6 +458,8 @@ UPDATE_CLAIMS = statement(
     reserved_lines=BIGINTS,
     quantities=INTS,
     overallocated=INTS,
+    sent=BIGINTS,
+    picked=INTS,
 )
 CLAIM_COLUMNS = {
     "lines": "line",
@@ -454,13 +468,16 @@ CLAIM_COLUMNS = {
     "locations": "location",
     "quantities": "quantity",
     "overallocated": "overallocated",
+    "sent": "fulfillment_line",
+    "picked": "picked",
 }
 INSERT_CLAIMS = statement(
     """
-    INSERT INTO allocations (line_id, reserved_line_id, item_id, location_id, quantity, overallocated)
-    SELECT n.line_id, n.reserved_line_id, n.item_id, n.location_id, n.quantity, n.overallocated
-    FROM unnest(:lines, :reserved_lines, :items, :locations, :quantities, :overallocated)
-        WITH ORDINALITY AS n(line_id, reserved_line_id, item_id, location_id, quantity, overallocated, at)
+    INSERT INTO allocations (line_id, reserved_line_id, item_id, location_id, quantity, overallocated,
+                             fulfillment_line_id, picked)
+    SELECT n.line_id, n.reserved_line_id, n.item_id, n.location_id, n.quantity, n.overallocated, n.sent, n.picked
+    FROM unnest(:lines, :reserved_lines, :items, :locations, :quantities, :overallocated, :sent, :picked)
+        WITH ORDINALITY AS n(line_id, reserved_line_id, item_id, location_id, quantity, overallocated, sent, picked, at)
     ORDER BY n.at
     """,
     lines=BIGINTS,
@@ -469,6 +486,8 @@ INSERT_CLAIMS = statement(
     locations=INTS,
     quantities=INTS,
     overallocated=INTS,
+    sent=BIGINTS,
+    picked=INTS,
 )
 
 ORDER_COLUMNS = {

@@ -1,7 +1,8 @@
 """Load what a batch needs under its locks, and write what it decided: a fixed number of statements."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +25,7 @@ from persistence.batch_rows import cart_claim_of, claim_of, level_of, line_of, o
 from persistence.batch_writes import writes
 from persistence.catalog import IS_SOURCED, read_places
 from persistence.driver import Driver, Statement, statement
+from persistence.floor import fresh_ids, read_floor
 from persistence.locks import LocksWereTooFew, lock_skus
 from persistence.sql import BIGINTS, INT, INTS, columns
 from services.ports import SKUS_MAX, BatchTooLarge, IdempotencyKey
@@ -43,7 +45,7 @@ ITEMS_OF_EACH = statement(
 LEVELS = statement(
     """
     SELECT i.id AS item, i.sku, i.components IS NOT NULL AS is_bundle, s.location_id, s.on_hand, s.committed, s.damaged,
-           s.quality_control, s.safety_stock, s.flagged, s.version
+           s.quality_control, s.safety_stock, s.flagged, s.version, s.picked
     FROM items i LEFT JOIN stock_levels s ON s.item_id = i.id
     WHERE i.id = ANY(:items)
     """,
@@ -74,7 +76,8 @@ SKUS = statement("SELECT id, sku FROM items WHERE id = ANY(:items)", items=INTS)
 
 CLAIMS = statement(
     """
-    SELECT a.id, l.order_id, a.line_id, a.item_id, a.location_id, a.quantity, a.overallocated, o.priority, a.seniority
+    SELECT a.id, l.order_id, a.line_id, a.item_id, a.location_id, a.quantity, a.overallocated, o.priority, a.seniority,
+           a.picked, a.fulfillment_line_id
     FROM allocations a JOIN order_lines l ON l.id = a.line_id JOIN orders o ON o.id = l.order_id
     WHERE a.line_id = ANY(:lines) ORDER BY coalesce(a.seniority, a.id), a.id
     """,
@@ -106,9 +109,9 @@ WEAKEST = statement(
     SELECT DISTINCT order_id, CASE WHEN order_id IS NULL THEN id END AS cart_claim
     FROM (
         SELECT l.order_id, a.id, a.overallocated, n.units,
-               sum(a.quantity) OVER (PARTITION BY a.item_id, a.location_id
+               sum(a.quantity - a.picked) OVER (PARTITION BY a.item_id, a.location_id
                                      ORDER BY coalesce(o.priority, 0), coalesce(a.seniority, a.id) DESC, a.id DESC)
-                   - a.quantity AS weaker
+                   - (a.quantity - a.picked) AS weaker
         FROM unnest(:items, :locations, :units) AS n(item_id, location_id, units)
         JOIN allocations a ON a.item_id = n.item_id AND a.location_id = n.location_id
         LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
@@ -143,6 +146,12 @@ RESERVE_CARTS = statement(
 )
 
 
+def _on_the_floor(facts: Facts) -> list[OrderId]:
+    """The orders of which something is, or was, sent."""
+    held = {claim.order for claim in facts.claims if isinstance(claim, Claim) and claim.fulfillment_line is not None}
+    return sorted(held | {line.order for line in facts.lines if line.shipped or line.dropshipped})
+
+
 class _Rows(NamedTuple):
     """Orders and all their lines, as the database says them."""
 
@@ -170,6 +179,8 @@ class PostgresBatches:
         orders: Sequence[OrderId] = (),
         items: Iterable[ItemId] = (),
         reservations: Sequence[ReservationId] = (),
+        floor: bool = False,
+        bins: bool = False,
     ) -> Facts:
         """Lock the SKUs of the orders, the reservations and the items, then read: see `services.ports.Batches`."""
         locked = set(items)
@@ -188,6 +199,9 @@ class PostgresBatches:
             raise LocksWereTooFew
         locations, sourcing = await read_places(self._driver)
         facts = await self._whole(rows, skus)
+        has_any = [order for order in orders if floor] or _on_the_floor(facts)
+        if has_any or bins:
+            facts = replace(facts, floor=await read_floor(self._driver, has_any, locked if bins else None))
         if reservations:
             facts = await self._with_reservations(facts, reservations)
         return replace(facts, locations=locations, sourcing=sourcing, skus=skus, bundles=bundles, levels=levels)
@@ -217,6 +231,10 @@ class PostgresBatches:
             return whole
         found = await self._driver.rows(CART_CLAIMS_BY_ID, {"claims": carts})
         return replace(whole, claims=[*whole.claims, *(cart_claim_of(*row) for row in found)])
+
+    async def fresh_ids(self, most: int) -> tuple[Iterator[int], datetime]:
+        """Numbers for fulfillments, their lines, tasks and parcels that are not written yet, and what time it is."""
+        return await fresh_ids(self._driver, most)
 
     async def reserve_ids(
         self, orders: int, lines: int, bundles: int

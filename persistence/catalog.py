@@ -172,6 +172,7 @@ class PostgresCatalog:
                 code=row.code,
                 name=row.name,
                 sourcing=_sourcing(row.sourcing, row.location_ids, row.split_lines),
+                releases_by_itself=row.releases_by_itself,
             )
             for row in rows
         ]
@@ -187,7 +188,10 @@ async def read_locations(connection: AsyncConnection) -> list[Location]:
     return [_location(**{name: getattr(row, name) for name in LOCATION_FIELDS}) for row in rows]
 
 
-LOCATION_FIELDS = ("id", "code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank")
+LOCATION_FIELDS = (
+    "id", "code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank", "handling_hours",
+    "transit_hours", "checks_quality",
+)  # fmt: skip
 
 IS_SOURCED = "(c.sourcing <> '{LOCATION_RANK}' OR c.location_ids IS NOT NULL OR NOT c.split_lines)"
 """Whether the orders of channel `c` are served in another way than from everywhere by rank."""

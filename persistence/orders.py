@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import BundleId, ItemId, LineId, OrderId, RunId
-from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, ShippingPolicy
+from domain.kinds import AllocationSequence, AllocationStatus, FulfillmentStatus, OrderStatus, ShippingPolicy
 from domain.orders import WAITING, Address, Customer, Money, OrderTerms
 from domain.runs import RunSeek
 from persistence.driver import Driver, statement
@@ -259,6 +259,7 @@ def _conditions(condition: OrderFilter) -> list[ColumnElement[bool]]:
     for column, values in (
         (orders.c.status, condition.statuses),
         (orders.c.allocation_status, condition.allocation_statuses),
+        (orders.c.fulfillment_status, condition.fulfillment_statuses),
         (channels.c.code, condition.channels),
         (orders.c.ship_to["country_code"].astext, condition.country_codes),
     ):
@@ -336,6 +337,8 @@ def _order(row: Any) -> OrderView:
         ship_to=Address(**row.ship_to) if row.ship_to else None,
         asked_at=None if row.asked_at is None else tuple(row.asked_at),
         split_from=row.split_from,
+        fulfillment_status=FulfillmentStatus(row.fulfillment_status),
+        promised_delivery_at=row.promised_delivery_at,
     )
 
 

@@ -115,6 +115,7 @@ class PostgresStock:
                 safety_stock=row.safety_stock,
                 flagged=row.flagged,
                 version=row.version,
+                picked=row.picked,
             )
             for row in await self._connection.execute(statement)
         ]

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     PrimaryKeyConstraint,
+    Sequence,
     Table,
     Text,
     UniqueConstraint,
@@ -68,6 +69,7 @@ channels = Table(
     Column("sourcing", ARRAY(Text), nullable=False, server_default=text("'{LOCATION_RANK}'")),
     Column("location_ids", ARRAY(Integer)),
     Column("split_lines", Boolean, nullable=False, server_default=text("true")),
+    Column("releases_by_itself", Boolean, nullable=False, server_default=text("false")),
     _time("created_at"),
     UniqueConstraint("code"),
 )
@@ -105,6 +107,9 @@ locations = Table(
     Column("latitude", Double),
     Column("longitude", Double),
     Column("rank", Integer, nullable=False, server_default=text("100")),
+    Column("handling_hours", Integer, nullable=False, server_default=text("24")),
+    Column("transit_hours", Integer, nullable=False, server_default=text("72")),
+    Column("checks_quality", Boolean, nullable=False, server_default=text("false")),
     _time("created_at"),
     UniqueConstraint("code"),
 )
@@ -122,12 +127,15 @@ stock_levels = Table(
     _units("safety_stock"),
     _units("flagged"),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
+    _units("picked"),
     UniqueConstraint("item_id", "location_id"),
     CheckConstraint(
         "on_hand >= 0 AND committed >= 0 AND damaged >= 0 AND quality_control >= 0 AND safety_stock >= 0",
         name="no_stock_quantity_is_negative",
     ),
     CheckConstraint("damaged + quality_control <= on_hand", name="what_is_set_apart_is_on_hand"),
+    CheckConstraint("picked >= 0 AND damaged + quality_control + picked <= on_hand", name="what_is_picked_is_on_hand"),
+    CheckConstraint("picked <= committed", name="only_committed_units_are_picked"),
     # The promise behind the locks: nobody commits more than there is, and nobody takes stock from under a claim,
     # without flagging exactly the claims that lost it.
     CheckConstraint(
@@ -250,6 +258,10 @@ orders = Table(
     Column("allocate_after", DateTime(timezone=True)),
     Column("split_from", BigInteger, ForeignKey("orders.id")),
     Column("version", BigInteger, nullable=False),
+    Column("fulfillment_status", Text(collation="C"), nullable=False, server_default=text("'NOT_RELEASED'")),
+    Column("promised_delivery_at", DateTime(timezone=True)),
+    # The version that a rule could not release: it is not tried again before something changes.
+    Column("release_refused_at_version", BigInteger),
     UniqueConstraint("channel_id", "number"),
     CheckConstraint("(status = 'VOID') <= (allocation_status IS NULL)", name="a_void_order_has_no_allocation_status"),
     CheckConstraint(
@@ -366,11 +378,16 @@ allocations = Table(
     # The id of the older allocation that this one was part of, and whose age it has.
     Column("seniority", BigInteger),
     Column("allocated_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    # Where the units are sent from, once they are released; no foreign key, since every claim would pay for it.
+    Column("fulfillment_line_id", BigInteger),
+    _units("picked"),
     ForeignKeyConstraint(
         ["item_id", "location_id"],
         ["stock_levels.item_id", "stock_levels.location_id"],
         name="allocations_level_fkey",
     ),
+    CheckConstraint("picked BETWEEN 0 AND quantity", name="no_more_is_picked_than_is_set_aside"),
+    CheckConstraint("picked = 0 OR fulfillment_line_id IS NOT NULL", name="only_what_is_released_is_picked"),
     CheckConstraint("quantity > 0", name="an_allocation_has_a_quantity"),
     CheckConstraint("overallocated BETWEEN 0 AND quantity", name="an_allocation_is_overallocated_at_most_in_full"),
     CheckConstraint("seniority < id", name="what_an_allocation_was_part_of_is_older"),
@@ -399,6 +416,133 @@ ended_allocations = Table(
     CheckConstraint("quantity > 0", name="an_ended_allocation_has_a_quantity"),
     CheckConstraint("(line_id IS NULL) <> (reserved_line_id IS NULL)", name="an_ended_allocation_had_one_holder"),
     Index(None, "line_id"),
+)
+
+fulfillment_ids = Sequence("fulfillment_ids", metadata=metadata)
+"""Fulfillments, their lines, pick tasks and parcels are numbered together: how many of each there will be is known
+only when it is decided."""
+
+fulfillments = Table(
+    "fulfillments",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("order_id", BigInteger, ForeignKey("orders.id"), nullable=False),
+    Column("location_id", Integer, ForeignKey("locations.id"), nullable=False),
+    _text("kind"),
+    _text("state"),
+    Column("version", BigInteger, nullable=False),
+    Column("estimated_ship_at", DateTime(timezone=True)),
+    Column("estimated_delivery_at", DateTime(timezone=True)),
+    Column("carrier", Text),
+    Column("service", Text),
+    Column("tracking_number", Text),
+    Column("tracking_url", Text),
+    Column("divided_from", BigInteger, ForeignKey("fulfillments.id")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    Column("picked_at", DateTime(timezone=True)),
+    Column("checked_at", DateTime(timezone=True)),
+    Column("packed_at", DateTime(timezone=True)),
+    Column("shipped_at", DateTime(timezone=True)),
+    Column("delivered_at", DateTime(timezone=True)),
+    Column("canceled_at", DateTime(timezone=True)),
+    CheckConstraint("state <> 'SHIPPED' OR shipped_at IS NOT NULL", name="what_is_shipped_was_shipped_at_some_time"),
+    Index(None, "order_id"),
+    Index(
+        "fulfillments_under_way_idx",
+        "location_id",
+        "id",
+        postgresql_where=text("state NOT IN ('SHIPPED', 'DELIVERED', 'CANCELED')"),
+    ),
+    Index("fulfillments_tracking_number_idx", "tracking_number", postgresql_where=text("tracking_number IS NOT NULL")),
+    comment="What one location, or one supplier, sends for one order.",
+)
+
+fulfillment_lines = Table(
+    "fulfillment_lines",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("fulfillment_id", BigInteger, ForeignKey("fulfillments.id"), nullable=False),
+    Column("line_id", BigInteger, ForeignKey("order_lines.id"), nullable=False),
+    Column("item_id", Integer, ForeignKey("items.id"), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    _units("picked"),
+    UniqueConstraint("fulfillment_id", "line_id"),
+    CheckConstraint("picked BETWEEN 0 AND quantity", name="no_more_is_picked_than_is_sent"),
+    Index(None, "line_id"),
+)
+
+pick_lists = Table(
+    "pick_lists",
+    metadata,
+    _id(),
+    Column("location_id", Integer, ForeignKey("locations.id"), nullable=False),
+    _text("mode"),
+    _text("picker", nullable=True),
+    Column("leased_until", DateTime(timezone=True)),
+    _time("created_at"),
+    CheckConstraint("(picker IS NULL) = (leased_until IS NULL)", name="a_lease_has_a_picker_and_an_end"),
+    Index(None, "location_id", "id"),
+    comment="Tasks of one or several fulfillments that one picker does in one round.",
+)
+
+pick_tasks = Table(
+    "pick_tasks",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("fulfillment_id", BigInteger, ForeignKey("fulfillments.id"), nullable=False),
+    Column("fulfillment_line_id", BigInteger, ForeignKey("fulfillment_lines.id"), nullable=False),
+    Column("item_id", Integer, ForeignKey("items.id"), nullable=False),
+    Column("location_id", Integer, ForeignKey("locations.id"), nullable=False),
+    _text("bin", nullable=True),
+    Column("quantity", Integer, nullable=False),
+    _units("picked"),
+    _units("short"),
+    _text("state"),
+    Column("version", BigInteger, nullable=False),
+    Column("list_id", BigInteger, ForeignKey("pick_lists.id")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    CheckConstraint("picked >= 0 AND short >= 0 AND picked + short <= quantity", name="no_task_is_done_beyond_its_end"),
+    Index(None, "fulfillment_id"),
+    Index("pick_tasks_open_idx", "location_id", "bin", "id", postgresql_where=text("state = 'OPEN'")),
+    Index("pick_tasks_item_idx", "item_id", "location_id", postgresql_where=text("state = 'OPEN'")),
+    Index("pick_tasks_list_id_idx", "list_id", postgresql_where=text("list_id IS NOT NULL")),
+    comment="Units to be fetched from one bin for one fulfillment.",
+)
+
+bin_levels = Table(
+    "bin_levels",
+    metadata,
+    Column("item_id", Integer, nullable=False),
+    Column("location_id", Integer, nullable=False),
+    _text("bin"),
+    Column("on_hand", Integer, nullable=False),
+    PrimaryKeyConstraint("item_id", "location_id", "bin"),
+    ForeignKeyConstraint(
+        ["item_id", "location_id"],
+        ["stock_levels.item_id", "stock_levels.location_id"],
+        name="bin_levels_level_fkey",
+    ),
+    CheckConstraint("on_hand >= 0", name="no_bin_has_less_than_nothing"),
+    comment="Where units lie. What is on hand and in no bin lies anywhere at the location, or has been picked.",
+)
+
+parcels = Table(
+    "parcels",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("fulfillment_id", BigInteger, ForeignKey("fulfillments.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    # Units by line of the fulfillment: [[line, units], …].
+    Column("contents", JSONB, nullable=False),
+    Column("weight_grams", Integer),
+    Column("length_mm", Integer),
+    Column("width_mm", Integer),
+    Column("height_mm", Integer),
+    _text("sscc", nullable=True),
+    Column("tracking_number", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    UniqueConstraint("sscc"),
+    Index(None, "fulfillment_id"),
 )
 
 events = Table(

@@ -10,6 +10,7 @@ from persistence.catalog import PostgresCatalog
 from persistence.deliveries import PostgresDeliveries
 from persistence.events import PostgresEventLog
 from persistence.explanations import PostgresExplanations
+from persistence.fulfillments import PostgresFulfillments
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
 from persistence.orders import PostgresOrders
 from persistence.reservations import PostgresReservations
@@ -71,6 +72,10 @@ class PostgresUnitOfWork:
     @cached_property
     def supplies(self) -> PostgresSupplies:
         return PostgresSupplies(self._connection)
+
+    @cached_property
+    def fulfillments(self) -> PostgresFulfillments:
+        return PostgresFulfillments(self._connection)
 
     @cached_property
     def events(self) -> PostgresEventLog:

@@ -8,6 +8,7 @@ from domain.ids import ChannelId, ItemId, LocationId, Sku
 from domain.kinds import SourcingRule
 from domain.sourcing import BY_RANK
 from domain.stock import Component
+from services.order_input import wire_name
 from services.ports import BundleConflict, Database, UnitOfWork
 
 COMPONENTS_MAX = 100
@@ -108,6 +109,10 @@ def _channel(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[str
         if row["split_lines"] is None:
             problems.add((*path, "splitLines"), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
         checked["split_lines"] = row["split_lines"]
+    if "releases_by_itself" in row:
+        if row["releases_by_itself"] is None:
+            problems.add((*path, "releasesByItself"), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
+        checked["releases_by_itself"] = row["releases_by_itself"]
     if "locations" in row:
         codes = row["locations"]
         at = (*path, "locations")
@@ -186,15 +191,29 @@ async def _save_components(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]], s
     problems.refuse()
 
 
+HOURS_MAX = 24 * 365
+KEPT = {
+    "kind": "kind",
+    "rank": "rank",
+    "handling_hours": "handling_hours",
+    "transit_hours": "transit_hours",
+    "requires_quality_check": "checks_quality",
+}
+"""What a location always has, by where it is kept."""
+
+
 def _location(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[str, Any]:
     checked: dict[str, Any] = {"code": problems.code(row["code"], (*path, "code"))}
     if "name" in row:
         checked["name"] = _required(problems, row["name"], (*path, "name"))
-    for name in ("kind", "rank"):
+    for name, column in KEPT.items():
         if name in row:
             if row[name] is None:
-                problems.add((*path, name), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
-            checked[name] = row[name]
+                problems.add((*path, wire_name(name)), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
+            checked[column] = row[name]
+    for name in ("handling_hours", "transit_hours"):
+        if checked.get(name) is not None:
+            problems.whole(checked[name], (*path, wire_name(name)), 0, HOURS_MAX)
     if checked.get("rank") is not None:
         problems.whole(checked["rank"], (*path, "rank"), -PRIORITY_MAX, PRIORITY_MAX)
     if "region" in row:

@@ -8,6 +8,7 @@ from domain.events import (
     Event,
     ExpectedAtChanged,
     LoggedEvent,
+    PickTasksChanged,
     StockLevelChanged,
     SupplyChanged,
     WebhookEndpointDisabled,
@@ -52,6 +53,8 @@ def _about(event: Event) -> Mapping[str, tuple[object, ...]]:
         return kind | {"skus": event.skus, "locations": event.locations}
     if isinstance(event, WebhookEndpointDisabled):
         return kind
+    if isinstance(event, PickTasksChanged):
+        return kind | {"skus": event.skus, "locations": event.locations}
     order = kind | {"orders": (event.order_id,), "channels": (event.channel_code,), "skus": event.skus}
     if isinstance(event, ExpectedAtChanged):
         return order

@@ -18,7 +18,18 @@ from domain.automation import AllocationRule
 from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
-from domain.ids import BundleId, ItemId, LineId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
+from domain.ids import (
+    BundleId,
+    FulfillmentId,
+    ItemId,
+    LineId,
+    OrderId,
+    PickTaskId,
+    ReservationId,
+    ReservedLineId,
+    Sku,
+    SupplyId,
+)
 from domain.making import quickly_made
 from domain.orders import OrderTerms
 from domain.stock import Component, LedgerSince
@@ -34,12 +45,16 @@ from services.ports import (
     OrderReference,
     OrderView,
     SupplyReference,
+    TaskItem,
     UnitOfWork,
 )
 from services.recording import settle
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+NEW_MAX = 300
+"""Parcels, lines and parts of one fulfillment that one command may make."""
 
 Rules = Sequence[AllocationRule]
 Bundles = Mapping[Sku, tuple[Component, ...]]
@@ -61,6 +76,9 @@ class Needs:
     - A SKU that is a bundle stands for its components wherever it is locked.
     - `new_orders`, and lines of the SKUs `new_lines` and `new_reserved_lines`: ids are reserved for them, and for a
       line of each component in place of a bundle; `copies_lines`: also for as many as the orders have.
+    - `fulfillments` and `tasks`: their orders are loaded, too. `floor`: it works on the warehouse floor, with the
+      fulfillments of its orders, the bins and open pick tasks of its SKUs, what time it is and numbers for what is new;
+      `bins`: the bins and tasks alone.
     - `alone`: it shares its transaction with no other command.
     - `path`: what is too long in the input where too many SKUs come together.
     """
@@ -84,6 +102,10 @@ class Needs:
     views: bool = False
     copies_lines: bool = False
     beside: str | None = None
+    fulfillments: tuple[FulfillmentId, ...] = ()
+    tasks: tuple[PickTaskId, ...] = ()
+    floor: bool = False
+    bins: bool = False
     alone: bool = False
     path: tuple[str, ...] = ("input",)
 
@@ -93,7 +115,8 @@ class Needs:
 class Known:
     """The answers to `Needs`: None for what does not exist; an unknown SKU is missing from `items`.
 
-    `bundles`: what the SKUs that are bundles are made of; the components are in `items`, too.
+    `bundles`: what the SKUs that are bundles are made of; the components are in `items`, too. `fulfillments` and
+    `tasks`: those that exist; of a task, what its item is known by.
     """
 
     orders: tuple[OrderId | None, ...] = ()
@@ -114,6 +137,9 @@ class Known:
     views: Mapping[OrderId, OrderView] = field(default_factory=dict)
     lines: Mapping[LineId, LineView] = field(default_factory=dict)
     beside: Mapping[str, OrderId] = field(default_factory=dict)
+    fulfillments: Mapping[FulfillmentId, OrderId] = field(default_factory=dict)
+    tasks: Mapping[PickTaskId, TaskItem] = field(default_factory=dict)
+    now: datetime | None = None
 
 
 class Performer(Protocol):
@@ -251,10 +277,13 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
         for sku in (named, *(part.sku for part in bundles.get(named, ())))
         if sku in items
     }
-    orders = list(dict.fromkeys(order for found, _ in resolved for order in found if order is not None))
+    fulfillments, tasks = await _resolve_floor(uow, needs)
+    named = (order for found, _ in resolved for order in found if order is not None)
+    orders = list(dict.fromkeys((*named, *fulfillments.values(), *(task.order for task in tasks.values()))))
     supplies = [await _resolve_supplies(uow, one, locked) for one in needs]
     facts = await _load(uow, orders, locked, needs)
     batch = Batch(await _with_supplies(uow, facts, [supply for one in supplies for supply in one]))
+    now = await _number_the_new(uow, batch, needs)
     new_lines = [_new_lines(one, found, batch, bundles) for one, (found, _) in zip(needs, resolved, strict=True)]
     new_bundles = [sum(sku in bundles for sku in one.new_lines) for one in needs]
     order_ids, line_ids, bundle_ids = await _reserve(
@@ -284,12 +313,36 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             views=views,
             lines=lines,
             beside=await _beside(uow, one, found),
+            fulfillments=fulfillments,
+            tasks=tasks,
+            now=now,
         )
         for one, (found, numbers), found_supplies, lines_of_one, bundles_of_one, reserved_of_one in zip(
             needs, resolved, supplies, new_lines, new_bundles, reserved_lines, strict=True
         )
     ]
     return knowns, batch
+
+
+async def _resolve_floor(
+    uow: UnitOfWork, needs: Sequence[Needs]
+) -> tuple[Mapping[FulfillmentId, OrderId], Mapping[PickTaskId, TaskItem]]:
+    fulfillments = [one for need in needs for one in need.fulfillments]
+    tasks = [task for need in needs for task in need.tasks]
+    return (
+        await uow.fulfillments.orders_of(fulfillments) if fulfillments else {},
+        await uow.fulfillments.items_of_tasks(tasks) if tasks else {},
+    )
+
+
+async def _number_the_new(uow: UnitOfWork, batch: Batch, needs: Sequence[Needs]) -> datetime | None:
+    """Each claim may need a line and a task, each level a fulfillment, each bin a task; and each command some more."""
+    commands = sum(one.floor for one in needs)
+    if not commands:
+        return None
+    most = 3 * len(batch.claims) + 3 * len(batch.lines) + 3 * len(batch.levels) + len(batch.floor.bins)
+    batch.floor.ids, now = await uow.batches.fresh_ids(most + commands * NEW_MAX)
+    return now
 
 
 async def _resolve_supplies(uow: UnitOfWork, needs: Needs, locked: set[ItemId]) -> list[SupplyId | None]:
@@ -321,7 +374,13 @@ async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[Item
     """Raises BatchTooLarge, or InvalidInput where a single command is too large."""
     reservations = list(dict.fromkeys(reservation for one in needs for reservation in one.reservations))
     try:
-        facts = await uow.batches.load(orders=orders, items=items, reservations=reservations)
+        facts = await uow.batches.load(
+            orders=orders,
+            items=items,
+            reservations=reservations,
+            floor=any(one.floor for one in needs),
+            bins=any(one.floor or one.bins for one in needs),
+        )
         if len(facts.skus) > SKUS_MAX:  # a snapshot would take them, and a dry run shall say what a run says
             raise BatchTooLarge(len(facts.skus), SKUS_MAX)
         return facts

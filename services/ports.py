@@ -1,6 +1,6 @@
 """What the services need from the outside, and nothing about how it is done."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,18 +12,22 @@ from domain.batch import Changes, Facts
 from domain.best_plan import Program, Solution
 from domain.bundles import Bundle
 from domain.events import LoggedEvent, WebhookEndpointDisabled
+from domain.fulfillments import Fulfillment, Parcel, PickTask
 from domain.ids import (
     AllocationId,
     BundleId,
     ChannelId,
     DeliveryId,
     EndpointId,
+    FulfillmentId,
     ItemId,
     KeyId,
     LevelKey,
     LineId,
     LocationId,
     OrderId,
+    PickListId,
+    PickTaskId,
     ReservationId,
     ReservedLineId,
     RunId,
@@ -33,8 +37,12 @@ from domain.ids import (
 from domain.kinds import (
     AllocationSequence,
     AllocationStatus,
+    FulfillmentState,
+    FulfillmentStatus,
     MovementCause,
     OrderStatus,
+    PickMode,
+    PickTaskState,
     StockQuantity,
     SupplyState,
     WebhookDeliveryState,
@@ -90,6 +98,7 @@ class Channel:
     code: str
     name: str
     sourcing: Sourcing = BY_RANK
+    releases_by_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +111,8 @@ class OrderView(Order):
     updated_at: datetime
     customer: Customer | None
     split_from: OrderId | None
+    fulfillment_status: FulfillmentStatus
+    promised_delivery_at: datetime | None
 
     @property
     def terms(self) -> OrderTerms:
@@ -212,6 +223,69 @@ class ReservedLineView(ReservedLine):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FulfillmentView(Fulfillment):
+    """A fulfillment as it is shown, with when it came into its states."""
+
+    created_at: datetime
+    picked_at: datetime | None
+    checked_at: datetime | None
+    packed_at: datetime | None
+    shipped_at: datetime | None
+    delivered_at: datetime | None
+    canceled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickTaskView(PickTask):
+    """A pick task as it is shown. `priority`: its order's."""
+
+    order: OrderId
+    sku: Sku
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickListView:
+    """A pick list as it is shown; `picker` has it until `leased_until`."""
+
+    id: PickListId
+    location: LocationId
+    mode: PickMode
+    picker: str | None
+    leased_until: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskItem:
+    """What is to be picked for a task, and by what it is known."""
+
+    order: OrderId
+    sku: Sku
+    barcode: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FulfillmentFilter:
+    """None is no condition; an empty tuple matches nothing. `locations`: codes."""
+
+    orders: tuple[OrderId, ...] | None = None
+    locations: tuple[str, ...] | None = None
+    states: tuple[FulfillmentState, ...] | None = None
+    tracking_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickTaskFilter:
+    """None is no condition; an empty tuple matches nothing."""
+
+    location: str
+    states: tuple[PickTaskState, ...] | None = (PickTaskState.OPEN,)
+    fulfillments: tuple[FulfillmentId, ...] | None = None
+    on_list: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SupplyReference:
     """One way to name a supply: by id, or by its reference. `given`: the id as the caller wrote it."""
 
@@ -262,6 +336,7 @@ class OrderFilter:
     placed_from: datetime | None = None
     placed_before: datetime | None = None
     updated_from: datetime | None = None
+    fulfillment_statuses: tuple[FulfillmentStatus, ...] | None = None
 
 
 class BundleConflict(StrEnum):
@@ -369,9 +444,14 @@ class Batches(Protocol):
         orders: Sequence[OrderId] = (),
         items: Iterable[ItemId] = (),
         reservations: Sequence[ReservationId] = (),
+        floor: bool = False,
+        bins: bool = False,
     ) -> Facts:
         """Lock the SKUs of the orders, the reservations and the items, then read: the orders and the reservations
         whole, the levels of every locked SKU.
+
+        Fulfillments are read of orders that hold or have sent something through one, and with `floor` of all; with
+        `bins`, also the bins and open pick tasks of every locked SKU.
 
         Raises BatchTooLarge.
         """
@@ -381,6 +461,9 @@ class Batches(Protocol):
 
         Orders are read whole; of carts, their claims there.
         """
+
+    async def fresh_ids(self, most: int) -> tuple[Iterator[int], datetime]:
+        """Numbers for fulfillments, their lines, tasks and parcels that are not written yet, and what time it is."""
 
     async def reserve_ids(
         self, orders: int, lines: int, bundles: int
@@ -489,6 +572,55 @@ class Supplies(Protocol):
 
     async def incoming(self, keys: Sequence[LevelKey]) -> dict[LevelKey, int]:
         """How many units are still to come to each level; levels that expect nothing are left out."""
+
+
+class Fulfillments(Protocol):
+    async def orders_of(self, ids: Sequence[FulfillmentId]) -> dict[FulfillmentId, OrderId]:
+        """Their orders, which never change."""
+
+    async def items_of_tasks(self, ids: Sequence[PickTaskId]) -> dict[PickTaskId, TaskItem]: ...
+    async def by_ids(self, ids: Sequence[FulfillmentId]) -> list[FulfillmentView]: ...
+    async def of_orders(self, orders: Sequence[OrderId]) -> list[FulfillmentView]:
+        """The oldest first."""
+
+    async def page(self, condition: FulfillmentFilter, first: int, after: int | None) -> list[FulfillmentView]:
+        """The oldest first; `after`: an id."""
+
+    async def parcels_of(self, fulfillments: Sequence[FulfillmentId]) -> list[Parcel]: ...
+    async def tasks(self, ids: Sequence[PickTaskId]) -> list[PickTaskView]: ...
+    async def tasks_of(self, fulfillments: Sequence[FulfillmentId]) -> list[PickTaskView]: ...
+    async def tasks_on(self, lists: Sequence[PickListId]) -> list[PickTaskView]:
+        """By bin: the sequence in which a picker walks."""
+
+    async def task_page(self, condition: PickTaskFilter, first: int, after: Seek | None) -> list[PickTaskView]:
+        """By bin; `after`: bin ("" for none) and id."""
+
+    async def bins_of(self, keys: Sequence[LevelKey]) -> dict[LevelKey, list[tuple[str, int]]]:
+        """How many units lie in which bin, by bin."""
+
+    async def lists(self, ids: Sequence[PickListId]) -> list[PickListView]: ...
+    async def make_list(
+        self,
+        location: LocationId,
+        mode: PickMode,
+        fulfillments: Sequence[FulfillmentId] | None,
+        most: int,
+        picker: str | None,
+        seconds: int,
+    ) -> PickListId | None:
+        """Put open tasks that are on no list on a new one: those of the fulfillments, or (None) of as many fulfillments
+        as may be, the most urgent first. None: there are none. Of two who want the same tasks, one gets them.
+        """
+
+    async def take_list(self, pick_list: PickListId, picker: str, seconds: int) -> bool:
+        """Let the picker have the list for so long, from now on. False: somebody else has it."""
+
+    async def give_list_back(self, pick_list: PickListId, picker: str) -> bool: ...
+    async def ready(self, most: int) -> list[OrderId]:
+        """Orders that their channel releases by itself and that look as if they could be, the most urgent first."""
+
+    async def refused(self, orders: Sequence[OrderId]) -> None:
+        """Do not try to release these orders again before something about them changes."""
 
 
 class Explanations(Protocol):
@@ -688,6 +820,8 @@ class UnitOfWork(Protocol):
     def explanations(self) -> Explanations: ...
     @property
     def supplies(self) -> Supplies: ...
+    @property
+    def fulfillments(self) -> Fulfillments: ...
     @property
     def events(self) -> EventLog: ...
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, ClassVar
 
-from domain import checks, ordering, splitting
+from domain import checks, fulfilling, ordering, splitting
 from domain.batch import Batch, Changes
 from domain.bundles import ComponentLine
 from domain.checks import Problems
@@ -60,6 +60,7 @@ class SplitOrder:
         if order is None:
             raise NotFound(references=(str(self.order),))
         splitting.require_parts(batch, order, [line.line for line in self.lines or ()])
+        fulfilling.require_not_released(batch, order)
         ordering.expect_version(batch, order, self.expected_version)
         number = self._number(known, known.views[order].number)
         quantities = self._quantities(batch, order)

@@ -59,7 +59,7 @@ class _StockCommand:
     lines: tuple[Any, ...]
 
     def needs(self) -> Needs:
-        return Needs(skus=tuple(sku_of(line.sku) for line in self.lines), locks_skus=True, alone=True)
+        return Needs(skus=tuple(sku_of(line.sku) for line in self.lines), locks_skus=True, bins=True, alone=True)
 
     def conclude(self, outcome: tuple[LevelKey, ...], changes: Changes) -> StockOutcome:
         return told(outcome, changes)
@@ -126,7 +126,7 @@ class CountStock:
 
     def needs(self) -> Needs:
         skus = tuple(sku_of(line.sku) for line in self.lines)
-        return Needs(skus=skus, locks_skus=True, since=self.counted_at, alone=True)
+        return Needs(skus=skus, locks_skus=True, since=self.counted_at, bins=True, alone=True)
 
     def decide(self, batch: Batch, known: Known) -> tuple[tuple[LevelKey, ...], tuple[Sku, ...]]:
         assert known.ledger is not None

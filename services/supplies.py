@@ -183,7 +183,7 @@ class CloseSupply(_ChangeOfSupply):
 def _needs_of_new(reference: str, lines: Iterable[ReceivedLine]) -> Needs:
     skus = tuple(sku_of(line.sku) for line in lines)
     same = SupplyReference(reference=reference)
-    return Needs(supplies=(same,), skus=skus, locks_skus=True, new_supply=True, alone=True)
+    return Needs(supplies=(same,), skus=skus, locks_skus=True, new_supply=True, bins=True, alone=True)
 
 
 def _new(

@@ -35,16 +35,16 @@ def present(value: object, names: Iterable[str]) -> dict[str, Any]:
 def order_reference(by: inputs.OrderBy) -> OrderReference:
     if by.number:
         return OrderReference(channel=by.number.channel, number=by.number.number)
-    given = _keepable(by.id or '""')
+    given = keepable(by.id or '""')
     return OrderReference(id=OrderId(row_id("Order", given) or NOBODY), given=given)
 
 
 def reservation_reference(id: str) -> ReservationReference:
-    given = _keepable(id or '""')
+    given = keepable(id or '""')
     return ReservationReference(id=ReservationId(row_id("StockReservation", given) or NOBODY), given=given)
 
 
-def _keepable(text: str) -> str:
+def keepable(text: str) -> str:
     """It may be kept with the outcome, where NUL has no place."""
     return text.replace("\x00", "\ufffd")
 
@@ -59,7 +59,7 @@ def supply_reference(by: inputs.SupplyBy) -> SupplyReference:
     reference = given(by.reference)
     if reference is not None:
         return SupplyReference(reference=reference)
-    name = _keepable(by.id or '""')
+    name = keepable(by.id or '""')
     return SupplyReference(id=SupplyId(row_id("Supply", name) or NOBODY), given=name)
 
 
@@ -110,7 +110,7 @@ def _line_change(edit: inputs.EditOrderLineInput, lines: Iterator[LineId]) -> bu
     if edit.change:
         return bundles.LineQuantity(line=next(lines), quantity=edit.change.quantity)
     if edit.change_bundle:
-        name = _keepable(edit.change_bundle.bundle or '""')
+        name = keepable(edit.change_bundle.bundle or '""')
         row = BundleId(row_id("OrderBundle", name) or NOBODY)
         return bundles.BundleQuantity(bundle=row, quantity=edit.change_bundle.quantity, given=name)
     assert edit.add
@@ -164,10 +164,10 @@ def allocation_rule(rule: inputs.AllocationRuleInput) -> AllocationRule:
         name=rule.name,
         when=rule.when,
         every_minutes=given(rule.every_minutes),
-        channels=_tuple(rule.channels),
-        country_codes=_tuple(rule.country_codes),
-        regions=_tuple(rule.regions),
-        tags=_tuple(rule.tags),
+        channels=many(rule.channels),
+        country_codes=many(rule.country_codes),
+        regions=many(rule.regions),
+        tags=many(rule.tags),
         value_from=money(rule.value_from),
         value_below=money(rule.value_below),
     )
@@ -180,17 +180,18 @@ def order_filter(value: inputs.OrderFilter | None) -> ports.OrderFilter:
     if value is None:
         return ports.OrderFilter()
     return ports.OrderFilter(
-        statuses=_tuple(value.statuses),
-        allocation_statuses=_tuple(value.allocation_statuses),
-        channels=_texts(value.channels),
-        skus=_texts(value.skus),
-        locations=_texts(value.locations),
-        country_codes=_texts(value.country_codes),
-        tags=_texts(value.tags),
+        statuses=many(value.statuses),
+        allocation_statuses=many(value.allocation_statuses),
+        channels=texts(value.channels),
+        skus=texts(value.skus),
+        locations=texts(value.locations),
+        country_codes=texts(value.country_codes),
+        tags=texts(value.tags),
         search=search_text(value.search),
         placed_from=given(value.placed_from),
         placed_before=given(value.placed_before),
         updated_from=given(value.updated_from),
+        fulfillment_statuses=many(value.fulfillment_statuses),
     )
 
 
@@ -198,23 +199,23 @@ def level_filter(value: inputs.StockLevelFilter | None) -> ports.StockLevelFilte
     if value is None:
         return ports.StockLevelFilter()
     return ports.StockLevelFilter(
-        skus=_texts(value.skus), locations=_texts(value.locations), overallocated=given(value.overallocated)
+        skus=texts(value.skus), locations=texts(value.locations), overallocated=given(value.overallocated)
     )
 
 
 def item_filter(value: inputs.ItemFilter | None) -> ports.ItemFilter:
     if value is None:
         return ports.ItemFilter()
-    return ports.ItemFilter(skus=_texts(value.skus), search=search_text(value.search))
+    return ports.ItemFilter(skus=texts(value.skus), search=search_text(value.search))
 
 
 def supply_filter(value: supply_inputs.SupplyFilter | None) -> ports.SupplyFilter:
     if value is None:
         return ports.SupplyFilter()
     return ports.SupplyFilter(
-        skus=_texts(value.skus),
-        locations=_texts(value.locations),
-        states=_tuple(value.states),
+        skus=texts(value.skus),
+        locations=texts(value.locations),
+        states=many(value.states),
         expected_before=given(value.expected_before),
     )
 
@@ -223,16 +224,16 @@ def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None
     """`types`: the only ones that the field can tell of."""
     if value is None:
         return ports.EventFilter(types=types)
-    wanted = _texts(value.types)
+    wanted = texts(value.types)
     if types is not None and wanted is not None:
         wanted = tuple(one for one in wanted if one in types)
     return ports.EventFilter(
         types=types if wanted is None else wanted,
-        orders=_orders(value.orders),
-        channels=_texts(value.channels),
-        statuses=_tuple(value.statuses),
-        skus=_texts(value.skus),
-        locations=_texts(value.locations),
+        orders=orders_named(value.orders),
+        channels=texts(value.channels),
+        statuses=many(value.statuses),
+        skus=texts(value.skus),
+        locations=texts(value.locations),
         occurred_from=given(value.occurred_from),
         occurred_before=given(value.occurred_before),
     )
@@ -244,11 +245,11 @@ def status_filter(value: inputs.AllocationStatusChangedFilter | None) -> ports.E
         return ports.EventFilter(types=types)
     return ports.EventFilter(
         types=types,
-        orders=_orders(value.orders),
-        channels=_texts(value.channels),
-        statuses=_tuple(value.statuses),
-        skus=_texts(value.skus),
-        locations=_texts(value.locations),
+        orders=orders_named(value.orders),
+        channels=texts(value.channels),
+        statuses=many(value.statuses),
+        skus=texts(value.skus),
+        locations=texts(value.locations),
     )
 
 
@@ -272,17 +273,17 @@ def search_text(value: str | None) -> str | None:
     return searchable(text).strip() or None if text is not None else None
 
 
-def _tuple(values: list[T] | None) -> tuple[T, ...] | None:
+def many(values: list[T] | None) -> tuple[T, ...] | None:
     values = given(values)
     return None if values is None else tuple(values)
 
 
-def _texts(values: list[str] | None) -> tuple[str, ...] | None:
-    found = _tuple(values)
+def texts(values: list[str] | None) -> tuple[str, ...] | None:
+    found = many(values)
     return None if found is None else tuple(searchable(value) for value in found)
 
 
-def _orders(values: list[Any] | None) -> tuple[OrderId, ...] | None:
+def orders_named(values: list[Any] | None) -> tuple[OrderId, ...] | None:
     """Ids that name no order match nothing."""
-    found = _tuple(values)
+    found = many(values)
     return None if found is None else tuple(OrderId(row_id("Order", value) or NOBODY) for value in found)

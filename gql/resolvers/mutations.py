@@ -23,9 +23,12 @@ from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
 from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies, what_if
 
-CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines")
+CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines", "releases_by_itself")
 CLAIMS_MAX = 100
-LOCATION_FIELDS = ("code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank")
+LOCATION_FIELDS = (
+    "code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank", "handling_hours",
+    "transit_hours", "requires_quality_check",
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------- catalog and stock

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import strawberry
 
-from domain.ids import ChannelId, ItemId, LocationId, OrderId, ReservationId, RunId, SupplyId
+from domain.ids import (
+    ChannelId,
+    FulfillmentId,
+    ItemId,
+    LocationId,
+    OrderId,
+    PickListId,
+    PickTaskId,
+    ReservationId,
+    RunId,
+    SupplyId,
+)
 from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
 from gql.context import Info
 from gql.errors import bad_input
@@ -28,6 +39,7 @@ from gql.schema.catalog import (
     StockLevelEdge,
 )
 from gql.schema.events import EventConnection, EventEdge, event_of, log_cursor
+from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.ids import Int32, cursor, parse_id, row_id
 from gql.schema.nodes import Node
 from gql.schema.orders import (
@@ -99,6 +111,18 @@ async def _supply_node(info: Info, row: int) -> Node | None:
     return await Supply.find(info, SupplyId(row))
 
 
+async def _fulfillment_node(info: Info, row: int) -> Node | None:
+    return await Fulfillment.find(info, FulfillmentId(row))
+
+
+async def _task_node(info: Info, row: int) -> Node | None:
+    return await PickTask.find(info, PickTaskId(row))
+
+
+async def _list_node(info: Info, row: int) -> Node | None:
+    return await PickList.find(info, PickListId(row))
+
+
 NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Order": _order_node,
     "Item": _item_node,
@@ -108,6 +132,9 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "AllocationRun": _run_node,
     "StockReservation": _reservation_node,
     "Supply": _supply_node,
+    "Fulfillment": _fulfillment_node,
+    "PickTask": _task_node,
+    "PickList": _list_node,
     "WebhookEndpoint": webhooks.endpoint_node,
     "WebhookDelivery": webhooks.delivery_node,
 }

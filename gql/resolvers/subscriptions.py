@@ -17,7 +17,9 @@ from gql.schema.events import (
     AllocationStatusChanged,
     Event,
     ExpectedAtChanged,
+    FulfillmentChanged,
     OrderChanged,
+    PickTasksChanged,
     StockLevelChanged,
     SupplyChanged,
 )
@@ -49,6 +51,16 @@ async def allocation_status_changed(
 
 async def order_changed(filter: Changes = None, after: After = None) -> AsyncIterable[OrderChanged]:
     return Watch(parsed.event_filter(filter, ("OrderChanged",)), after)
+
+
+async def fulfillment_changed(filter: Changes = None, after: After = None) -> AsyncIterable[FulfillmentChanged]:
+    return Watch(parsed.event_filter(filter, ("FulfillmentChanged",)), after)
+
+
+async def pick_tasks_changed(
+    location: Annotated[str, strawberry.argument(description="Where, by code.")], after: After = None
+) -> AsyncIterable[PickTasksChanged]:
+    return Watch(EventFilter(types=("PickTasksChanged",), locations=(parsed.searchable(location),)), after)
 
 
 async def stock_level_changed(

@@ -25,6 +25,9 @@ class Location(Node):
     latitude: float | None = strawberry.field(description="Degrees north.")
     longitude: float | None = strawberry.field(description="Degrees east.")
     rank: int = strawberry.field(description="Lower is tried first.")
+    handling_hours: int = strawberry.field(description="Hours from release until goods leave.")
+    transit_hours: int = strawberry.field(description="Hours from there to the customer.")
+    requires_quality_check: bool = strawberry.field(description="Whether nothing is packed without a quality check.")
 
     @classmethod
     def of(cls, location: stock.Location) -> "Location":
@@ -38,6 +41,9 @@ class Location(Node):
             latitude=location.latitude,
             longitude=location.longitude,
             rank=location.rank,
+            handling_hours=location.handling_hours,
+            transit_hours=location.transit_hours,
+            requires_quality_check=location.checks_quality,
         )
 
     @classmethod
@@ -58,6 +64,9 @@ class Channel(Node):
         description="Which location serves an order: the first of these rules that is not a tie decides."
     )
     split_lines: bool = strawberry.field(description="Whether one line may be served from several locations.")
+    releases_by_itself: bool = strawberry.field(
+        description="Whether its orders are released without anyone asking, once nothing is in the way."
+    )
 
     @strawberry.field(description="The locations that serve it, in the order of their ranks; null: all.")
     async def locations(self, info: Info) -> list[Location] | None:
@@ -75,6 +84,7 @@ class Channel(Node):
             name=channel.name,
             sourcing=list(channel.sourcing.rules),
             split_lines=channel.sourcing.split_lines,
+            releases_by_itself=channel.releases_by_itself,
         )
 
     @classmethod
@@ -138,6 +148,14 @@ class Item(Node):
         return cls.of(found)
 
 
+@strawberry.type(description="Units of a SKU in one bin.")
+class BinLevel:
+    """What lies in a bin."""
+
+    bin: str = strawberry.field(description="The bin's code, unique within its location.")
+    on_hand: int = strawberry.field(description="Units that lie there.")
+
+
 @strawberry.type(description="One SKU at one location. Allocation moves `committed` and `available`, never `onHand`.")
 class StockLevel(Node):
     """One SKU at one location, in units."""
@@ -149,6 +167,7 @@ class StockLevel(Node):
     damaged: int = strawberry.field(description="Units on hand that are not fit for sale.")
     quality_control: int = strawberry.field(description="Units on hand that are still to be checked.")
     safety_stock: int = strawberry.field(description="Units that are kept back on purpose.")
+    picked: int = strawberry.field(description="Committed units that were fetched and have not left yet.")
     unavailable: int = strawberry.field(description="Units not for sale: damaged, in quality control, safety stock.")
     available: int = strawberry.field(description="max(0, onHand - unavailable - committed).")
     overallocated: int = strawberry.field(description="max(0, committed - max(0, onHand - unavailable)).")
@@ -157,6 +176,11 @@ class StockLevel(Node):
     @strawberry.field(description="Units that supplies are still to bring here; 2,147,483,647 where it is more.")
     async def incoming(self, info: Info) -> int:
         return int32(await info.context.loaders.incoming.load(self.level.key) or 0)
+
+    @strawberry.field(description="What lies in which bin; the rest of what is on hand lies anywhere, or is picked.")
+    async def bins(self, info: Info) -> list[BinLevel]:
+        found = await info.context.loaders.bins.load(self.level.key) or []
+        return [BinLevel(bin=code, on_hand=units) for code, units in found]
 
     @strawberry.field(description="What is kept here.")
     async def item(self, info: Info) -> Item:
@@ -177,6 +201,7 @@ class StockLevel(Node):
             damaged=level.damaged,
             quality_control=level.quality_control,
             safety_stock=level.safety_stock,
+            picked=level.picked,
             unavailable=level.unavailable,
             available=level.available,
             overallocated=level.overallocated,

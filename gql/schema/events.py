@@ -6,9 +6,10 @@ from typing import Any
 import strawberry
 
 from domain import events, kinds
-from domain.ids import OrderId, SupplyId
+from domain.ids import FulfillmentId, OrderId, PickTaskId, SupplyId
 from gql.context import Info
 from gql.schema.allocation import AllocationRun
+from gql.schema.fulfillments import Fulfillment, PickTask
 from gql.schema.ids import cursor, global_id
 from gql.schema.nodes import PageInfo
 from gql.schema.orders import Order
@@ -137,6 +138,49 @@ class WebhookEndpointDisabled(Event):
     failures: int = strawberry.field(description="Attempts that failed since anything last got through.")
 
 
+@strawberry.type(description="Goods of an order went a step further, or back.")
+class FulfillmentChanged(Event):
+    """A fulfillment changed."""
+
+    order_row: strawberry.Private[OrderId]
+    fulfillment_row: strawberry.Private[FulfillmentId]
+    order_id: strawberry.ID = strawberry.field(description="The order's id.")
+    order_number: str = strawberry.field(description="The order's number, unique within its channel.")
+    channel_code: str = strawberry.field(description="Where the order came from.")
+    fulfillment_id: strawberry.ID = strawberry.field(description="The fulfillment's id.")
+    fulfillment_version: int = strawberry.field(description="The fulfillment's version that this made.")
+    location_code: str = strawberry.field(description="Where it is sent from.")
+    before: kinds.FulfillmentState | None = strawberry.field(description="The state before; null where it is new.")
+    after: kinds.FulfillmentState = strawberry.field(description="The state after.")
+    skus: list[str] = strawberry.field(description="What it is of.")
+    carrier: str | None = strawberry.field(description="Who carries it.")
+    tracking_number: str | None = strawberry.field(description="By which the carrier knows it.")
+    estimated_ship_at: datetime | None = strawberry.field(description="When it should leave.")
+    estimated_delivery_at: datetime | None = strawberry.field(description="When the customer should have it.")
+
+    @strawberry.field(description="The fulfillment as it is now.")
+    async def fulfillment(self, info: Info) -> Fulfillment | None:
+        return await Fulfillment.find(info, self.fulfillment_row)
+
+    @strawberry.field(description="The order as it is now.")
+    async def order(self, info: Info) -> Order | None:
+        return await Order.find(info, self.order_row)
+
+
+@strawberry.type(description="What is to be picked at a location is different.")
+class PickTasksChanged(Event):
+    """Pick tasks changed."""
+
+    task_rows: strawberry.Private[tuple[PickTaskId, ...]]
+    location_code: str = strawberry.field(description="Where.")
+    skus: list[str] = strawberry.field(description="Which SKUs it concerns.")
+
+    @strawberry.field(description="The tasks that are new, or changed, as they are now.")
+    async def tasks(self, info: Info) -> list[PickTask]:
+        found = await info.context.loaders.pick_tasks.load_many(self.task_rows)
+        return [PickTask.of(task) for task in found if task is not None]
+
+
 @strawberry.type(description="An event and its place in the log.")
 class EventEdge:
     """An edge."""
@@ -192,6 +236,10 @@ def event_of(logged: events.LoggedEvent) -> Event:
             reason=event.reason,
             failures=event.failures,
         )
+    if isinstance(event, events.PickTasksChanged):
+        return PickTasksChanged(
+            **place, task_rows=event.task_ids, location_code=event.location_code, skus=list(event.skus)
+        )
     order: dict[str, Any] = {
         "order_row": event.order_id,
         "order_id": global_id("Order", event.order_id),
@@ -207,6 +255,22 @@ def event_of(logged: events.LoggedEvent) -> Event:
             supply_reference=event.supply_reference,
             before=event.before,
             after=event.after,
+        )
+    if isinstance(event, events.FulfillmentChanged):
+        return FulfillmentChanged(
+            **place,
+            **order,
+            fulfillment_row=event.fulfillment_id,
+            fulfillment_id=global_id("Fulfillment", event.fulfillment_id),
+            fulfillment_version=event.fulfillment_version,
+            location_code=event.location_code,
+            before=event.before,
+            after=event.after,
+            skus=list(event.skus),
+            carrier=event.carrier,
+            tracking_number=event.tracking_number,
+            estimated_ship_at=event.estimated_ship_at,
+            estimated_delivery_at=event.estimated_delivery_at,
         )
     order |= {"order_version": event.order_version}
     if isinstance(event, events.OrderChanged):

@@ -16,6 +16,7 @@ from domain.kinds import (
     AllocateWhen,
     AllocationSequence,
     AllocationStatus,
+    FulfillmentStatus,
     LocationKind,
     OrderStatus,
     ShippingPolicy,
@@ -82,6 +83,7 @@ class OrderFilter:
     search: str | None = _("Start of an order number, a customer's name, e-mail or reference.", default=UNSET)
     placed_from: datetime | None = _("Placed at this moment or later.", default=UNSET)
     placed_before: datetime | None = _("Placed before this moment.", default=UNSET)
+    fulfillment_statuses: list[FulfillmentStatus] | None = _("Whose goods are this far.", default=UNSET)
     updated_from: datetime | None = _("Changed at this moment or later.", default=UNSET)
 
 
@@ -163,6 +165,11 @@ class LocationInput:
     latitude: float | None = _("Degrees north.", default=UNSET)
     longitude: float | None = _("Degrees east.", default=UNSET)
     rank: int | None = _("Lower is tried first; 100 when new.", default=UNSET)
+    handling_hours: int | None = _("Hours from release until goods leave; 24 when new.", default=UNSET)
+    transit_hours: int | None = _("Hours from there to the customer; 72 when new.", default=UNSET)
+    requires_quality_check: bool | None = _(
+        "Whether nothing is packed without a quality check; false when new.", default=UNSET
+    )
 
 
 @strawberry.input(description="Locations to create or update.")
@@ -181,6 +188,10 @@ class ChannelInput:
     )
     locations: list[str] | None = _("Codes of the locations that serve it; null: all, also later ones.", default=UNSET)
     split_lines: bool | None = _("Whether one line may be served from several locations; true when new.", default=UNSET)
+    releases_by_itself: bool | None = _(
+        "Whether its orders are released without anyone asking, once nothing is in the way; false when new.",
+        default=UNSET,
+    )
 
 
 @strawberry.input(description="Channels to create or update.")

@@ -89,6 +89,10 @@ _publish(
     SHIPPED="Goods were shipped.",
     CANCELED="An order was canceled.",
     DROPSHIPPED="Goods were dropshipped.",
+    PICKED="Goods were picked for another order, and can be taken from it no longer.",
+    PICKED_SHORT="A picker found fewer units than there should have been.",
+    QUALITY_CHECK_FAILED="Picked units did not pass the quality check.",
+    RETURNED="A customer sent goods back.",
     STOCK_RESERVATION="A cart's stock reservation became the order, or ended.",
     SPLIT="Some of an order went to an order of its own.",
     OTHER="Anything else.",
@@ -102,6 +106,87 @@ _publish(
     ALLOCATIONS_CHANGED="What is set aside for it changed, or a run looked at it.",
     FULFILLED="Everything was delivered.",
     SPLIT="Some of it went to an order of its own.",
+    RELEASED="The warehouses got the go-ahead.",
+    FULFILLMENT_CHANGED="A fulfillment of it moved on, or back.",
+    SHIPPED="Some or all of it left.",
+    DELIVERED="Some or all of it arrived.",
+    DROPSHIPPED="A supplier sends some or all of it.",
+    RETURN_CHANGED="Goods come back, came back or were inspected.",
+)
+_publish(
+    kinds.FulfillmentStatus,
+    NOT_RELEASED="No warehouse has the go-ahead.",
+    RELEASED="Approved, and ready to pick, pack and ship.",
+    PICKING="Somebody has begun to fetch it.",
+    PACKED="All of what was released is in parcels.",
+    PARTIALLY_SHIPPED="Some of it has left.",
+    SHIPPED="All of it has left.",
+    DELIVERED="The customer has all of it.",
+)
+_publish(
+    kinds.FulfillmentKind,
+    STOCK="A location of ours, from its stock.",
+    DROPSHIP="A supplier, from theirs.",
+)
+_publish(
+    kinds.FulfillmentState,
+    RELEASED="The go-ahead is given.",
+    PICKING="Some of it was fetched.",
+    PICKED="All of it was fetched.",
+    CHECKED="It passed the quality check.",
+    PACKED="It is in parcels.",
+    SHIPPED="The carrier has it.",
+    DELIVERED="The customer has it.",
+    CANCELED="It stays here.",
+)
+_publish(
+    kinds.PickTaskState,
+    OPEN="Still to be fetched.",
+    DONE="Fetched, or found to be short.",
+    CANCELED="Wanted no longer.",
+)
+_publish(
+    kinds.PickMode,
+    SINGLE="One fulfillment.",
+    BATCH="Several fulfillments in one round.",
+    WAVE="All fulfillments that shall leave together.",
+)
+_publish(
+    kinds.ShortReason,
+    NOT_FOUND="They are not there: on hand falls.",
+    DAMAGED="They are there and not fit for sale: damaged rises.",
+)
+_publish(
+    kinds.CheckFailure,
+    DAMAGED="They are damaged.",
+    DEFECTIVE="They do not work.",
+    WRONG_ITEM="They are something else.",
+    INCOMPLETE="Something is missing.",
+    OTHER="Anything else.",
+)
+_publish(
+    kinds.ReleaseObstacle,
+    ON_HOLD="Somebody, or a rule, has put it on hold.",
+    PAYMENT_NOT_VERIFIED="It is not paid in full.",
+    ADDRESS_INCOMPLETE="A carrier could not deliver to the address.",
+    NOT_ALLOCATED="Nothing is set aside for it.",
+    PARTIALLY_ALLOCATED="Some of it is short.",
+    OVERALLOCATED="Stock that was set aside is gone.",
+)
+_publish(
+    kinds.PickObstacle,
+    VERSION_CHANGED="The task is not what the picker saw.",
+    TASK_ENDED="The task is done, or wanted no longer.",
+    CLAIMED_BY_ANOTHER="Another picker has its list.",
+    MORE_THAN_ASKED_FOR="Fewer units are asked for.",
+    WRONG_BARCODE="What was scanned is something else.",
+    NOT_ON_HAND="The ledger has fewer units than were picked: count first.",
+)
+_publish(
+    kinds.PickOutcome,
+    APPLIED="It was recorded now.",
+    ALREADY_APPLIED="It was recorded before, under the same command id.",
+    CONFLICT="It was not recorded: see the refusal.",
 )
 
 
@@ -139,6 +224,11 @@ _publish(
     TRANSFER_OUT="Goods were sent to another location.",
     TRANSFER_IN="Goods arrived from another location.",
     TRANSFER_CANCELED="Goods came back from the way to another location.",
+    SHIPPED="Goods left for a customer.",
+    PICKED_SHORT="A picker found fewer than there should have been, or damaged ones.",
+    QUALITY_CHECK_FAILED="Picked goods did not pass the quality check.",
+    RETURNED="A customer sent goods back.",
+    RETURN_INSPECTED="Goods that came back were looked at: resold, kept apart or discarded.",
 )
 _publish(
     kinds.SupplyKind,

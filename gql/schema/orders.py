@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -13,6 +14,9 @@ from gql.schema.explanations import AllocationExplanation, LineExplanation
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
 from services import ports
+
+if TYPE_CHECKING:
+    from gql.schema.fulfillments import Fulfillment
 
 
 @strawberry.type(description="An exact amount of money.")
@@ -192,7 +196,17 @@ class Order(Node):
     updated_at: datetime = strawberry.field(description="When it last changed.")
     customer: Customer | None = strawberry.field(description="Who buys.")
     ship_to: Address | None = strawberry.field(description="Where the goods go.")
+    fulfillment_status: kinds.FulfillmentStatus = strawberry.field(description="How far its goods are.")
+    promised_delivery_at: datetime | None = strawberry.field(description="When the customer was told to have it.")
     version: int = strawberry.field(description="Rises by one with every commit that changes the order.")
+
+    @strawberry.field(description="What is sent for it, from each location and supplier, the oldest first.")
+    async def fulfillments(
+        self, info: Info
+    ) -> list[Annotated["Fulfillment", strawberry.lazy("gql.schema.fulfillments")]]:
+        from gql.schema.fulfillments import Fulfillment
+
+        return [Fulfillment.of(one) for one in await info.context.loaders.fulfillments_of.load(self.view.id)]
 
     @strawberry.field(description="Where it came from.")
     async def channel(self, info: Info) -> Channel:
@@ -231,6 +245,8 @@ class Order(Node):
             updated_at=order.updated_at,
             customer=Customer.of(order.customer) if order.customer else None,
             ship_to=Address.of(order.ship_to) if order.ship_to else None,
+            fulfillment_status=order.fulfillment_status,
+            promised_delivery_at=order.promised_delivery_at,
             version=order.version,
         )
 

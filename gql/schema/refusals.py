@@ -4,6 +4,7 @@ import strawberry
 
 from domain import kinds
 from gql.schema.catalog import Location, StockLevel
+from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
@@ -69,6 +70,52 @@ class PlanChanged(UserError):
     orders: list[Order] = strawberry.field(
         description="Orders that changed since the dry run, as they are now; at most 100."
     )
+
+
+@strawberry.type(description="Some of the order is on its way out of the warehouse: cancel its fulfillments first.")
+class OrderAlreadyReleased(UserError):
+    """Released already."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+
+
+@strawberry.type(description="One thing that keeps an order from being released.")
+class Obstacle:
+    """One reason."""
+
+    code: kinds.ReleaseObstacle = strawberry.field(description="What kind of reason, for programs.")
+    message: str = strawberry.field(description="What is in the way and what to do, for people.")
+
+
+@strawberry.type(description="The order cannot be released yet; every reason is listed.")
+class OrderNotReleasable(UserError):
+    """Not ready."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+    obstacles: list[Obstacle] = strawberry.field(description="Everything that is in the way.")
+
+
+@strawberry.type(description="The fulfillment is in a state that does not allow this.")
+class FulfillmentNotInState(UserError):
+    """A wrong state."""
+
+    fulfillment: Fulfillment = strawberry.field(description="The fulfillment as it is now.")
+    allowed: list[kinds.FulfillmentState] = strawberry.field(description="The states that allow it.")
+
+
+@strawberry.type(description="The pick was not recorded: what the picker knew is not true any more.")
+class PickConflict(UserError):
+    """Something moved."""
+
+    obstacle: kinds.PickObstacle = strawberry.field(description="What has changed, or does not match.")
+    task: PickTask = strawberry.field(description="The task as it is now.")
+
+
+@strawberry.type(description="Another picker has this pick list.")
+class PickListTaken(UserError):
+    """Somebody else's."""
+
+    list: PickList = strawberry.field(description="The list as it is now.")
 
 
 @strawberry.type(description="Lines would fall below what has already been shipped.")

@@ -15,6 +15,7 @@ from gql.schema.refusals import (
     InvalidInput,
     NotFound,
     OrderAlreadyPlaced,
+    OrderAlreadyReleased,
     OrderNotInState,
     OrderVersionConflict,
     PlanChanged,
@@ -239,6 +240,7 @@ EditOrderResult = Annotated[
     | InvalidInput
     | IdempotencyKeyReused
     | NotFound
+    | OrderAlreadyReleased
     | OrderNotInState
     | OrderVersionConflict
     | QuantityAlreadyShipped,
@@ -249,7 +251,8 @@ FinalizeOrderResult = Annotated[
     _result("FinalizeOrderResult"),
 ]
 VoidOrderResult = Annotated[
-    VoidOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState, _result("VoidOrderResult")
+    VoidOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState | QuantityAlreadyShipped,
+    _result("VoidOrderResult"),
 ]
 ReserveStockResult = Annotated[
     ReserveStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock,
@@ -276,6 +279,7 @@ SplitOrderResult = Annotated[
     | IdempotencyKeyReused
     | NotFound
     | OrderAlreadyPlaced
+    | OrderAlreadyReleased
     | OrderNotInState
     | OrderVersionConflict,
     _result("SplitOrderResult"),

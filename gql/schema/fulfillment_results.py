@@ -1,0 +1,76 @@
+"""What mutations of fulfillments, pick lists and bins answer."""
+
+from typing import Annotated
+
+import strawberry
+
+from gql.schema.catalog import StockLevel
+from gql.schema.fulfillments import Fulfillment, OrderRelease, PickList, PickResult
+from gql.schema.refusals import (
+    FulfillmentNotInState,
+    IdempotencyKeyReused,
+    InsufficientStock,
+    InvalidInput,
+    NotFound,
+    OrderAlreadyReleased,
+    OrderNotInState,
+    PickListTaken,
+)
+
+NOW = "The fulfillment as it is now."
+REST = "What was left behind, as a fulfillment of its own; null where nothing was."
+
+
+@strawberry.type(description="Each order was looked at.")
+class ReleaseOrdersSuccess:
+    results: list[OrderRelease] = strawberry.field(description="One an order, in the sequence of the input.")
+
+
+@strawberry.type(description="The fulfillment moved on.")
+class FulfillmentSuccess:
+    fulfillment: Fulfillment = strawberry.field(description=NOW)
+    rest: Fulfillment | None = strawberry.field(description=REST)
+
+
+@strawberry.type(description="There is a pick list, if there was anything to pick.")
+class CreatePickListSuccess:
+    list: PickList | None = strawberry.field(description="The list; null: no task was free.")
+
+
+@strawberry.type(description="The pick list is theirs, or nobody's.")
+class PickListSuccess:
+    list: PickList = strawberry.field(description="The list as it is now.")
+
+
+@strawberry.type(description="Each command was looked at.")
+class RecordPicksSuccess:
+    results: list[PickResult] = strawberry.field(description="One a command, in the sequence of the input.")
+
+
+@strawberry.type(description="The units lie where you said.")
+class MoveStockSuccess:
+    levels: list[StockLevel] = strawberry.field(description="The levels; on hand has not changed.")
+
+
+ReleaseOrdersResult = Annotated[
+    ReleaseOrdersSuccess | InvalidInput | IdempotencyKeyReused, strawberry.union("ReleaseOrdersResult")
+]
+FulfillmentResult = Annotated[
+    FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | FulfillmentNotInState,
+    strawberry.union("FulfillmentResult"),
+]
+DropshipOrderResult = Annotated[
+    FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState | OrderAlreadyReleased,
+    strawberry.union("DropshipOrderResult"),
+]
+CreatePickListResult = Annotated[
+    CreatePickListSuccess | InvalidInput | IdempotencyKeyReused | NotFound, strawberry.union("CreatePickListResult")
+]
+PickListResult = Annotated[
+    PickListSuccess | InvalidInput | NotFound | PickListTaken, strawberry.union("PickListResult")
+]
+RecordPicksResult = Annotated[RecordPicksSuccess | InvalidInput, strawberry.union("RecordPicksResult")]
+MoveStockResult = Annotated[
+    MoveStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock,
+    strawberry.union("MoveStockResult"),
+]
