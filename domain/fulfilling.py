@@ -446,7 +446,7 @@ def require_not_released(batch: Batch, order_id: OrderId) -> None:
 
 
 def dropship(batch: Batch, order_id: OrderId, supplier: LocationId, quantities: Mapping[LineId, int]) -> FulfillmentId:
-    """Let a supplier send open units of lines: they are open no longer, and what is set aside for them is given back."""
+    """Let a supplier send open units of lines: they are open no longer, and what is set aside for them is free."""
     for line_id, units in quantities.items():
         line = batch.lines[line_id]
         surplus = line.allocated - (line.open - units)

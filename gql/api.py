@@ -13,7 +13,7 @@ from gql.resolvers import queries as read
 from gql.resolvers import subscriptions as watch
 from gql.resolvers import supplies as supplying
 from gql.resolvers import webhooks
-from gql.schema import events
+from gql.schema import events, refusals
 from gql.schema.scalars import SCALARS
 
 
@@ -259,6 +259,9 @@ def create_schema() -> strawberry.Schema:
             events.WebhookEndpointDisabled,
             events.FulfillmentChanged,
             events.PickTasksChanged,
+            # What lists of outcomes tell, and no union names.
+            refusals.OrderNotReleasable,
+            refusals.PickConflict,
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],

@@ -22,6 +22,7 @@ from domain.kinds import (
 )
 from domain.runs import ENDED as ENDED_RUNS
 from domain.stock import FIELD
+from persistence.verify_floor import FLOOR
 from persistence.verify_log import CUT, LOG, broken_versions
 from persistence.verify_supplies import (
     IN_TRANSIT,
@@ -100,7 +101,11 @@ FLAGGED = f"""
 WEAKEST = """
     SELECT id AS allocation_id, item_id, location_id, quantity, overallocated, expected
     FROM (
-        SELECT a.*, greatest(0, least(a.quantity, s.flagged - (sum(a.quantity) OVER weaker - a.quantity))) AS expected
+        SELECT a.*,
+               greatest(0, least(a.quantity - a.picked,
+                                 s.flagged - (sum(a.quantity - a.picked) OVER weaker - (a.quantity - a.picked))))
+               + greatest(0, least(a.picked, s.flagged - (s.committed - s.picked)
+                                             - (sum(a.picked) OVER weaker - a.picked))) AS expected
         FROM stock_levels s
         JOIN allocations a ON a.item_id = s.item_id AND a.location_id = s.location_id
         LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
@@ -601,4 +606,5 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant(id="I4-bundles", statement="A bundle has no stock of its own.", sql=BUNDLES_HAVE_NO_STOCK),
     Invariant(id="I15-bundles", statement="A bundle is made of some of each of other items.", sql=COMPONENTS),
     Invariant(id="I15-void", statement="A void order has nothing open.", sql=VOID_ORDERS_ARE_CLOSED),
+    *(Invariant(id=name, statement=statement, sql=query) for name, statement, query in FLOOR),
 )

@@ -17,6 +17,8 @@ from gql.schema.refusals import (
     PickListTaken,
 )
 
+from gql.schema.results import _result
+
 NOW = "The fulfillment as it is now."
 REST = "What was left behind, as a fulfillment of its own; null where nothing was."
 
@@ -53,24 +55,24 @@ class MoveStockSuccess:
 
 
 ReleaseOrdersResult = Annotated[
-    ReleaseOrdersSuccess | InvalidInput | IdempotencyKeyReused, strawberry.union("ReleaseOrdersResult")
+    ReleaseOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("ReleaseOrdersResult")
 ]
 FulfillmentResult = Annotated[
     FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | FulfillmentNotInState,
-    strawberry.union("FulfillmentResult"),
+    _result("FulfillmentResult"),
 ]
 DropshipOrderResult = Annotated[
     FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState | OrderAlreadyReleased,
-    strawberry.union("DropshipOrderResult"),
+    _result("DropshipOrderResult"),
 ]
 CreatePickListResult = Annotated[
-    CreatePickListSuccess | InvalidInput | IdempotencyKeyReused | NotFound, strawberry.union("CreatePickListResult")
+    CreatePickListSuccess | InvalidInput | IdempotencyKeyReused | NotFound, _result("CreatePickListResult")
 ]
 PickListResult = Annotated[
-    PickListSuccess | InvalidInput | NotFound | PickListTaken, strawberry.union("PickListResult")
+    PickListSuccess | InvalidInput | NotFound | PickListTaken, _result("PickListResult")
 ]
-RecordPicksResult = Annotated[RecordPicksSuccess | InvalidInput, strawberry.union("RecordPicksResult")]
+RecordPicksResult = Annotated[RecordPicksSuccess | InvalidInput, _result("RecordPicksResult")]
 MoveStockResult = Annotated[
     MoveStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock,
-    strawberry.union("MoveStockResult"),
+    _result("MoveStockResult"),
 ]
