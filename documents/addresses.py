@@ -63,7 +63,7 @@ def _line(template: str, fields: dict[str, str]) -> str:
 def _country(code: str) -> dict[str, Any]:
     """How addresses are written there; empty if nobody knows."""
     try:
-        found: dict[str, Any] = load_validation_data(code).get(code.upper(), {})
+        found: dict[str, Any] = load_validation_data(code).get(code.upper(), {})  # type: ignore[no-untyped-call]
     except ValueError:
         return {}
     return found

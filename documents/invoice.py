@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
 
 from documents.addresses import address_lines
-from documents.figures import amount, day
+from documents.figures import NONE, amount, day
 from documents.letter import captioned, letterhead, next_page, number_pages, paragraph
 from documents.sheet import PLAIN, QUIET, SMALL, Sheet, Type, paper_for
 from documents.table import GUTTER, Cell, Column, Flow, Table
@@ -20,14 +20,11 @@ NUMBER_MOST = 32.0
 def invoice_pdf(invoice: Invoice) -> bytes:
     to = invoice.bill_to or invoice.ship_to
     title = f"{'Partial invoice' if invoice.partial else 'Invoice'} {invoice.full_number}"
-    paper = paper_for(invoice.seller.country_code, to and to.country_code)
+    paper = paper_for(invoice.seller.country_code, to.country_code if to else None)
     sheet = Sheet(paper, title, datetime.combine(invoice.issued_on, time(), UTC))
     y = letterhead(sheet, title, invoice.seller, to, _facts(invoice))
     flow = Flow(sheet, _above(sheet, invoice, y), lambda: next_page(sheet, title), paper.floor)
-    codes = {
-        each.currency_code for line in invoice.lines for each in (line.unit_price, line.discount, line.tax) if each
-    }
-    one = next(iter(codes)) if len(codes) == 1 else None
+    one = _one_currency(invoice)
     rows = [_row(line, one) for line in invoice.lines]
     Table(flow, _columns(paper.room, one, rows)).draw(rows, "No lines are on this invoice.")
     for total in invoice.totals:
@@ -37,13 +34,21 @@ def invoice_pdf(invoice: Invoice) -> bytes:
     return sheet.content()
 
 
+def _one_currency(invoice: Invoice) -> str | None:
+    """Of every amount; None if they differ."""
+    codes = {
+        money.currency_code for line in invoice.lines for money in (line.unit_price, line.discount, line.tax) if money
+    }
+    return codes.pop() if len(codes) == 1 else None
+
+
 def _facts(invoice: Invoice) -> Iterator[tuple[str, str | None]]:
     yield "Invoice", invoice.full_number
     yield "Issued", day(invoice.issued_on)
     yield "Order", invoice.order_number
     yield "Channel", invoice.channel
-    yield "Placed", invoice.placed_at and day(invoice.placed_at)
-    yield "Shipped", invoice.shipped_at and day(invoice.shipped_at)
+    yield "Placed", day(invoice.placed_at) if invoice.placed_at else None
+    yield "Shipped", day(invoice.shipped_at) if invoice.shipped_at else None
     yield "Seller's tax id", invoice.seller_tax_id
     yield "Contact", invoice.seller_contact
 
@@ -111,7 +116,7 @@ def _row(line: InvoiceLine, currency: str | None) -> Sequence[Cell]:
 
 def _figure(value: Money | None, currency: str | None, sign: str = "") -> Cell:
     if value is None:
-        return [("–", PLAIN)]
+        return [(NONE, PLAIN)]
     words = sign * bool(value.amount) + amount(value.amount, value.currency_code)
     return [(words, PLAIN)] if currency else [(f"{value.currency_code} {words}", SMALL)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from documents.bars import code_128, module
-from documents.figures import day
+from documents.figures import NONE, day
 from documents.letter import letterhead, next_page, number_pages, paragraph
 from documents.sheet import PLAIN, QUIET, STRONG, Sheet, Type, paper_for
 from documents.table import Cell, Column, Flow, Table
@@ -33,7 +33,7 @@ def _facts(slip: PackingSlip) -> Iterator[tuple[str, str | None]]:
     yield "Order", slip.order_number
     yield "Channel", slip.channel
     yield "Placed", day(slip.placed_at)
-    yield "Shipped", slip.shipped_at and day(slip.shipped_at)
+    yield "Shipped", day(slip.shipped_at) if slip.shipped_at else None
     yield "Parcel", f"{slip.parcel} of {slip.parcels}"
     yield "Carrier", slip.carrier
     yield "Tracking", slip.tracking_number
@@ -67,7 +67,7 @@ def _row(line: PackedLine) -> Sequence[Cell]:
         item,
         [(str(line.ordered), PLAIN)],
         [(str(line.in_parcel), HERE)],
-        [(str(line.to_come) if line.to_come else "–", PLAIN)],
+        [(str(line.to_come) if line.to_come else NONE, PLAIN)],
     ]
 
 

@@ -12,6 +12,7 @@ from domain.documents import PickLine, PickList
 
 BIN = Type(size=11, bold=True)
 UNITS = Type(size=12, bold=True)
+TIMES = "\u00d7"
 SIDE = 14.0
 BARS_ROOM, BARS_HEIGHT = 75.0, 12.0
 BOX = 4.2
@@ -85,7 +86,7 @@ def _row(line: PickLine) -> Sequence[Cell]:
         item,
         [(str(line.quantity), UNITS)],
         [],
-        [(f"{share.quantity} × {share.reference}", PLAIN) for share in line.goes_to],
+        [(f"{share.quantity} {TIMES} {share.reference}", PLAIN) for share in line.goes_to],
     ]
 
 

@@ -15,7 +15,7 @@ NAME_LENGTH_MAX = 100
 
 
 class Documents:
-    """Draws documents; `services.ports.Renderer`. Pure: takes as long as a page takes to draw, and waits for nothing."""
+    """Draws documents, as `services.ports.Renderer` wants it. It waits for nothing, and takes what drawing takes."""
 
     def render(self, document: Document, form: DocumentForm = DocumentForm.PDF) -> Rendered:
         """Only a shipping label can be had as ZPL: asking for another is a mistake of ours."""

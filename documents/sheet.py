@@ -144,8 +144,9 @@ class Sheet:
         return y
 
     def boxed(self, x: float, y: float, lines: Sequence[tuple[str, Type]], wide: float, high: float) -> None:
-        """Lines below each other from the upper edge y on, all of them smaller or broken as a box asks for; what does not
-        fit even so is left out.
+        """Lines below each other from the upper edge y on, all smaller or broken as the box asks for.
+
+        What does not fit even so is left out.
         """
         for percent in (100, 92, 84, 76, 68, 60, 54, 48, 42):
             found = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from documents.addresses import address_lines, is_name
 from documents.bars import DOT, Symbol, code_128, module, sscc_in_words, sscc_symbol
-from documents.figures import day, weight
+from documents.figures import NONE, day, weight
 from documents.sheet import LABEL, Sheet, Type
 from domain.documents import ShippingLabel
 
@@ -43,7 +43,7 @@ def figures(label: ShippingLabel) -> list[Figure]:
     return [
         Figure("REFERENCE", label.reference),
         Figure("DATE", day(label.made_at)),
-        Figure("WEIGHT", "–" if label.weight_grams is None else weight(label.weight_grams)),
+        Figure("WEIGHT", NONE if label.weight_grams is None else weight(label.weight_grams)),
         Figure("PARCEL", f"{label.parcel} of {label.parcels}"),
     ]
 
@@ -54,7 +54,7 @@ def _from_and_carrier(sheet: Sheet, label: ShippingLabel) -> None:
     sheet.boxed(left, 8.4, [(line, FROM) for line in address_lines(label.ship_from)], 46, 23.5)
     sheet.upright(54, 4, 28)
     sheet.text(57, 7.2, "CARRIER", CAPTION)
-    sheet.boxed(57, 8.4, [(label.carrier or "–", CARRIER), (label.service or "", SERVICE)], right - 57, 23.5)
+    sheet.boxed(57, 8.4, [(label.carrier or NONE, CARRIER), (label.service or "", SERVICE)], right - 57, 23.5)
     sheet.rule(left, 33, LABEL.room, 0.5)
 
 
@@ -81,7 +81,7 @@ def _tracking(sheet: Sheet, label: ShippingLabel) -> None:
     high = TRACKING_HEIGHT if label.sscc else TRACKING_HEIGHT + 25
     sheet.text(LABEL.left, 95, "TRACKING", CAPTION)
     _centred_bars(sheet, 96.3, code_128(number), 3, high)
-    sheet.fitted_centred(LABEL.width / 2, 96.3 + high + 4.2, number or "–", LABEL.room, NUMBER, 5)
+    sheet.fitted_centred(LABEL.width / 2, 96.3 + high + 4.2, number or NONE, LABEL.room, NUMBER, 5)
 
 
 def _sscc(sheet: Sheet, label: ShippingLabel) -> None:

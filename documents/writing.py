@@ -1,4 +1,4 @@
-"""Text of any script made fit to be printed: cleaned, measured, broken into lines, and put in the sequence it is seen in.
+"""Text of any script made fit to be printed: cleaned, measured, broken into lines, put in the sequence it is seen in.
 
 Nothing here ever fails on a text; what no typeface has is printed as REPLACEMENT.
 """
@@ -18,11 +18,10 @@ REPLACEMENT = "\ufffd"
 ELLIPSIS = "…"
 MM_PER_POINT = 25.4 / 72
 
-_WORD = re.compile(
-    r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|[^\s\u2e80-\u9fff]+?[-/_,;](?=\w)|\S+?(?=[\u2e80-\u9fff])|\S+|\s+"
-)
+_HAN = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
+_WORD = re.compile(rf"[{_HAN}]|[^\s{_HAN}]+?[-/_,;](?=\w)|[^\s{_HAN}]+|\s+")
 """Where a line may be broken: after a word, after a hyphen or the like inside of one, around each Han character."""
-_MIRRORED = dict(zip("()[]{}<>«»‹›", ")(][}{><»«›‹", strict=True))
+_MIRRORED = dict(zip("()[]{}<>«»", ")(][}{><»«", strict=True))
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 
@@ -54,7 +53,7 @@ def _printable(text: str) -> Iterator[str]:
 
 
 def _similar(character: str) -> str:
-    """What means the same and can be printed, such as H for 𝓗."""
+    """What means the same and can be printed, such as a plain letter for a fancy one."""
     plain = unicodedata.normalize("NFKC", character)
     return plain if all(typeface_of(each, bold=False) for each in plain) else REPLACEMENT
 

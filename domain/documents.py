@@ -165,8 +165,9 @@ class EarlierInvoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
-    """`number`: gapless in its `series`. `tax_included`: the prices have the tax in them. `partial`: of what was shipped,
-    and more of the order may follow.
+    """`number`: gapless in its `series`. `tax_included`: the prices have the tax in them.
+
+    `partial`: it is for what was shipped, and more of the order may follow.
     """
 
     series: str
