@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from documents.addresses import address_lines, is_name, place
 from documents.sheet import PLAIN, QUIET, STRONG, Sheet, Tone, Type
 from documents.table import Flow
-from documents.writing import clean, clipped
+from documents.writing import clean, clipped, clipped_lines
 from domain.orders import Address
 
 TITLE = Type(size=19, bold=True)
@@ -17,6 +17,8 @@ WINDOW_HEIGHT = 38.0
 FACTS_LEFT = 122.0
 BODY_TOP = 97.0
 FOOT = 8.0
+FACT = Type(size=8.5)
+FACT_LINES = 4
 
 Fact = tuple[str, str | None]
 """A caption and what is to be said; None is left out."""
@@ -54,7 +56,8 @@ def number_pages(sheet: Sheet, words: str) -> None:
 def captioned(sheet: Sheet, x: float, y: float, most: float, caption: str, lines: Sequence[str]) -> float:
     """A small block with its caption; where the next thing may stand."""
     sheet.text(x, y, caption, QUIET)
-    return sheet.block(x, y + QUIET.line + 0.6, [(line, PLAIN) for line in lines], most)
+    kept = [part for line in lines for part in clipped_lines(clean(line), most, PLAIN.size, 2)]
+    return sheet.block(x, y + QUIET.line + 0.6, [(line, PLAIN) for line in kept], most + 0.1)
 
 
 def paragraph(flow: Flow, caption: str, texts: Sequence[str]) -> None:
@@ -91,5 +94,6 @@ def _facts(sheet: Sheet, facts: Iterable[Fact]) -> float:
     for caption, words in facts:
         if words:
             sheet.text(FACTS_LEFT, y, caption, QUIET)
-            y = sheet.block(FACTS_LEFT + 24, y, [(words, Type(size=8.5))], most - 24) + 0.7
+            lines = clipped_lines(clean(words), most - 24, FACT.size, FACT_LINES)
+            y = sheet.block(FACTS_LEFT + 24, y, [(line, FACT) for line in lines], most - 23.9) + 0.7
     return y

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from fontTools.ttLib import TTFont
 
@@ -28,8 +29,10 @@ class Typeface:
 @lru_cache
 def typeface(name: str) -> Typeface:
     with TTFont(FOLDER / f"{name}.ttf", lazy=True) as font:
-        em, widths = font["head"].unitsPerEm, font["hmtx"].metrics
-        return Typeface(name, {chr(code): widths[glyph][0] / em for code, glyph in font.getBestCmap().items()})
+        head: Any = font["head"]
+        widths: Any = font["hmtx"]
+        characters = font.getBestCmap() or {}
+        return Typeface(name, {chr(code): widths[glyph][0] / head.unitsPerEm for code, glyph in characters.items()})
 
 
 @lru_cache(maxsize=20_000)

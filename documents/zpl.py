@@ -1,7 +1,8 @@
 """ZPL II, the language of label printers, for a label of 4 by 6 inches at 203 dots an inch.
 
-Whatever text is given, it is data: every character that means something to a printer is written as its number (`^FH`),
-or, inside of a barcode, as the printer's own escape for it. Text that printers have no letters for is sent as a picture.
+Whatever text is given, it is data: every character that means something to a printer is written as its number
+(`^FH`), or, inside of a barcode, as the printer's own escape for it. Text that printers have no letters for is sent as
+a picture.
 """
 
 from collections.abc import Iterable, Sequence
