@@ -13,7 +13,7 @@ from fpdf.enums import TextMode
 
 from documents.bars import Symbol
 from documents.typefaces import BOLD, Typeface
-from documents.writing import MM_PER_POINT, clean, clipped, runs, width, wrapped
+from documents.writing import MM_PER_POINT, PARTS_MOST, clean, clipped, clipped_lines, runs, width, wrapped
 
 LEADING = 1.36
 """From one baseline to the next, in sizes of the text."""
@@ -153,7 +153,7 @@ class Sheet:
                 (line, replace(type_, size=size))
                 for text, type_ in lines
                 for size in [type_.size * percent / 100]
-                for line in wrapped(clean(text), wide, size, bold=type_.bold)
+                for line in clipped_lines(clean(text), wide, size, PARTS_MOST, bold=type_.bold)
             ]
             if sum(type_.line for _, type_ in found) <= high:
                 break

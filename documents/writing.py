@@ -17,6 +17,8 @@ from documents.typefaces import Typeface, advance, typeface_of
 REPLACEMENT = "\ufffd"
 ELLIPSIS = "…"
 MM_PER_POINT = 25.4 / 72
+PARTS_MOST = 2
+"""Into so many lines a text in a box is broken at most, so that a long name leaves room for street and city."""
 
 _HAN = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
 _WORD = re.compile(rf"[{_HAN}]|[^\s{_HAN}]+?[-/_,;](?=\w)|[^\s{_HAN}]+|\s+")

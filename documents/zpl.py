@@ -13,7 +13,7 @@ from documents.addresses import address_lines, is_name
 from documents.bars import QUIET_MODULES, can_be_coded, sscc_in_words
 from documents.shipping_label import figures
 from documents.typefaces import advance
-from documents.writing import MM_PER_POINT, clean, clipped, runs, wrapped
+from documents.writing import MM_PER_POINT, PARTS_MOST, clean, clipped, clipped_lines, runs
 from domain.barcodes import is_sscc
 from domain.documents import ShippingLabel
 
@@ -106,7 +106,7 @@ def _boxed(x: int, y: int, lines: Sequence[Line], wide: int, high: int) -> Itera
         found = [
             (part, size * percent // 100, bold)
             for text, size, bold in lines
-            for part in wrapped(clean(text), wide * MM_PER_DOT, _points(size * percent // 100), bold=True)
+            for part in _parts(text, wide, size * percent // 100)
         ]
         if sum(_step(size) for _, size, _ in found) <= high:
             break
@@ -115,6 +115,10 @@ def _boxed(x: int, y: int, lines: Sequence[Line], wide: int, high: int) -> Itera
             return
         yield from _text(x, y, part, size, bold=bold)
         y += _step(size)
+
+
+def _parts(text: str, wide: int, size: int) -> list[str]:
+    return clipped_lines(clean(text), wide * MM_PER_DOT, _points(size), PARTS_MOST, bold=True)
 
 
 def _fitted(x: int, y: int, text: str, wide: int, size: int) -> Iterable[str]:

@@ -257,6 +257,14 @@ def test_whatever_is_written_stays_on_the_paper(text):
                 assert bottom < page.height - 1
 
 
+@pytest.mark.parametrize("document", [label, slip])
+def test_a_long_name_leaves_room_for_street_city_and_country(document):
+    (page,) = pages(pdf(document(ship_to=replace(JUNE, name="Very long name " * 300))))
+
+    for words in ("12 Station Rise", "Flat 3", "York", "YO1 6GD", "UNITED KINGDOM"):
+        assert words in page.text
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.text(max_size=300))
 def test_no_text_makes_a_document_fail(text):
