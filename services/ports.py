@@ -11,6 +11,7 @@ from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
 from domain.best_plan import Program, Solution
 from domain.bundles import Bundle
+from domain.documents import Document, DocumentForm, Rendered
 from domain.events import LoggedEvent, WebhookEndpointDisabled
 from domain.fulfillments import Fulfillment, Parcel, PickTask
 from domain.ids import (
@@ -861,3 +862,10 @@ class Solver(Protocol):
 
     async def solve(self, program: Program, seconds: float) -> Solution:
         """The best choice that is found in about so many seconds, and what is proven about it."""
+
+
+class Renderer(Protocol):
+    """Whoever draws documents. It waits for nothing and takes its time: call it in a thread."""
+
+    def render(self, document: Document, form: DocumentForm) -> Rendered:
+        """The document as a file; the same facts give the same bytes. Only a shipping label can be had as ZPL."""
