@@ -19,14 +19,24 @@ from domain.events import (
     AllocationStatusChanged,
     Event,
     ExpectedAtChanged,
+    FulfillmentChanged,
     LoggedEvent,
     OrderChanged,
+    PickTasksChanged,
     StockLevelChanged,
     SupplyChanged,
     WebhookEndpointDisabled,
 )
-from domain.ids import DeliveryId, EndpointId, OrderId, RunId, SupplyId
-from domain.kinds import AllocationCause, AllocationStatus, OrderChange, RunState, SupplyKind, SupplyState
+from domain.ids import DeliveryId, EndpointId, FulfillmentId, OrderId, PickTaskId, RunId, SupplyId
+from domain.kinds import (
+    AllocationCause,
+    AllocationStatus,
+    FulfillmentState,
+    OrderChange,
+    RunState,
+    SupplyKind,
+    SupplyState,
+)
 from domain.webhooks import Claimed
 from gql.api import create_schema
 from gql.schema.events import event_of
@@ -51,6 +61,10 @@ WRITTEN: Mapping[str, str] = {
     "is rescheduled, canceled or closed. Not where goods arrive: then the orders themselves change.",
     "WebhookEndpointDisabled": "When nothing got through to an enabled endpoint for 24 hours, or it answered 410. Not "
     "where a person disables it.",
+    "FulfillmentChanged": "In every commit that moves a fulfillment on or back, or changes what it sends; beside "
+    "`OrderChanged` of its order.",
+    "PickTasksChanged": "In every commit that makes pick tasks at a location, changes or ends them, or moves them to "
+    "another bin. Taking a pick list is none.",
 }
 """When an event of this type is written; the rest of its chapter is in the code."""
 
@@ -115,6 +129,23 @@ EXAMPLES: tuple[Event, ...] = (
     ),
     WebhookEndpointDisabled(
         endpoint_id=EndpointId(1), endpoint_name="partner", reason="Nothing has got through for 24 hours.", failures=16
+    ),
+    FulfillmentChanged(
+        **ORDER,
+        fulfillment_id=FulfillmentId(31),
+        fulfillment_version=5,
+        location_code="LEEDS",
+        before=FulfillmentState.PACKED,
+        after=FulfillmentState.SHIPPED,
+        skus=("CHAIR",),
+        locations=("LEEDS",),
+        carrier="Royal Mail",
+        tracking_number="QM000000001GB",
+        estimated_ship_at=NOON.replace(day=3),
+        estimated_delivery_at=NOON.replace(day=6),
+    ),
+    PickTasksChanged(
+        location_code="LEEDS", task_ids=(PickTaskId(33), PickTaskId(34)), skus=("CHAIR",), locations=("LEEDS",)
     ),
 )
 """One of each type, in the catalogue's order."""

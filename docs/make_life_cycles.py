@@ -17,6 +17,7 @@ from domain.allocation import CartClaim, Claim, flags
 from domain.batch import Batch, Facts
 from domain.errors import DomainError
 from domain.events import AllocationStatusChanged
+from domain.fulfillments import TRANSITIONS as SENDING
 from domain.ids import (
     AllocationId,
     ItemId,
@@ -30,6 +31,7 @@ from domain.ids import (
 from domain.kinds import (
     AllocationCause,
     AllocationStatus,
+    FulfillmentState,
     MovementCause,
     OrderStatus,
     ReservationState,
@@ -258,7 +260,7 @@ def _events(batch: Batch, operation: Operation) -> list[AllocationStatusChanged]
 
 
 def page() -> str:
-    parts = (_introduction(), _statuses(), _allocation_statuses(), _reservations(), _supplies())
+    parts = (_introduction(), _statuses(), _allocation_statuses(), _reservations(), _supplies(), _fulfillments())
     return "\n".join(line for part in parts for line in (*part, ""))
 
 
@@ -391,6 +393,32 @@ def _supplies() -> list[str]:
         "",
         "The table is `domain.supply.TRANSITIONS`. `receiveStock` moves a supply once nothing of it is open, and",
         "leaves it until then. What the table does not allow is refused with `SupplyNotInState`.",
+    ]
+
+
+def _fulfillments() -> list[str]:
+    edges = [(before, name, after) for before, moves in SENDING.items() for name, after in moves.items()]
+    return [
+        "## Fulfillment",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        f"    [*] --> {FulfillmentState.RELEASED}: releaseOrders, dropshipOrder, recordPicks",
+        *(f"    {before} --> {after}: {name}" for before, name, after in edges),
+        *(f"    {state} --> [*]" for state in FulfillmentState if not SENDING[state]),
+        "```",
+        "",
+        "The table is `domain.fulfillments.TRANSITIONS`. What it does not allow is refused with",
+        "`FulfillmentNotInState`. Beside the table: `RELEASED` goes straight to `SHIPPED` where a supplier sends the",
+        "goods, and only there; units that fail the quality check send a fulfillment back to `PICKING`; it is canceled",
+        "when nothing is left to send; and where a location asks for the check, `PICKED` is not packed without it.",
+        "",
+        "## Fulfillment status",
+        "",
+        "An order's `fulfillmentStatus` is computed by `domain.fulfillments.fulfillment_status` from its fulfillments",
+        "and what of its lines was not canceled: `DELIVERED` or `SHIPPED` once all of it is, `PARTIALLY_SHIPPED` once",
+        "any of it is; otherwise what its fulfillments under way have in common, and `PICKING` where they differ.",
+        "With `DELIVERED` comes the order's status `FULFILLED`.",
     ]
 
 

@@ -11,11 +11,14 @@ from domain.making import quickly_made
 
 TRANSITIONS: Mapping[OrderStatus, Mapping[str, OrderStatus]] = {
     OrderStatus.DRAFT: {"finalizeOrder": OrderStatus.FINALIZED, "voidOrder": OrderStatus.VOID},
-    OrderStatus.FINALIZED: {"voidOrder": OrderStatus.VOID},
+    OrderStatus.FINALIZED: {"voidOrder": OrderStatus.VOID, "deliverFulfillment": OrderStatus.FULFILLED},
     OrderStatus.FULFILLED: {},
     OrderStatus.VOID: {},
 }
-"""`status`: from where, by which operation, to where. Nothing else happens."""
+"""`status`: from where, by which operation, to where. Nothing else happens.
+
+Delivering does so once everything that was not canceled has arrived; an edit that cancels the rest does so as well.
+"""
 
 EDITABLE = (OrderStatus.DRAFT, OrderStatus.FINALIZED)
 ALLOCATABLE = (OrderStatus.FINALIZED,)

@@ -16,6 +16,7 @@ from domain.allocating import Terms
 from domain.allocation import FREE_FOR_ALL, POLICIES, Policy
 from domain.batch import Batch, Facts
 from domain.best_plan import SOLVED, Program, Solution, chosen_orders, completed, program_of, weights_of
+from domain.floor import FloorFacts
 from domain.ids import OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus
 from domain.runs import PlanReport, Run, RunSeek
@@ -215,11 +216,22 @@ def together(facts: Sequence[Facts]) -> Facts:
     merged: dict[str, Any] = {}
     for one in fields(Facts):
         parts = [getattr(part, one.name) for part in facts]
-        if parts and isinstance(parts[0], Mapping):
+        if one.name == "floor":
+            merged[one.name] = _one_floor([part for part in parts if part is not None])
+        elif parts and isinstance(parts[0], Mapping):
             merged[one.name] = {key: value for part in parts for key, value in part.items()}
         elif parts:
             merged[one.name] = [value for part in parts for value in part]
     return Facts(**merged)
+
+
+def _one_floor(floors: Sequence[FloorFacts]) -> FloorFacts:
+    return FloorFacts(
+        fulfillments=[one for floor in floors for one in floor.fulfillments],
+        tasks=[task for floor in floors for task in floor.tasks],
+        parcels=[parcel for floor in floors for parcel in floor.parcels],
+        bins={key: units for floor in floors for key, units in floor.bins.items()},
+    )
 
 
 async def _keep(uow: UnitOfWork, *, run: Run, made: Made) -> None:

@@ -29,13 +29,28 @@ from graphql.utilities import DangerousChangeType, ast_from_value
 from domain import errors as refusals
 from gql.api import create_schema
 from gql.errors import CODES, CONVERTERS, formatted
-from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies, webhooks
+from services import (
+    allocation,
+    automation,
+    bins,
+    catalog,
+    fulfillments,
+    orders,
+    picking,
+    reservations,
+    runs,
+    splitting,
+    stock,
+    supplies,
+    webhooks,
+)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CONTRACT = HERE / "contract.graphql"
 SHARED = ROOT.parent / "shared" / "design" / "contract.graphql"
 
+MOVES = ("InvalidInput", "IdempotencyKeyReused", "NotFound", "FulfillmentNotInState")
 REFUSALS_OF = {
     "saveItems": ("InvalidInput",),
     "saveLocations": ("InvalidInput",),
@@ -61,6 +76,7 @@ REFUSALS_OF = {
         "InvalidInput",
         "IdempotencyKeyReused",
         "NotFound",
+        "OrderAlreadyReleased",
         "OrderNotInState",
         "OrderVersionConflict",
         "QuantityAlreadyShipped",
@@ -70,11 +86,30 @@ REFUSALS_OF = {
         "IdempotencyKeyReused",
         "NotFound",
         "OrderAlreadyPlaced",
+        "OrderAlreadyReleased",
         "OrderNotInState",
         "OrderVersionConflict",
     ),
     "finalizeOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState"),
-    "voidOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState"),
+    "voidOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderNotInState", "QuantityAlreadyShipped"),
+    "releaseOrders": ("InvalidInput", "IdempotencyKeyReused"),
+    "cancelFulfillment": MOVES,
+    "checkFulfillment": MOVES,
+    "packFulfillment": MOVES,
+    "shipFulfillment": MOVES,
+    "deliverFulfillment": MOVES,
+    "dropshipOrder": (
+        "InvalidInput",
+        "IdempotencyKeyReused",
+        "NotFound",
+        "OrderAlreadyReleased",
+        "OrderNotInState",
+    ),
+    "createPickList": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
+    "claimPickList": ("InvalidInput", "NotFound", "PickListTaken"),
+    "releasePickList": ("NotFound", "PickListTaken"),
+    "recordPicks": ("InvalidInput",),
+    "moveStock": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "InsufficientStock"),
     "allocateOrders": ("InvalidInput", "IdempotencyKeyReused", "PlanChanged"),
     "saveAllocationRules": ("InvalidInput",),
     "startAllocationRun": ("InvalidInput", "IdempotencyKeyReused"),
@@ -348,8 +383,11 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
         for module in (
             allocation,
             automation,
+            bins,
             catalog,
+            fulfillments,
             orders,
+            picking,
             reservations,
             runs,
             splitting,

@@ -54,8 +54,9 @@ def test_an_example_that_is_followed_with_a_subscription_can_be_asked_for_there(
         assert example.type == "WebhookEndpointDisabled"
         return
     name, field = found
-    run = '(run: "UnVuOjE")' if "run" in field.args else ""
-    document = f"subscription {{ {name}{run} {selection(KINDS[example.type])} }}"  # type: ignore[arg-type]
+    required = {"run": '(run: "UnVuOjE")', "location": '(location: "LEEDS")'}
+    arguments = next((given for argument, given in required.items() if argument in field.args), "")
+    document = f"subscription {{ {name}{arguments} {selection(KINDS[example.type])} }}"  # type: ignore[arg-type]
 
     assert validate(SCHEMA, parse(document)) == []
 

@@ -12,13 +12,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from dibs.solving import Highs
 from domain.automation import AllocationRule
+from domain.fulfilling import NewParcel
 from domain.ids import KeyId
 from domain.kinds import AllocateWhen, AllocationSequence, AllocationStatus, OrderStatus, ReservationState
+from domain.picking import Pick
 from persistence.database import PostgresDatabase, connect
 from persistence.verify import INVARIANTS, verify
 from services.automation import save_allocation_rules
+from services.bins import MovedLine, MoveStock, move_stock
 from services.callers import Caller
 from services.catalog import save_items
+from services.desk import Desk
+from services.fulfillments import (
+    PackFulfillment,
+    ReleaseOrders,
+    ShipFulfillment,
+    pack_fulfillment,
+    release_orders,
+    ship_fulfillment,
+)
+from services.picking import RecordPick, record_picks
 from services.planning import Planner
 from services.ports import OrderFilter
 from services.reservations import expire_reservations
@@ -29,6 +42,7 @@ from tests.builders import (
     a_catalog,
     a_key,
     allocated,
+    by_id,
     canceled,
     cart_states,
     clock,
@@ -86,6 +100,7 @@ async def make_a_world(url: str) -> None:
     await placed(database, caller, {"SET": 1}, status=OrderStatus.DRAFT)
     later = AllocationRule(name="later", when=AllocateWhen.ON_SCHEDULE, every_minutes=5, channels=("NOBODY",))
     await save_allocation_rules(database, [AllocationRule(name="never", when=AllocateWhen.NEVER), later])
+    await a_floor(database, caller)
     await start_allocation_run(database, caller, A_DRY_RUN, a_key())
     while await database.run(advance_a_run):
         pass
@@ -116,6 +131,28 @@ async def some_carts(database: PostgresDatabase, caller: Caller) -> None:
     await run_out(database, expired)
     assert await expire_reservations(database)
     assert await cart_states(database, active, released_one, expired, taken) == list(ReservationState)
+
+
+async def a_floor(database: PostgresDatabase, caller: Caller) -> None:
+    """A fulfillment that is being picked from a bin, one that is packed and one that has left."""
+    await a_catalog(database, caller, {("DESK", "LEEDS"): 9})
+    desk = Desk(database)
+    moved = MoveStock(location="LEEDS", lines=(MovedLine(sku="DESK", quantity=5, to="A-1"),))
+    await move_stock(desk, caller, moved, a_key())
+    orders = [await placed(database, caller, {"DESK": 2}) for _ in range(3)]
+    await allocated(database, caller, *orders)
+    release = ReleaseOrders(orders=tuple(map(by_id, orders)))
+    out = [one.fulfillments[0] for one in (await release_orders(desk, caller, release, a_key())).results]
+    tasks = await database.read(lambda uow: uow.fulfillments.tasks_of(out))
+    for task in tasks:
+        units = 1 if task.fulfillment == out[0] and task.id == min(one.id for one in tasks) else task.quantity
+        if task.fulfillment != out[0] or units < task.quantity:
+            pick = RecordPick(pick=Pick(task=task.id, quantity=units))
+            await record_picks(desk, caller, [(a_key(), pick)])
+    for one in out[1:]:
+        packed = PackFulfillment(fulfillment=one, parcels=(NewParcel(),))
+        await pack_fulfillment(desk, caller, packed, a_key())
+    await ship_fulfillment(desk, caller, ShipFulfillment(fulfillment=out[2]), a_key())
 
 
 async def make_supplies(database: PostgresDatabase, caller: Caller) -> None:
@@ -179,7 +216,44 @@ LAST_TABLE_EVENT = """
 FIRST_ORDER_EVENT = "(SELECT min(id) FROM events WHERE type = 'OrderChanged')"
 FIRST_STATUS_EVENT = "(SELECT min(id) FROM events WHERE type = 'AllocationStatusChanged')"
 ACTIVE_CART = "(SELECT id FROM stock_reservations WHERE state = 'ACTIVE')"
+PACKED = "(SELECT id FROM fulfillments WHERE state = 'PACKED')"
 BREAKAGES = {
+    "a level has more picked than its claims": (
+        ("UPDATE stock_levels SET picked = picked + 1 WHERE picked > 0",),
+        {"I1-picked"},
+    ),
+    "a fulfillment sends more than is set aside": (
+        (f"UPDATE fulfillment_lines SET quantity = quantity + 1 WHERE fulfillment_id = {PACKED}",),
+        {"I2-sent", "I2-tasks", "I2-parcels"},
+    ),
+    "what is released is sent for another line": (
+        (f"UPDATE fulfillment_lines SET line_id = (SELECT min(id) FROM order_lines) WHERE fulfillment_id = {PACKED}",),
+        {"I9-where"},
+    ),
+    "more has left than the line says": (
+        ("UPDATE order_lines SET shipped = shipped - 1 WHERE shipped > 0",),
+        {"I10-shipped", "I5-status"},
+    ),
+    "an order seems to be further than its goods": (
+        ("UPDATE orders SET fulfillment_status = 'DELIVERED' WHERE fulfillment_status = 'PACKED'",),
+        {"I15-fulfilled"},
+    ),
+    "a task is done before its end": (
+        ("UPDATE pick_tasks SET state = 'DONE' WHERE state = 'OPEN'",),
+        {"I15-tasks", "I2-tasks"},
+    ),
+    "a bin has more than there is": (
+        ("UPDATE bin_levels SET on_hand = on_hand + 100",),
+        {"I2-bins"},
+    ),
+    "a parcel has lost what was in it": (
+        ("UPDATE parcels SET contents = '[]' WHERE id = (SELECT min(id) FROM parcels)",),
+        {"I2-parcels"},
+    ),
+    "a fulfillment has skipped a version": (
+        ("UPDATE fulfillments SET version = version + 1",),
+        {"I5-fulfillments"},
+    ),
     "a part of a bundle has a price": (
         (
             *without("order_lines", "a_component_has_no_price_of_its_own"),
@@ -261,14 +335,14 @@ BREAKAGES = {
             *without("order_lines", "a_line_is_not_served_beyond_its_quantity"),
             f"UPDATE order_lines SET shipped = 1 WHERE order_id = {STRONG}",
         ),
-        {"I2-limits", "I5-status"},
+        {"I2-limits", "I5-status", "I10-shipped"},
     ),
     "a line has less than nothing": (
         (
             *without("order_lines", "no_line_quantity_is_negative"),
             f"UPDATE order_lines SET dropshipped = -1, canceled = 1 WHERE order_id = {STRONG}",
         ),
-        {"I2-limits"},
+        {"I2-limits", "I10-shipped"},
     ),
     "a claim of another item": (
         ("UPDATE order_lines SET item_id = 2 WHERE id = (SELECT min(line_id) FROM allocations)",),
@@ -359,6 +433,7 @@ BREAKAGES = {
     "more is damaged than there is": (
         (
             *without("stock_levels", "what_is_set_apart_is_on_hand", "what_is_committed_beyond_stock_is_flagged"),
+            *without("stock_levels", "what_is_picked_is_on_hand"),
             f"UPDATE stock_levels SET damaged = 90 WHERE {TABLES_IN_LEEDS}",
         ),
         {"I4", "I1-flagged", "I3-ledger", "I5-shown"},
