@@ -4,11 +4,13 @@
     ├── InvalidInput             1  malformed; every problem at once
     ├── IdempotencyKeyReused     2  the key belongs to other input
     ├── NotFound                 3  a named thing does not exist, or is not the caller's to see
-    ├── OrderAlreadyPlaced       4  wrong state …
+    ├── CurrencyMismatch         4  wrong state …
+    ├── OrderAlreadyPlaced       4
     ├── OrderNotInState          4
     ├── OrderVersionConflict     4
     ├── PlanChanged              4
     ├── QuantityAlreadyShipped   4
+    ├── RefundExceedsPayments    4
     ├── ReservationEnded         4
     ├── StockLevelConflict       4
     ├── SupplyAlreadyExpected    4
@@ -80,6 +82,14 @@ class NotFound(DomainError):
 
 
 @dataclass(eq=False)
+class CurrencyMismatch(DomainError):
+    """The order is in another currency: all its amounts are of one."""
+
+    precedence = 4
+    order: OrderId
+
+
+@dataclass(eq=False)
 class OrderAlreadyPlaced(DomainError):
     """The channel already has an order of this number."""
 
@@ -120,6 +130,14 @@ class QuantityAlreadyShipped(DomainError):
     precedence = 4
     order: OrderId
     lines: tuple[LineId, ...]
+
+
+@dataclass(eq=False)
+class RefundExceedsPayments(DomainError):
+    """More would go back than was paid and is still kept."""
+
+    precedence = 4
+    order: OrderId
 
 
 @dataclass(eq=False)
@@ -185,11 +203,13 @@ REFUSALS: tuple[type[DomainError], ...] = (
     InvalidInput,
     IdempotencyKeyReused,
     NotFound,
+    CurrencyMismatch,
     OrderAlreadyPlaced,
     OrderNotInState,
     OrderVersionConflict,
     PlanChanged,
     QuantityAlreadyShipped,
+    RefundExceedsPayments,
     ReservationEnded,
     StockLevelConflict,
     SupplyAlreadyExpected,

@@ -125,6 +125,7 @@ class AllocationCause(StrEnum):
     DROPSHIPPED = "DROPSHIPPED"
     STOCK_RESERVATION = "STOCK_RESERVATION"
     SPLIT = "SPLIT"
+    UNPAID = "UNPAID"
     OTHER = "OTHER"
 
 
@@ -138,6 +139,42 @@ class OrderChange(StrEnum):
     ALLOCATIONS_CHANGED = "ALLOCATIONS_CHANGED"
     FULFILLED = "FULFILLED"
     SPLIT = "SPLIT"
+    PAYMENT_RECORDED = "PAYMENT_RECORDED"
+    REFUND_RECORDED = "REFUND_RECORDED"
+    HELD = "HELD"
+    HOLD_RELEASED = "HOLD_RELEASED"
+
+
+class PaymentStatus(StrEnum):
+    """Whether what an order comes to has been paid."""
+
+    UNPAID = "UNPAID"
+    PARTIALLY_PAID = "PARTIALLY_PAID"
+    PAID = "PAID"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
+
+
+class PaymentKind(StrEnum):
+    """Which way the money of a payment went."""
+
+    PAYMENT = "PAYMENT"
+    REFUND = "REFUND"
+    MOVED_IN = "MOVED_IN"
+    MOVED_OUT = "MOVED_OUT"
+
+
+class HoldReason(StrEnum):
+    """Why an order may not be released."""
+
+    MANUAL_REVIEW = "MANUAL_REVIEW"
+    AWAITING_PAYMENT = "AWAITING_PAYMENT"
+    SUSPECTED_FRAUD = "SUSPECTED_FRAUD"
+    INCORRECT_ADDRESS = "INCORRECT_ADDRESS"
+    CUSTOMIZATION = "CUSTOMIZATION"
+    OUT_OF_STOCK = "OUT_OF_STOCK"
+    CUSTOMER_REQUEST = "CUSTOMER_REQUEST"
+    OTHER = "OTHER"
 
 
 class RunState(StrEnum):
@@ -186,6 +223,7 @@ class AllocationEnd(StrEnum):
     DROPSHIPPED = "DROPSHIPPED"
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
+    UNPAID = "UNPAID"
 
 
 class WebhookDeliveryState(StrEnum):

@@ -75,6 +75,14 @@ async def _not_found(_: Info, refusal: refusals.NotFound) -> types.NotFound:
     return types.NotFound(message=refusal.message, references=names)
 
 
+async def _currency_mismatch(info: Info, refusal: refusals.CurrencyMismatch) -> types.CurrencyMismatch:
+    return types.CurrencyMismatch(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
+async def _refund_exceeds(info: Info, refusal: refusals.RefundExceedsPayments) -> types.RefundExceedsPayments:
+    return types.RefundExceedsPayments(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
 async def _already_placed(info: Info, refusal: refusals.OrderAlreadyPlaced) -> types.OrderAlreadyPlaced:
     return types.OrderAlreadyPlaced(message=refusal.message, order=await Order.load(info, refusal.order))
 
@@ -142,11 +150,13 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.InvalidInput: (types.InvalidInput, _invalid_input),
     refusals.IdempotencyKeyReused: (types.IdempotencyKeyReused, _key_reused),
     refusals.NotFound: (types.NotFound, _not_found),
+    refusals.CurrencyMismatch: (types.CurrencyMismatch, _currency_mismatch),
     refusals.OrderAlreadyPlaced: (types.OrderAlreadyPlaced, _already_placed),
     refusals.OrderNotInState: (types.OrderNotInState, _not_in_state),
     refusals.OrderVersionConflict: (types.OrderVersionConflict, _version_conflict),
     refusals.PlanChanged: (types.PlanChanged, _plan_changed),
     refusals.QuantityAlreadyShipped: (types.QuantityAlreadyShipped, _already_shipped),
+    refusals.RefundExceedsPayments: (types.RefundExceedsPayments, _refund_exceeds),
     refusals.ReservationEnded: (types.ReservationEnded, _reservation_ended),
     refusals.StockLevelConflict: (types.StockLevelConflict, _level_conflict),
     refusals.SupplyAlreadyExpected: (types.SupplyAlreadyExpected, _already_expected),

@@ -12,6 +12,7 @@ from persistence.events import PostgresEventLog
 from persistence.explanations import PostgresExplanations
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
 from persistence.orders import PostgresOrders
+from persistence.payments import PostgresPayments
 from persistence.reservations import PostgresReservations
 from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
@@ -51,6 +52,10 @@ class PostgresUnitOfWork:
     @cached_property
     def automation(self) -> PostgresAutomation:
         return PostgresAutomation(self._connection)
+
+    @cached_property
+    def payments(self) -> PostgresPayments:
+        return PostgresPayments(self._connection)
 
     @cached_property
     def orders(self) -> PostgresOrders:

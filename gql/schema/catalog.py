@@ -58,6 +58,13 @@ class Channel(Node):
         description="Which location serves an order: the first of these rules that is not a tie decides."
     )
     split_lines: bool = strawberry.field(description="Whether one line may be served from several locations.")
+    paid_on_arrival: bool = strawberry.field(
+        description="Whether an order that comes confirmed from here has been paid in full."
+    )
+    unpaid_orders_expire_after_minutes: int | None = strawberry.field(
+        description="How long a confirmed order may stay unpaid before its stock is given back and it is held; null: "
+        "for ever."
+    )
 
     @strawberry.field(description="The locations that serve it, in the order of their ranks; null: all.")
     async def locations(self, info: Info) -> list[Location] | None:
@@ -75,6 +82,8 @@ class Channel(Node):
             name=channel.name,
             sourcing=list(channel.sourcing.rules),
             split_lines=channel.sourcing.split_lines,
+            paid_on_arrival=channel.paid_on_arrival,
+            unpaid_orders_expire_after_minutes=channel.unpaid_orders_expire_after_minutes,
         )
 
     @classmethod
