@@ -154,9 +154,10 @@ def _texts(problems: Problems, value: T, path: Path) -> T:
 
 
 def _address(problems: Problems, address: Address, path: Path) -> Address:
+    texts = _texts(problems, address, path)
     country = problems.country(address.country_code, (*path, "countryCode"))
     return replace(
-        _texts(problems, address, path),
+        texts,
         country_code=country,
         phone=checked_phone(problems, address.phone, (*path, "phone"), country),
         latitude=problems.coordinate(address.latitude, (*path, "latitude"), 90),

@@ -56,7 +56,7 @@ class Needs:
 
     - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and the
       orders as they are shown, with their lines.
-    - `standings`: also what the orders owe and are held for; where there are hold rules, `rules` asks for it as well, and
+    - `standings`: also what the orders owe and are held for. Where there are hold rules, `rules` asks for that, too, and
       for whether the `buyer`, or else the customers of the orders that are shown, have ordered before.
     - `numbers` are only looked up. `beside`: the orders in the channel of the command's only order that have this
       number; with "", those whose number is that order's with a suffix.

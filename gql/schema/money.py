@@ -61,7 +61,12 @@ class OrderTotals:
         if currency is None:
             return None
         amounts = {name: getattr(totals, name) for name in cls.__annotations__}
-        return cls(**{name: Money(amount=amount, currency_code=currency) for name, amount in amounts.items()})
+        return cls(
+            **{
+                name: Money(amount=money.rounded(amount, currency), currency_code=currency)
+                for name, amount in amounts.items()
+            }
+        )
 
 
 @strawberry.type(description="Money that somebody has verified.")

@@ -219,9 +219,7 @@ class Order(Node):
         told = await info.context.loaders.explanations.load(self.view.id)
         return AllocationExplanation(lines=[LineExplanation.of(line) for line in told.lines]) if told else None
 
-    @strawberry.field(
-        description="What it comes to and what was paid; null where nothing of it has a price that counts."
-    )
+    @strawberry.field(description="What it comes to and what was paid; null where nothing has a price that counts.")
     async def totals(self, info: Info) -> OrderTotals | None:
         found = await info.context.loaders.totals.load(self.view.id)
         return OrderTotals.of(found) if found else None

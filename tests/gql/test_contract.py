@@ -29,7 +29,20 @@ from graphql.utilities import DangerousChangeType, ast_from_value
 from domain import errors as refusals
 from gql.api import create_schema
 from gql.errors import CODES, CONVERTERS, formatted
-from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies, webhooks
+from services import (
+    allocation,
+    automation,
+    catalog,
+    holds,
+    orders,
+    payments,
+    reservations,
+    runs,
+    splitting,
+    stock,
+    supplies,
+    webhooks,
+)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -57,10 +70,16 @@ REFUSALS_OF = {
     "placeOrder": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "OrderAlreadyPlaced", "ReservationEnded"),
     "reserveStock": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "InsufficientStock"),
     "releaseReservation": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "ReservationEnded"),
+    "recordPayment": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "CurrencyMismatch"),
+    "recordRefund": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "CurrencyMismatch", "RefundExceedsPayments"),
+    "holdOrders": ("InvalidInput", "IdempotencyKeyReused"),
+    "releaseHolds": ("InvalidInput", "IdempotencyKeyReused"),
+    "saveHoldRules": ("InvalidInput",),
     "editOrder": (
         "InvalidInput",
         "IdempotencyKeyReused",
         "NotFound",
+        "CurrencyMismatch",
         "OrderNotInState",
         "OrderVersionConflict",
         "QuantityAlreadyShipped",
@@ -349,7 +368,9 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
             allocation,
             automation,
             catalog,
+            holds,
             orders,
+            payments,
             reservations,
             runs,
             splitting,
