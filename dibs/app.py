@@ -40,6 +40,7 @@ from services.credentials import Doorkeeper
 from services.delivering import forget_ended_deliveries
 from services.desk import Desk
 from services.fulfillments import release_what_is_ready
+from services.payments import expire_unpaid_orders
 from services.planning import Planner
 from services.reservations import expire_reservations
 from workers.deliveries import Deliverer
@@ -51,6 +52,8 @@ from workers.webhook_http import WebhookSender
 CLEANING_SECONDS = 600.0
 RECHECK_SECONDS = 1.0
 """For so long a connection may outlive its key."""
+EXPIRING_SECONDS = 5.0
+"""How late an order that is not paid in time may be given up."""
 SWEEPING_SECONDS = 1.0
 """Nothing depends on its coming in time: a cart whose time is over is nobody's, swept or not."""
 
@@ -112,6 +115,7 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
             ("the archivist", partial(forget_old_events, days=settings.event_retention_days), CLEANING_SECONDS),
             ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
             ("the sweeper", expire_reservations, SWEEPING_SECONDS),
+            ("the dunner", expire_unpaid_orders, EXPIRING_SECONDS),
             ("the schedule", run_schedules, POLL_SECONDS),
             ("the dispatcher", release_what_is_ready, POLL_SECONDS),
         )

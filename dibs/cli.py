@@ -25,7 +25,7 @@ from dibs.opening import (
 from dibs.serving import PortTaken, listen, serve, stopping_on_sigterm
 from dibs.settings import Settings
 from dibs.showing import console, errors, issues, progress, table
-from domain.kinds import AllocationStatus, OrderStatus
+from domain.kinds import AllocationStatus, OrderStatus, PaymentStatus
 from persistence.embedded import EmbeddedUnavailable
 from services.ports import Busy, OrderFilter, OutcomeUnknown
 
@@ -280,9 +280,9 @@ def allocate_command(
 
 @app.command("status")
 def status_command(data: Data = None) -> None:
-    """Count the orders by status and by allocation status."""
+    """Count the orders by status, allocation status and payment status."""
 
-    async def work(url: str) -> list[tuple[OrderStatus, AllocationStatus | None, int]]:
+    async def work(url: str) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
         async with opened(url) as database:
             return await database.read(lambda uow: uow.orders.counts(OrderFilter()))
 
@@ -290,12 +290,16 @@ def status_command(data: Data = None) -> None:
         counts = run(work(url))
     statuses: Counter[OrderStatus] = Counter()
     allocations: Counter[AllocationStatus | None] = Counter()
-    for status, allocation, count in counts:
+    payments: Counter[PaymentStatus] = Counter()
+    for status, allocation, payment, count in counts:
         statuses[status] += count
         allocations[allocation] += count
+        payments[payment] += count
     table("Orders by status", ("status", "orders"), [(one.value, statuses[one]) for one in OrderStatus])
     rows = [(one.value, allocations[one]) for one in AllocationStatus]
     table("Orders by allocation status", ("allocation status", "orders"), [*rows, ("nothing open", allocations[None])])
+    rows = [(one.value, payments[one]) for one in PaymentStatus]
+    table("Orders by payment status", ("payment status", "orders"), rows)
 
 
 @app.command("verify")

@@ -98,9 +98,9 @@ async def _prepare(url: str) -> str:
 
 
 async def _refuse_foreign_orders(database: PostgresDatabase) -> None:
-    orders = sum(count for _, _, count in await database.read(lambda uow: uow.orders.counts(OrderFilter())))
+    orders = sum(count for *_, count in await database.read(lambda uow: uow.orders.counts(OrderFilter())))
     ours = OrderFilter(channels=(CHANNEL,))
-    if orders != sum(count for _, _, count in await database.read(lambda uow: uow.orders.counts(ours))):
+    if orders != sum(count for *_, count in await database.read(lambda uow: uow.orders.counts(ours))):
         errors.print(
             "This database holds other orders than the demo's. Give the demo a directory of its own: --data.",
             style="red",

@@ -18,6 +18,7 @@ from domain.batch import Batch, Facts
 from domain.errors import DomainError
 from domain.events import AllocationStatusChanged
 from domain.fulfillments import TRANSITIONS as SENDING
+from domain.holding import expire
 from domain.ids import (
     AllocationId,
     ItemId,
@@ -34,6 +35,7 @@ from domain.kinds import (
     FulfillmentState,
     MovementCause,
     OrderStatus,
+    PaymentStatus,
     ReservationState,
     ShippingPolicy,
     SupplyState,
@@ -51,6 +53,7 @@ from domain.orders import (
     allocation_status,
     states_that_allow,
 )
+from domain.payments import TRANSITIONS as PAYMENT_TRANSITIONS
 from domain.reservations import TRANSITIONS as ENDINGS
 from domain.reservations import Reservation
 from domain.reserving import release, take_over
@@ -169,6 +172,9 @@ def _operations(world: World) -> Iterator[Operation]:
         yield partial(edit, order_id=order.id, edit=Edit(terms=other_priority), lines=[], items={})
         for line, units in product((line.id for line in world.lines if line.order == order.id), QUANTITIES):
             yield partial(edit, order_id=order.id, edit=Edit(quantities=((line, units),)), lines=[], items={})
+    for order in world.orders:
+        if order.status in ALLOCATABLE:
+            yield partial(expire, order=order.id)
     yield partial(finalize, order_id=MINE)
     yield partial(receive, location=LEEDS, quantities={CHAIR: 1}, reference=None)
     for units in ON_HAND:
@@ -260,7 +266,10 @@ def _events(batch: Batch, operation: Operation) -> list[AllocationStatusChanged]
 
 
 def page() -> str:
-    parts = (_introduction(), _statuses(), _allocation_statuses(), _reservations(), _supplies(), _fulfillments())
+    parts = (
+        *(_introduction(), _statuses(), _allocation_statuses(), _payment_statuses(), _holds()),
+        *(_fulfillments(), _reservations(), _supplies()),
+    )
     return "\n".join(line for part in parts for line in (*part, ""))
 
 
@@ -271,8 +280,9 @@ def _introduction() -> list[str]:
         "`docs/make_life_cycles.py` writes this page from the code, and a test holds that the two agree. Change the",
         "code, then run the script; do not edit the page.",
         "",
-        "An order has two states that move on their own: its `status`, which the merchant decides, and its allocation",
-        "status, which follows from what is set aside. A cart's stock reservation has one.",
+        "An order has three states that move on their own: its `status`, which the merchant decides, its allocation",
+        "status, which follows from what is set aside, and its payment status, which follows from what was paid. Holds",
+        "stand beside them. A cart's stock reservation has one.",
     ]
 
 
@@ -321,7 +331,7 @@ def _cell(status: OrderStatus, operation: str) -> str:
 
 
 PICTURES: Mapping[str, tuple[AllocationCause, ...]] = {
-    "Runs, and giving back": (AllocationCause.RUN, AllocationCause.DEALLOCATED),
+    "Runs, and giving back": (AllocationCause.RUN, AllocationCause.DEALLOCATED, AllocationCause.UNPAID),
     "Carts become orders, or end": (AllocationCause.STOCK_RESERVATION,),
     "Stock moves": (
         AllocationCause.STOCK_RECEIVED,
@@ -359,6 +369,62 @@ def _allocation_statuses() -> list[str]:
         ),
         "",
         f"Causes that nothing gives yet: {', '.join(cause for cause in AllocationCause if cause not in used)}.",
+    ]
+
+
+def _payment_statuses() -> list[str]:
+    edges = [
+        (before, name, after)
+        for before, moves in PAYMENT_TRANSITIONS.items()
+        for name, targets in moves.items()
+        for after in targets
+    ]
+    operations = ("recordPayment", "recordRefund")
+    return [
+        "## Payment status",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        f"    [*] --> {PaymentStatus.UNPAID}: placeOrder",
+        f"    [*] --> {PaymentStatus.PARTIALLY_PAID}: placeOrder with payments",
+        f"    [*] --> {PaymentStatus.PAID}: placeOrder with payments, or of nothing that has a price",
+        *(f"    {before} --> {after}: {name}" for before, name, after in edges),
+        "```",
+        "",
+        "The table is `domain.payments.TRANSITIONS`; the amounts decide between its targets.",
+        "`domain.payments.payment_status` computes the status, in every commit after which an order may come to",
+        "another amount: so `editOrder`, `voidOrder` and `splitOrder` move it, too. A refund from an order of which",
+        "nothing is kept is refused with `RefundExceedsPayments`.",
+        "",
+        *_table(
+            ["Payment status", *operations],
+            [
+                [status, *(_targets(PAYMENT_TRANSITIONS[status].get(name, ())) for name in operations)]
+                for status in PaymentStatus
+            ],
+        ),
+    ]
+
+
+def _targets(targets: tuple[PaymentStatus, ...]) -> str:
+    return " or ".join(f"→ {target}" for target in targets) or "refused"
+
+
+def _holds() -> list[str]:
+    return [
+        "## Holds",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        "    [*] --> active: holdOrders, a hold rule",
+        "    [*] --> active: not paid in time (AWAITING_PAYMENT)",
+        "    active --> ended: releaseHolds, voidOrder",
+        "    active --> ended: paid in full (AWAITING_PAYMENT)",
+        "    ended --> [*]",
+        "```",
+        "",
+        "An order has at most one active hold of a reason: holding it for the same again changes nothing. A hold ends",
+        "once. Holds never stop allocation.",
     ]
 
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from domain.orders import Money
+from domain.money import Money
 
 NONE = "\u2013"
 """What stands where there is no figure: a dash."""

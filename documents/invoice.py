@@ -10,7 +10,7 @@ from documents.sheet import PLAIN, QUIET, SMALL, Sheet, Type, paper_for
 from documents.table import GUTTER, Cell, Column, Flow, Table
 from documents.writing import clean, paragraphs, width
 from domain.documents import Invoice, InvoiceLine, InvoiceTotal
-from domain.orders import Money
+from domain.money import Money
 
 TOTAL = Type(size=11, bold=True)
 NUMBER_MOST = 32.0

@@ -8,7 +8,8 @@ from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.batch import Batch, can_be_scheduled
 from domain.ids import OrderId
 from domain.kinds import AllocateWhen
-from domain.orders import Address, Money, OrderTerms
+from domain.money import Money
+from domain.orders import Address, OrderTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from domain.allocation import CartClaim, Claim, Held, Take, age, flags
+from domain.books import Books
 from domain.bundles import Bundle
 from domain.events import (
     AllocationStatusChanged,
@@ -41,9 +42,12 @@ from domain.kinds import (
     AllocationEnd,
     AllocationStatus,
     FulfillmentStatus,
+    HoldReason,
     MovementCause,
     OrderChange,
     OrderStatus,
+    PaymentKind,
+    PaymentStatus,
     StockQuantity,
 )
 from domain.making import quickly_made
@@ -54,8 +58,10 @@ from domain.orders import (
     Order,
     OrderLine,
     OrderTerms,
+    Payment,
     allocation_status,
 )
+from domain.payments import EndedHold, LineMoney, NewHold, NewPayment, Standing, Totals
 from domain.reservations import NewReservation, Reservation
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, Movement, StockCount, StockLevel
@@ -67,13 +73,15 @@ class Facts:
     """What was read under the locks: the orders with all their lines and claims, the stock reservations with their
     claims, and the levels of every locked SKU.
 
-    `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles. `floor`:
-    the fulfillments of those orders that have any.
+    `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles.
+    `paid_on_arrival`: codes of the channels whose orders have been paid when they come. `floor`: the fulfillments of
+    those orders that have any.
     """
 
     locations: Mapping[LocationId, Location] = field(default_factory=dict)
     sourcing: Mapping[str, Sourcing] = field(default_factory=dict)
     skus: Mapping[ItemId, Sku] = field(default_factory=dict)
+    paid_on_arrival: frozenset[str] = frozenset()
     bundles: frozenset[ItemId] = frozenset()
     levels: Sequence[StockLevel] = ()
     orders: Sequence[Order] = ()
@@ -117,8 +125,9 @@ class DividedClaim:
 class Changes:
     """Everything one transaction writes. `resized_lines`: those of `lines` that changed in more than their claims.
 
-    `schedules`: orders that wait for a schedule, each with the minutes between its turns. `split_from`: new orders,
-    each with the one that it was part of.
+    `schedules`: orders that wait for a schedule, each with the minutes between its turns; `unscheduled`: those that
+    wait no more. `split_from`: new orders, each with the one that it was part of. `payment_statuses`: of the orders for
+    which it is another one than it was, or than PAID where they are new. `currencies`: of orders that had none.
     """
 
     placed: list[tuple[Order, NewOrder]] = field(default_factory=list)
@@ -146,9 +155,17 @@ class Changes:
     changed_supply_lines: list[tuple[SupplyId, SupplyLine]] = field(default_factory=list)
     replenished: set[ItemId] = field(default_factory=set)
     schedules: dict[OrderId, int] = field(default_factory=dict)
+    unscheduled: list[OrderId] = field(default_factory=list)
     split_from: dict[OrderId, OrderId] = field(default_factory=dict)
     floor: FloorChanges | None = None
     fulfillment_statuses: dict[OrderId, FulfillmentStatus] = field(default_factory=dict)
+    finalized: list[OrderId] = field(default_factory=list)
+    payments: list[NewPayment] = field(default_factory=list)
+    payment_statuses: dict[OrderId, PaymentStatus] = field(default_factory=dict)
+    currencies: dict[OrderId, str] = field(default_factory=dict)
+    repriced_lines: dict[LineId, LineMoney] = field(default_factory=dict)
+    new_holds: list[NewHold] = field(default_factory=list)
+    ended_holds: list[EndedHold] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
 
@@ -159,6 +176,7 @@ REPLENISHING = {
     AllocationCause.CANCELED,
     AllocationCause.EDITED,
     AllocationCause.STOCK_RESERVATION,
+    AllocationCause.UNPAID,
 }
 """What sets off a run of the orders that wait for the stock. Deallocating does not: a person has more to do."""
 
@@ -180,6 +198,7 @@ class Batch:
         self.ranks = {location.id: location.rank for location in facts.locations.values()}
         self.sourcing = dict(facts.sourcing)
         self.skus = dict(facts.skus)
+        self.paid_on_arrival = facts.paid_on_arrival
         self.bundles = facts.bundles
         self.levels = {level.key: level for level in facts.levels}
         self._levels_of: defaultdict[ItemId, list[LevelKey]] = defaultdict(list)
@@ -209,6 +228,8 @@ class Batch:
         self._numbers: dict[tuple[str, str], OrderId] = {}
         self._new_lines: dict[LineId, NewLine] = {}
         self._new_bundles: dict[BundleId, Bundle] = {}
+        self._books = Books()
+        self._repriced: dict[OrderId, str] = {}
         self._made = Changes()
         self.floor = Floor()
         self._fulfilling: dict[OrderId, FulfillmentStatus] = {}
@@ -311,6 +332,75 @@ class Batch:
     def fulfillment_status_of(self, order: OrderId) -> FulfillmentStatus:
         return fulfillment_status(self.lines_of(order), self.floor.of(order))
 
+    # ------------------------------------------------------------------ payments and holds
+
+    def unaccounted(self) -> list[OrderId]:
+        """Orders that may owe another amount now, and whose standing is not known yet."""
+        return [order for order in self._repriced if order not in self._books] if self._repriced else []
+
+    def account(self, standings: Mapping[OrderId, Standing]) -> None:
+        """Learn where orders stand, as it was before this batch."""
+        self._books.learn(standings)
+        for order in standings:
+            terms = self._made.terms.get(order)
+            if terms is not None:
+                self._books.agree(order, terms)
+
+    def is_accounted(self, order: OrderId) -> bool:
+        """Whether the order's standing is known."""
+        return order in self._books
+
+    def standing_of(self, order: OrderId) -> Standing:
+        """Where the order stands; it was learnt, or the order was placed in this batch."""
+        return self._books.of(order)
+
+    def money_of(self, line: LineId) -> LineMoney | None:
+        """What the line costs. The standing of its order must be known."""
+        return self._books.money_of(self.lines[line].order, line)
+
+    def totals_of(self, order: OrderId) -> Totals:
+        """What the order comes to now. Its standing must be known."""
+        return self._books.totals(order, self.lines_of(order))
+
+    def pay(self, order: OrderId, kind: PaymentKind, payment: Payment) -> None:
+        """Write down money that came or went. The order's standing must be known."""
+        self._books.pay(order, kind, payment, self.actor, self.request)
+        self._repriced[order] = self.actor
+        if kind is PaymentKind.PAYMENT:
+            self.note(order, OrderChange.PAYMENT_RECORDED)
+        elif kind is PaymentKind.REFUND:
+            self.note(order, OrderChange.REFUND_RECORDED)
+
+    def take_currency(self, order: OrderId, currency_code: str) -> None:
+        self._books.take_currency(order, currency_code)
+
+    def reprice(self, line: LineId, money: LineMoney) -> None:
+        """Discount and tax of a line are these from now on. The standing of its order must be known."""
+        self._books.reprice(line, money)
+
+    def hold(self, order: OrderId, reason: HoldReason, note: str | None = None, rule: str | None = None) -> bool:
+        """Hold the order, unless it is held for this already; whether it was not. Its standing must be known."""
+        hold = NewHold(order=order, reason=reason, note=note, placed_by=self.actor, rule=rule)
+        placed = self._books.hold(hold)
+        if placed:
+            self.note(order, OrderChange.HELD)
+        return placed
+
+    def lift(self, order: OrderId, reason: HoldReason) -> bool:
+        """End a hold, if there is one; whether there was. The order's standing must be known."""
+        return self._lift(order, reason, self.actor)
+
+    def _lift(self, order: OrderId, reason: HoldReason, actor: str) -> bool:
+        lifted = self._books.lift(order, reason, actor)
+        if lifted:
+            self.note(order, OrderChange.HOLD_RELEASED)
+        return lifted
+
+    def unschedule(self, order: OrderId) -> None:
+        """No schedule waits for the order any more."""
+        self._made.schedules.pop(order, None)
+        self._made.unscheduled.append(order)
+
     # ------------------------------------------------------------------ moves
 
     def place(self, order: Order, new: NewOrder, lines: Iterable[PlacedLine]) -> None:
@@ -318,15 +408,22 @@ class Batch:
         self.orders[order.id] = order
         self._numbers[order.channel, order.number] = order.id
         self._made.placed.append((order, new))
+        if self._books.open(order.id, new):
+            self._repriced[order.id] = self.actor
         for line in lines:
             self.add_line(line)
         self.note(order.id, OrderChange.PLACED)
+        for payment in new.payments:
+            self.pay(order.id, PaymentKind.PAYMENT, payment)
 
     def add_line(self, placed: PlacedLine) -> None:
         line = placed.line
         self.lines[line.id] = line
         self._lines_of[line.order].append(line.id)
         self._new_lines[line.id] = placed.new
+        self._books.price(line.id, placed.new)
+        if line.order in self._orders_before:
+            self._repriced[line.order] = self.actor
         self._made.placed_lines.append(placed)
 
     def add_bundle(self, bundle: Bundle) -> None:
@@ -339,6 +436,9 @@ class Batch:
         self.orders[order.id] = order
         if terms is not None:
             self._made.terms[order.id] = terms
+            self._repriced[order.id] = self.actor
+            if order.id in self._books:
+                self._books.agree(order.id, terms)
         if order.priority != before.priority:
             for claim in self.claims_of(order.id):
                 self.claims[claim.id] = replace(claim, priority=order.priority)
@@ -361,6 +461,7 @@ class Batch:
 
     def void(self, order: Order, reason: str) -> None:
         self._made.void_reasons[order.id] = reason
+        self._repriced[order.id] = self.actor
         self.change_order(order, OrderChange.VOIDED)
 
     def note(self, order: OrderId, change: OrderChange) -> None:
@@ -376,7 +477,15 @@ class Batch:
         self._order_causes[order] = cause
 
     def change_line(self, line: OrderLine) -> None:
+        before = self.lines[line.id]
+        if (before.quantity, before.canceled) != (line.quantity, line.canceled):
+            self._repriced[line.order] = self.actor
         self.lines[line.id] = line
+
+    def finalize(self, order: Order) -> None:
+        """The draft is confirmed."""
+        self._made.finalized.append(order.id)
+        self.change_order(order, OrderChange.FINALIZED)
 
     def change_level(self, level: StockLevel, cause: AllocationCause) -> None:
         """Replace a level; its flags follow in `changes`."""
@@ -690,6 +799,7 @@ class Batch:
                 if _is_resized(line, now):
                     made.resized_lines.add(line.id)
         self._version_floor()
+        self._balance()
         self._version_orders()
         self._version_levels()
         self._version_supplies()
@@ -712,6 +822,28 @@ class Batch:
         made.divided_claims = [
             DividedClaim(allocation=self._divided[claim.id], claim=claim) for claim in new if claim.id in self._divided
         ]
+
+    def _balance(self) -> None:
+        """Compute anew whether the orders whose amounts may have moved are paid, and what follows from that."""
+        made, books = self._made, self._books
+        for order_id, actor in self._repriced.items():
+            if order_id not in books:
+                continue  # nobody who writes leaves one unaccounted; see `services.recording`
+            lines = self.lines_of(order_id)
+            for line in lines:
+                before = self._lines_before.get(line.id)
+                if before:
+                    books.resize(before, line)
+            before_status, status = books.settle(order_id, lines)
+            if status is not before_status:
+                made.payment_statuses[order_id] = status
+                if status is PaymentStatus.PAID:
+                    self._lift(order_id, HoldReason.AWAITING_PAYMENT, actor)
+            if self.orders[order_id].status is OrderStatus.VOID:
+                for reason in sorted(books.of(order_id).holds):
+                    self._lift(order_id, reason, actor)
+        made.payments, made.currencies, made.repriced_lines = books.payments, books.currencies, books.repriced
+        made.new_holds, made.ended_holds = books.new_holds, books.ended_holds
 
     def _version_orders(self) -> None:
         made = self._made

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from domain.ids import BundleId, ItemId, Sku
-from domain.orders import Money, NewLine, OrderLine
+from domain.money import Money
+from domain.orders import NewLine, OrderLine
 from domain.stock import Component
 
 
@@ -22,10 +24,19 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentLine(NewLine):
-    """A line that is asked for as part of a bundle, each with `bundle_units` of it."""
+    """A line that is asked for as part of a bundle, each with `bundle_units` of it.
+
+    The first part of a bundle bears its money: `bundle_price` is what one bundle costs, and discount and tax are those
+    of the bundles. So wherever its units go, also in a split, the money goes with them.
+    """
 
     bundle: BundleId
     bundle_units: int
+    bundle_price: Money | None = None
+
+    def money(self) -> Iterator[Money]:
+        """Every amount."""
+        yield from (money for money in (self.bundle_price, self.discount, self.tax) if money)
 
 
 def expand(
@@ -34,7 +45,10 @@ def expand(
     items: Mapping[Sku, ItemId],
     ids: Iterable[BundleId],
 ) -> tuple[tuple[NewLine, ...], tuple[Bundle, ...]]:
-    """A line of a bundle becomes a line for each component, without a price: it is the bundle that has one."""
+    """A line of a bundle becomes a line for each component, without a price: it is the bundle that has one.
+
+    What was noted about it stands on each; see `ComponentLine` for the money.
+    """
     lines: list[NewLine] = []
     bundles: list[Bundle] = []
     ids = iter(ids)
@@ -45,10 +59,21 @@ def expand(
         bundle = Bundle(id=next(ids), item=items[line.sku], reference=line.reference, unit_price=line.unit_price)
         bundles.append(bundle)
         lines += (
-            ComponentLine(sku=one.sku, quantity=line.quantity * one.units, bundle=bundle.id, bundle_units=one.units)
-            for one in components[line.sku]
+            ComponentLine(
+                sku=one.sku,
+                quantity=line.quantity * one.units,
+                bundle=bundle.id,
+                bundle_units=one.units,
+                customization_note=line.customization_note,
+                **(_money(line) if part == 0 else {}),
+            )
+            for part, one in enumerate(components[line.sku])
         )
     return tuple(lines), tuple(bundles)
+
+
+def _money(line: NewLine) -> dict[str, Any]:
+    return {"bundle_price": line.unit_price, "discount": line.discount, "tax": line.tax}
 
 
 def together(lines: Iterable[OrderLine]) -> Iterator[tuple[BundleId | None, list[OrderLine]]]:

@@ -1,5 +1,6 @@
 """Is the input well formed? Every problem is found, each with its path as the caller wrote it."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Iterable
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from domain.errors import InputProblem, InvalidInput
+from domain.money import MINOR_UNITS, Money, can_be_paid
 
 ORDER_QUANTITY_MAX = 1_000_000
 """The most units of one order line."""
@@ -14,6 +16,7 @@ PRIORITY_MAX = 1_000_000
 CODE_LENGTH_MAX = 100
 """Of SKUs, order numbers, codes, references and idempotency keys."""
 TEXT_LENGTH_MAX = 500
+NOTE_LENGTH_MAX = 2_000
 AMOUNT_DIGITS_MAX = 20
 ORDER_LINES_MAX = 2_000
 LIST_MAX = 1_000
@@ -31,6 +34,35 @@ def is_storable(text: str) -> bool:
     if "\x00" in text:
         return False
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+CARD_DIGITS = range(13, 20)
+"""How many digits the number of a payment card has."""
+_digit_groups = re.compile(r"\d+(?:[ .\-]\d+)*")
+
+
+def has_card_number(text: str) -> bool:
+    """Whether groups of digits that follow each other make what may be the number of a payment card."""
+    return any(_is_card_like(found[0]) for found in _digit_groups.finditer(text))
+
+
+def _is_card_like(run: str) -> bool:
+    groups = re.split(r"\D", run)
+    for first in range(len(groups)):
+        digits = ""
+        for group in groups[first:]:
+            digits += group
+            if len(digits) >= CARD_DIGITS.stop:
+                break
+            if len(digits) in CARD_DIGITS and passes_luhn(digits):
+                return True
+    return False
+
+
+def passes_luhn(digits: str) -> bool:
+    """The check digit that every payment card has."""
+    doubled = (int(digit) * (1 + at % 2) for at, digit in enumerate(reversed(digits)))
+    return sum(number - 9 if number > 9 else number for number in doubled) % 10 == 0
 
 
 class Problems:
@@ -89,9 +121,38 @@ class Problems:
         return value.upper() if value else None
 
     def currency(self, value: str, path: Path) -> str:
-        if not (len(value) == 3 and value.isascii() and value.isalpha()):
+        code = value.upper() if value.isascii() else value
+        if code not in MINOR_UNITS:
             self.add(path, "NOT_A_CURRENCY_CODE", 'A currency is a three-letter code of ISO 4217, such as "GBP".')
-        return value.upper()
+        return code
+
+    def money(self, value: Money | None, path: Path) -> Money | None:
+        """What one unit costs, or a bound: it may be finer than what can be paid."""
+        return value and Money(
+            amount=self.amount(value.amount, (*path, "amount")),
+            currency_code=self.currency(value.currency_code, (*path, "currencyCode")),
+        )
+
+    def payable(self, value: Money | None, path: Path, *, zero: bool = True) -> Money | None:
+        """An amount that is paid: no finer than its currency."""
+        before = len(self._found)
+        checked = self.money(value, path)
+        if checked is None or len(self._found) > before:
+            return checked
+        if not can_be_paid(checked.amount, checked.currency_code):
+            decimals = MINOR_UNITS[checked.currency_code]
+            told = f"{checked.currency_code} has {decimals} decimals: round the amount to them."
+            self.add((*path, "amount"), "TOO_MANY_DECIMALS", told)
+        elif not zero and not checked.amount:
+            self.add((*path, "amount"), "OUT_OF_RANGE", "This must be more than zero.")
+        return checked
+
+    def no_card(self, value: str | None, path: Path) -> str | None:
+        """Text that must not hold the number of a payment card."""
+        if value is not None and has_card_number(value):
+            told = "This looks like the number of a payment card, which is never kept: send the processor's own id."
+            self.add(path, "CARD_DATA", told)
+        return value
 
     def amount(self, value: Decimal, path: Path) -> Decimal:
         if not value.is_finite() or value < 0:

@@ -11,7 +11,8 @@ from decimal import Context, Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
-from domain.orders import Address, Money
+from domain.money import Money
+from domain.orders import Address
 
 EXACT = Context(prec=100)
 """More digits than any sum of amounts has: nothing is ever rounded."""

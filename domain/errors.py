@@ -4,7 +4,8 @@
     ├── InvalidInput             1  malformed; every problem at once
     ├── IdempotencyKeyReused     2  the key belongs to other input
     ├── NotFound                 3  a named thing does not exist, or is not the caller's to see
-    ├── FulfillmentNotInState    4  wrong state …
+    ├── CurrencyMismatch         4  wrong state …
+    ├── FulfillmentNotInState    4
     ├── OrderAlreadyPlaced       4
     ├── OrderAlreadyReleased     4
     ├── OrderNotInState          4
@@ -14,6 +15,7 @@
     ├── PickListTaken            4
     ├── PlanChanged              4
     ├── QuantityAlreadyShipped   4
+    ├── RefundExceedsPayments    4
     ├── ReservationEnded         4
     ├── StockLevelConflict       4
     ├── SupplyAlreadyExpected    4
@@ -101,6 +103,14 @@ class NotFound(DomainError):
     precedence = 3
     kept = False
     references: tuple[str | LineId | RowName, ...]
+
+
+@dataclass(eq=False)
+class CurrencyMismatch(DomainError):
+    """The order is in another currency: all its amounts are of one."""
+
+    precedence = 4
+    order: OrderId
 
 
 @dataclass(eq=False)
@@ -198,6 +208,14 @@ class QuantityAlreadyShipped(DomainError):
 
 
 @dataclass(eq=False)
+class RefundExceedsPayments(DomainError):
+    """More would go back than was paid and is still kept."""
+
+    precedence = 4
+    order: OrderId
+
+
+@dataclass(eq=False)
 class ReservationEnded(DomainError):
     """The stock reservation was released or has expired: reserve again if the units are still wanted."""
 
@@ -260,6 +278,7 @@ REFUSALS: tuple[type[DomainError], ...] = (
     InvalidInput,
     IdempotencyKeyReused,
     NotFound,
+    CurrencyMismatch,
     FulfillmentNotInState,
     OrderAlreadyPlaced,
     OrderAlreadyReleased,
@@ -270,6 +289,7 @@ REFUSALS: tuple[type[DomainError], ...] = (
     PickListTaken,
     PlanChanged,
     QuantityAlreadyShipped,
+    RefundExceedsPayments,
     ReservationEnded,
     StockLevelConflict,
     SupplyAlreadyExpected,

@@ -134,6 +134,7 @@ class AllocationCause(StrEnum):
     RETURNED = "RETURNED"
     STOCK_RESERVATION = "STOCK_RESERVATION"
     SPLIT = "SPLIT"
+    UNPAID = "UNPAID"
     OTHER = "OTHER"
 
 
@@ -153,6 +154,42 @@ class OrderChange(StrEnum):
     DELIVERED = "DELIVERED"
     DROPSHIPPED = "DROPSHIPPED"
     RETURN_CHANGED = "RETURN_CHANGED"
+    PAYMENT_RECORDED = "PAYMENT_RECORDED"
+    REFUND_RECORDED = "REFUND_RECORDED"
+    HELD = "HELD"
+    HOLD_RELEASED = "HOLD_RELEASED"
+
+
+class PaymentStatus(StrEnum):
+    """Whether what an order comes to has been paid."""
+
+    UNPAID = "UNPAID"
+    PARTIALLY_PAID = "PARTIALLY_PAID"
+    PAID = "PAID"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
+
+
+class PaymentKind(StrEnum):
+    """Which way the money of a payment went."""
+
+    PAYMENT = "PAYMENT"
+    REFUND = "REFUND"
+    MOVED_IN = "MOVED_IN"
+    MOVED_OUT = "MOVED_OUT"
+
+
+class HoldReason(StrEnum):
+    """Why an order may not be released."""
+
+    MANUAL_REVIEW = "MANUAL_REVIEW"
+    AWAITING_PAYMENT = "AWAITING_PAYMENT"
+    SUSPECTED_FRAUD = "SUSPECTED_FRAUD"
+    INCORRECT_ADDRESS = "INCORRECT_ADDRESS"
+    CUSTOMIZATION = "CUSTOMIZATION"
+    OUT_OF_STOCK = "OUT_OF_STOCK"
+    CUSTOMER_REQUEST = "CUSTOMER_REQUEST"
+    OTHER = "OTHER"
 
 
 class RunState(StrEnum):
@@ -203,6 +240,7 @@ class AllocationEnd(StrEnum):
     QUALITY_CHECK_FAILED = "QUALITY_CHECK_FAILED"
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
+    UNPAID = "UNPAID"
 
 
 class WebhookDeliveryState(StrEnum):

@@ -101,7 +101,7 @@ def edit(batch: Batch, order_id: OrderId, edit: Edit, lines: Iterable[LineId], i
 
 def finalize(batch: Batch, order_id: OrderId) -> None:
     """Confirm a draft: from now on it can be allocated."""
-    batch.change_order(_move(batch.orders[order_id], "finalizeOrder"), OrderChange.FINALIZED)
+    batch.finalize(_move(batch.orders[order_id], "finalizeOrder"))
 
 
 def void(batch: Batch, order_id: OrderId, reason: str) -> None:

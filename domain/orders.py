@@ -1,13 +1,13 @@
 """Orders as allocation sees them, their life cycle, and the one function that computes every allocation status."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from domain.ids import BundleId, ItemId, LineId, LocationId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderStatus, ShippingPolicy
 from domain.making import quickly_made
+from domain.money import Money
 
 TRANSITIONS: Mapping[OrderStatus, Mapping[str, OrderStatus]] = {
     OrderStatus.DRAFT: {"finalizeOrder": OrderStatus.FINALIZED, "voidOrder": OrderStatus.VOID},
@@ -32,7 +32,7 @@ def states_that_allow(operation: str) -> tuple[OrderStatus, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where goods go. Latitude and longitude in degrees."""
+    """Where goods go, or a bill. Latitude and longitude in degrees; the phone in E.164."""
 
     name: str | None = None
     line1: str | None = None
@@ -43,6 +43,7 @@ class Address:
     country_code: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+    phone: str | None = None
 
 
 @quickly_made
@@ -94,46 +95,78 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """An exact decimal amount in a currency of ISO 4217."""
-
-    amount: Decimal
-    currency_code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """Who buys."""
 
     name: str | None = None
     email: str | None = None
     reference: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discount:
+    """Something off the whole order, as the channel gave it; a code, a description, or both."""
+
+    amount: Money
+    code: str | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTerms:
-    """What is agreed about an order beside its lines."""
+    """What is agreed about an order beside its lines. What is off, and tax, are those of the lines' own on top."""
 
     shipping_policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE
     priority: int = 0
     tags: tuple[str, ...] = ()
     customer: Customer | None = None
     ship_to: Address | None = None
+    bill_to: Address | None = None
+    discounts: tuple[Discount, ...] = ()
+    shipping_price: Money | None = None
+    tax: Money | None = None
+    note: str | None = None
+
+    def money(self) -> Iterator[Money]:
+        """Every amount."""
+        yield from (discount.amount for discount in self.discounts)
+        yield from (money for money in (self.shipping_price, self.tax) if money)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLine:
-    """A line that is asked for and has no id yet."""
+    """A line that is asked for and has no id yet. `discount` and `tax`: of all its units together."""
 
     sku: Sku
     quantity: int
     unit_price: Money | None = None
     reference: str | None = None
+    discount: Money | None = None
+    tax: Money | None = None
+    customization_note: str | None = None
+
+    def money(self) -> Iterator[Money]:
+        """Every amount."""
+        yield from (money for money in (self.unit_price, self.discount, self.tax) if money)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """Money that somebody has verified. `method` and `reference`: their words; `occurred_at` None means now."""
+
+    amount: Money
+    method: str
+    reference: str | None = None
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order that is asked for. `placed_at` None means now, by the database's clock."""
+    """An order that is asked for. `placed_at` None means now, by the database's clock.
+
+    `owes_nothing`: it was part of an order from before payments were known.
+    """
 
     channel: str
     number: str
@@ -141,6 +174,25 @@ class NewOrder:
     status: OrderStatus = OrderStatus.FINALIZED
     terms: OrderTerms = OrderTerms()
     placed_at: datetime | None = None
+    payments: tuple[Payment, ...] = ()
+    owes_nothing: bool = False
+
+    def money(self) -> Iterator[Money]:
+        """Every amount; all are of one currency."""
+        for line in self.lines:
+            yield from line.money()
+        yield from self.terms.money()
+        yield from (payment.amount for payment in self.payments)
+
+    @property
+    def currency_code(self) -> str | None:
+        """The order's currency; None where nothing of it has a price that counts."""
+        if self.owes_nothing:
+            return None
+        for line in self.lines:
+            if line.unit_price:
+                return line.unit_price.currency_code
+        return next((money.currency_code for money in self.money()), None)
 
 
 def line_allocation_status(status: OrderStatus, line: OrderLine) -> AllocationStatus | None:

@@ -10,7 +10,10 @@ from domain.batch import Batch
 from domain.bundles import together, whole
 from domain.errors import NotFound, OrderNotInState
 from domain.ids import AllocationId, LineId, OrderId
-from domain.orders import EDITABLE, NewOrder, OrderLine
+from domain.kinds import PaymentKind
+from domain.money import ZERO, Money
+from domain.orders import EDITABLE, NewOrder, OrderLine, Payment
+from domain.payments import LineMoney
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +56,48 @@ def split(batch: Batch, order: OrderId, to: OrderId, new: NewOrder, parts: Seque
 
     The old line's quantity falls by the part. A line of which nothing would remain keeps its quantity, and the part
     counts as canceled there: a line has a quantity, and its history stays readable.
+
+    Where the old order's standing is known: its lines keep what is off and taxed less what the parts took along, and
+    what was paid stays with it as far as it owes it; the rest goes along, as far as the new order owes that.
     """
     lines = [batch.lines[part.line] for part in parts]
     items = {line.sku: line.item for line in lines}
     ordering.place(batch, to, [part.to for part in parts], items, new)
     for part, line in zip(parts, lines, strict=True):
         _hand_over(batch, part)
+        _leave_money(batch, part, line)
         batch.change_line(replace(batch.lines[part.to], looked_at=line.looked_at))
         left = _without(batch.lines[part.line], part.quantity)
         batch.change_line(replace(left, looked_at=line.looked_at))
     batch.split_off(order, to)
+    _move_money(batch, order, to)
+
+
+def money_of(batch: Batch, part: Part) -> LineMoney | None:
+    """What the part costs. The standing of its order must be known."""
+    line, currency = batch.lines[part.line], batch.standing_of(batch.lines[part.line].order).currency_code
+    money = batch.money_of(part.line)
+    return money.part(part.quantity, line.quantity, currency) if money and currency else money
+
+
+def _leave_money(batch: Batch, part: Part, line: OrderLine) -> None:
+    """A line of which nothing remains keeps its money with its quantity: canceled units cost nothing."""
+    if not batch.is_accounted(line.order) or line.quantity == part.quantity:
+        return
+    money, gone = batch.money_of(part.line), money_of(batch, part)
+    if money and gone and (money.discount or money.tax):
+        batch.reprice(line.id, replace(money, discount=money.discount - gone.discount, tax=money.tax - gone.tax))
+
+
+def _move_money(batch: Batch, order: OrderId, to: OrderId) -> None:
+    if not batch.is_accounted(order):
+        return
+    kept, moved = batch.totals_of(order), batch.totals_of(to)
+    amount = min(max(ZERO, kept.kept - kept.total), moved.total)
+    if amount and kept.currency_code:
+        payment = Payment(amount=Money(amount=amount, currency_code=kept.currency_code), method="split")
+        batch.pay(order, PaymentKind.MOVED_OUT, payment)
+        batch.pay(to, PaymentKind.MOVED_IN, payment)
 
 
 def _hand_over(batch: Batch, part: Part) -> None:

@@ -9,6 +9,7 @@ import gql.schema.kinds  # noqa: F401  (makes the enums known)
 from gql.errors import CONVERTERS, RefusalHandler
 from gql.resolvers import fulfillments as fulfilling
 from gql.resolvers import mutations as write
+from gql.resolvers import payments as paying
 from gql.resolvers import queries as read
 from gql.resolvers import subscriptions as watch
 from gql.resolvers import supplies as supplying
@@ -42,6 +43,9 @@ class Query:
     stock_reservation = strawberry.field(read.stock_reservation, description="One cart's stock reservation.")
     allocation_rules = strawberry.field(
         read.allocation_rules, description="What happens to new orders: the first rule that matches decides."
+    )
+    hold_rules = strawberry.field(
+        paying.hold_rules, description="Which new orders are held, and why: by every rule that matches."
     )
     compare_allocation_policies = strawberry.field(
         read.compare_allocation_policies,
@@ -126,6 +130,21 @@ class Mutation:
     )
     void_order = strawberry.mutation(
         write.void_order, description="Cancel an order, and give back everything that was set aside for it."
+    )
+    record_payment = strawberry.mutation(
+        paying.record_payment,
+        description="Write down that an order was paid, in whole or in part, as verified by whoever says so. Paid in "
+        "full, it is no longer held for AWAITING_PAYMENT.",
+    )
+    record_refund = strawberry.mutation(paying.record_refund, description="Write down that money went back.")
+    hold_orders = strawberry.mutation(
+        paying.hold_orders, description="Say that up to 1,000 orders may not be released, and why."
+    )
+    release_holds = strawberry.mutation(paying.release_holds, description="End holds of up to 1,000 orders.")
+    save_hold_rules = strawberry.mutation(
+        paying.save_hold_rules,
+        description="Say which new orders are held without anyone asking, and why. The list replaces the one before; "
+        "holds that were placed already stay.",
     )
     reserve_stock = strawberry.mutation(
         write.reserve_stock,

@@ -108,6 +108,14 @@ async def _list_taken(info: Info, refusal: refusals.PickListTaken) -> types.Pick
     return types.PickListTaken(message=refusal.message, list=await PickList.load(info, refusal.list))
 
 
+async def _currency_mismatch(info: Info, refusal: refusals.CurrencyMismatch) -> types.CurrencyMismatch:
+    return types.CurrencyMismatch(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
+async def _refund_exceeds(info: Info, refusal: refusals.RefundExceedsPayments) -> types.RefundExceedsPayments:
+    return types.RefundExceedsPayments(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
 async def _already_placed(info: Info, refusal: refusals.OrderAlreadyPlaced) -> types.OrderAlreadyPlaced:
     return types.OrderAlreadyPlaced(message=refusal.message, order=await Order.load(info, refusal.order))
 
@@ -180,11 +188,13 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.OrderNotReleasable: (types.OrderNotReleasable, _not_releasable),
     refusals.PickConflict: (types.PickConflict, _pick_conflict),
     refusals.PickListTaken: (types.PickListTaken, _list_taken),
+    refusals.CurrencyMismatch: (types.CurrencyMismatch, _currency_mismatch),
     refusals.OrderAlreadyPlaced: (types.OrderAlreadyPlaced, _already_placed),
     refusals.OrderNotInState: (types.OrderNotInState, _not_in_state),
     refusals.OrderVersionConflict: (types.OrderVersionConflict, _version_conflict),
     refusals.PlanChanged: (types.PlanChanged, _plan_changed),
     refusals.QuantityAlreadyShipped: (types.QuantityAlreadyShipped, _already_shipped),
+    refusals.RefundExceedsPayments: (types.RefundExceedsPayments, _refund_exceeds),
     refusals.ReservationEnded: (types.ReservationEnded, _reservation_ended),
     refusals.StockLevelConflict: (types.StockLevelConflict, _level_conflict),
     refusals.SupplyAlreadyExpected: (types.SupplyAlreadyExpected, _already_expected),

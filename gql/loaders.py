@@ -23,17 +23,21 @@ from domain.ids import (
     ReservationId,
     SupplyId,
 )
+from domain.payments import Totals
 from domain.stock import Item, Location
 from services.explaining import OrderExplanation, explanations
 from services.gathering import Gathering
+from services.payments import totals_of
 from services.ports import (
     AllocationView,
     Channel,
     Database,
     FulfillmentView,
+    HoldView,
     LevelView,
     LineView,
     OrderView,
+    PaymentView,
     PickListView,
     PickTaskView,
     ReservationView,
@@ -59,6 +63,13 @@ class Reading:
         self.allocations_of: Gathering[LineId, list[AllocationView]] = self._many(
             lambda uow, ids: uow.orders.allocations_of(ids), lambda allocation: allocation.line
         )
+        self.payments_of: Gathering[OrderId, list[PaymentView]] = self._many(
+            lambda uow, ids: uow.payments.payments_of(ids), lambda payment: payment.order
+        )
+        self.holds_of: Gathering[OrderId, list[HoldView]] = self._many(
+            lambda uow, ids: uow.payments.holds_of(ids), lambda hold: hold.order
+        )
+        self.totals: Gathering[OrderId, Totals] = Gathering(self._totals)
         self.items: Gathering[ItemId, Item] = self._each(lambda uow, ids: uow.catalog.items(ids), _id)
         self.locations: Gathering[LocationId, Location] = self._each(lambda uow, _: uow.catalog.locations(), _id)
         self.channels: Gathering[ChannelId, Channel] = self._each(lambda uow, _: uow.catalog.channels(), _id)
@@ -108,6 +119,9 @@ class Reading:
 
     async def _bins(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, list[tuple[str, int]]]:
         return await self._database.read(lambda uow: uow.fulfillments.bins_of(keys))
+
+    async def _totals(self, orders: Sequence[OrderId]) -> Mapping[OrderId, Totals]:
+        return await self._database.read(lambda uow: totals_of(uow, orders))
 
     async def close(self) -> None:
         """Wait until nothing is read any more."""
@@ -168,6 +182,18 @@ class Loaders:
     @cached_property
     def allocations_of(self) -> DataLoader[LineId, list[AllocationView]]:
         return _all(self._reading.allocations_of)
+
+    @cached_property
+    def payments_of(self) -> DataLoader[OrderId, list[PaymentView]]:
+        return _all(self._reading.payments_of)
+
+    @cached_property
+    def holds_of(self) -> DataLoader[OrderId, list[HoldView]]:
+        return _all(self._reading.holds_of)
+
+    @cached_property
+    def totals(self) -> DataLoader[OrderId, Totals | None]:
+        return _one(self._reading.totals)
 
     @cached_property
     def items(self) -> DataLoader[ItemId, Item | None]:

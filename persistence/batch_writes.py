@@ -1,18 +1,20 @@
 """What a batch writes: for each kind of row one statement, with the rows as arrays."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
 from domain.batch import Changes, PlacedLine
 from domain.bundles import Bundle
 from domain.ids import OrderId
-from domain.orders import NewOrder, Order, OrderTerms
+from domain.orders import Address, Discount, NewOrder, Order, OrderTerms
 from domain.reservations import NewReservation
 from persistence.driver import Statement, Write, statement
 from persistence.events import appended
 from persistence.floor import floor_writes
 from persistence.keys import kept
+from persistence.payment_writes import standing_writes
 from persistence.sql import BIGINTS, FLAGS, INTS, JSON, NUMERICS, TEXTS, TIMES, columns
 from persistence.supplies import (
     INSERT_SUPPLIES,
@@ -38,6 +40,7 @@ def writes(changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]]) -> 
     yield from _claiming(changes)
     yield from _serving(changes)
     yield from floor_writes(changes)
+    yield from standing_writes(changes)
     yield from appended(changes.events)
     yield from kept(outcomes)
 
@@ -76,7 +79,7 @@ def _serving(changes: Changes) -> Iterator[Write]:
     yield from _guarded(UPDATE_LINES, attributes(resized, LINE_UPDATE_COLUMNS))
     minutes = {"minutes": [changes.schedules.get(order.id) for order in changes.orders]}
     yield from _guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS) | minutes)
-    yield from _rows(UPDATE_TERMS, [_terms(order, terms) for order, terms in changes.terms.items()])
+    yield from _rows(UPDATE_TERMS, [_changed_terms(changes, *one) for one in changes.terms.items()])
     yield from _arrays(REPLENISH, {"items": sorted(changes.replenished)})
     yield from _rows(ASK_AT, [{"id": order, "at": at} for order, at in changes.asked_at.items()])
     yield from _arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))
@@ -122,17 +125,23 @@ NEXT_TURN = """
 INSERT_ORDERS = statement(
     f"""
     INSERT INTO orders (id, channel_id, number, status, allocation_status, shipping_policy, priority, tags, placed_at,
-                        customer_name, customer_email, customer_reference, ship_to, allocate_after, split_from,
-                        version)
+                        customer_name, customer_email, customer_reference, customer_phone, ship_to, ship_to_phone,
+                        bill_to, discounts, shipping_price, tax, note, currency_code, payment_status, finalized_at,
+                        allocate_after, split_from, version)
     SELECT n.id, c.id, n.number, n.status, n.allocation_status, n.shipping_policy, n.priority, n.tags,
-           coalesce(n.placed_at, now()), n.customer_name, n.customer_email, n.customer_reference,
-           nullif(n.ship_to, 'null'),
+           coalesce(n.placed_at, now()), n.customer_name, n.customer_email, n.customer_reference, n.customer_phone,
+           nullif(n.ship_to, 'null'), n.ship_to_phone, n.bill_to, n.discounts, n.shipping_price, n.tax, n.note,
+           n.currency_code, coalesce(n.payment_status, 'PAID'),
+           CASE WHEN n.status = 'FINALIZED'
+                THEN coalesce((SELECT o.finalized_at FROM orders o WHERE o.id = n.split_from), now()) END,
            coalesce({NEXT_TURN}, (SELECT o.allocate_after FROM orders o WHERE o.id = n.split_from)), n.split_from,
            n.version
     FROM jsonb_to_recordset(:rows) AS n(
         id bigint, channel text, number text, status text, allocation_status text, shipping_policy text, priority int,
         tags text[], placed_at timestamptz, customer_name text, customer_email text, customer_reference text,
-        ship_to jsonb, minutes int, split_from bigint, version bigint)
+        customer_phone text, ship_to jsonb, ship_to_phone text, bill_to jsonb, discounts jsonb, shipping_price numeric,
+        tax numeric, note text, currency_code text, payment_status text, minutes int, split_from bigint,
+        version bigint)
     JOIN channels c ON c.code = n.channel
     """,  # noqa: S608
     rows=JSON,
@@ -141,9 +150,14 @@ INSERT_ORDERS = statement(
 UPDATE_TERMS = statement(
     """
     UPDATE orders o SET tags = n.tags, customer_name = n.customer_name, customer_email = n.customer_email,
-        customer_reference = n.customer_reference, ship_to = nullif(n.ship_to, 'null')
+        customer_reference = n.customer_reference, customer_phone = n.customer_phone,
+        ship_to = nullif(n.ship_to, 'null'), ship_to_phone = n.ship_to_phone, bill_to = n.bill_to,
+        discounts = n.discounts, shipping_price = n.shipping_price, tax = n.tax, note = n.note,
+        currency_code = coalesce(n.currency_code, o.currency_code)
     FROM jsonb_to_recordset(:rows) AS n(
-        id bigint, tags text[], customer_name text, customer_email text, customer_reference text, ship_to jsonb)
+        id bigint, tags text[], customer_name text, customer_email text, customer_reference text, customer_phone text,
+        ship_to jsonb, ship_to_phone text, bill_to jsonb, discounts jsonb, shipping_price numeric, tax numeric,
+        note text, currency_code text)
     WHERE o.id = n.id
     """,
     rows=JSON,
@@ -187,14 +201,16 @@ INSERT_BUNDLES = statement(
 
 LINE_COLUMNS = (
     "ids", "orders", "positions", "references", "items", "quantities", "allocated", "overallocated", "canceled",
-    "looked", "prices", "currencies", "bundles", "bundle_units",
+    "looked", "prices", "currencies", "bundles", "bundle_units", "discounts", "taxes", "notes",
 )  # fmt: skip
 INSERT_LINES = statement(
     """
     INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, overallocated, canceled,
-                             looked_at, unit_price, currency_code, bundle_id, bundle_units)
+                             looked_at, unit_price, currency_code, bundle_id, bundle_units, discount, tax,
+                             customization_note)
     SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :overallocated,
-                         :canceled, :looked, :prices, :currencies, :bundles, :bundle_units)
+                         :canceled, :looked, :prices, :currencies, :bundles, :bundle_units, :discounts, :taxes,
+                         :notes)
     """,
     ids=BIGINTS,
     orders=BIGINTS,
@@ -210,6 +226,9 @@ INSERT_LINES = statement(
     currencies=TEXTS,
     bundles=BIGINTS,
     bundle_units=INTS,
+    discounts=NUMERICS,
+    taxes=NUMERICS,
+    notes=TEXTS,
 )
 
 LINE_UPDATE_COLUMNS = {
@@ -517,16 +536,42 @@ UPDATE_ORDERS = statement(
 )
 
 
+SHIP_TO_FIELDS = tuple(one.name for one in fields(Address) if one.name != "phone")
+"""The release before reads every key, and knows no phone."""
+
+
 def _terms(order: OrderId, terms: OrderTerms) -> dict[str, Any]:
-    customer = terms.customer
-    return {
-        "id": order,
-        "tags": terms.tags,
-        "customer_name": customer and customer.name,
-        "customer_email": customer and customer.email,
-        "customer_reference": customer and customer.reference,
-        "ship_to": terms.ship_to,
-    }
+    """What is absent is null."""
+    customer, ship_to = terms.customer, terms.ship_to
+    row: dict[str, Any] = {"id": order, "tags": terms.tags}
+    if customer:
+        row["customer_name"] = customer.name
+        row["customer_email"] = customer.email
+        row["customer_reference"] = customer.reference
+        row["customer_phone"] = customer.phone
+    if ship_to:
+        row["ship_to"] = {name: getattr(ship_to, name) for name in SHIP_TO_FIELDS}
+        row["ship_to_phone"] = ship_to.phone
+    if terms.bill_to:
+        row["bill_to"] = terms.bill_to
+    if terms.discounts:
+        row["discounts"] = [_discount(discount) for discount in terms.discounts]
+    if terms.shipping_price:
+        row["shipping_price"] = str(terms.shipping_price.amount)
+    if terms.tax:
+        row["tax"] = str(terms.tax.amount)
+    if terms.note:
+        row["note"] = terms.note
+    return row
+
+
+def _discount(discount: Discount) -> dict[str, str | None]:
+    return {"amount": str(discount.amount.amount), "code": discount.code, "description": discount.description}
+
+
+def _changed_terms(changes: Changes, order: OrderId, terms: OrderTerms) -> dict[str, Any]:
+    """The first amount of an order brings the currency with it."""
+    return _terms(order, terms) | {"currency_code": changes.currencies.get(order)}
 
 
 def _placed(changes: Changes, order: Order, new: NewOrder) -> dict[str, Any]:
@@ -541,12 +586,14 @@ def _placed(changes: Changes, order: Order, new: NewOrder) -> dict[str, Any]:
         "minutes": changes.schedules.get(order.id),
         "split_from": changes.split_from.get(order.id),
         "version": order.version,
+        "currency_code": changes.currencies.get(order.id),
+        "payment_status": changes.payment_statuses.get(order.id),
     }
 
 
 def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
     line, new = placed.line, placed.new
-    price = new.unit_price
+    price, discount, tax = new.unit_price, new.discount, new.tax
     return (
         line.id,
         line.order,
@@ -562,6 +609,9 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
         price and price.currency_code,
         line.bundle,
         line.bundle_units or None,
+        discount and discount.amount,
+        tax and tax.amount,
+        new.customization_note,
     )
 
 

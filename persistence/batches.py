@@ -197,14 +197,22 @@ class PostgresBatches:
         rows = await self._rows_of(READ_ORDERS, orders)
         if any(line[LINE_ITEM] not in locked for line in rows.lines):
             raise LocksWereTooFew
-        locations, sourcing = await read_places(self._driver)
+        locations, sourcing, paid = await read_places(self._driver)
         facts = await self._whole(rows, skus)
         has_any = [order for order in orders if floor] or _on_the_floor(facts)
         if has_any or bins:
             facts = replace(facts, floor=await read_floor(self._driver, has_any, locked if bins else None))
         if reservations:
             facts = await self._with_reservations(facts, reservations)
-        return replace(facts, locations=locations, sourcing=sourcing, skus=skus, bundles=bundles, levels=levels)
+        return replace(
+            facts,
+            locations=locations,
+            sourcing=sourcing,
+            paid_on_arrival=paid,
+            skus=skus,
+            bundles=bundles,
+            levels=levels,
+        )
 
     async def contenders(self, levels: Mapping[LevelKey, int]) -> Facts:
         """Lock and read who holds the weakest claims of each level, up to so many units: orders whole, carts' claims.

@@ -173,6 +173,8 @@ class PostgresCatalog:
                 name=row.name,
                 sourcing=_sourcing(row.sourcing, row.location_ids, row.split_lines),
                 releases_by_itself=row.releases_by_itself,
+                paid_on_arrival=row.paid_on_arrival,
+                unpaid_orders_expire_after_minutes=row.unpaid_orders_expire_after_minutes,
             )
             for row in rows
         ]
@@ -200,17 +202,23 @@ PLACES = statement(
     f"""
     SELECT (SELECT jsonb_agg(to_jsonb(l) - 'created_at' ORDER BY l.rank, l.id) FROM locations l),
            (SELECT jsonb_object_agg(c.code, jsonb_build_array(c.sourcing, c.location_ids, c.split_lines))
-            FROM channels c WHERE {IS_SOURCED})
+            FROM channels c WHERE {IS_SOURCED}),
+           ARRAY(SELECT c.code FROM channels c WHERE c.paid_on_arrival)
     """  # noqa: S608  (a constant)
 )
 
 
-async def read_places(driver: Driver) -> tuple[dict[LocationId, Location], dict[str, Sourcing]]:
-    """All locations in the order in which they are tried; and the channels with a sourcing of their own, by code."""
-    places, sourced = await driver.row(PLACES, {})
+async def read_places(
+    driver: Driver,
+) -> tuple[dict[LocationId, Location], dict[str, Sourcing], frozenset[str]]:
+    """All locations in the order in which they are tried; the channels with a sourcing of their own, by code; and the
+    codes of those whose orders have been paid when they come.
+    """
+    places, sourced, paid = await driver.row(PLACES, {})
     return (
         {place["id"]: _location(**place) for place in places or ()},
         {code: _sourcing(*sourcing) for code, sourcing in (sourced or {}).items()},
+        frozenset(paid),
     )
 
 

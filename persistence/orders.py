@@ -8,8 +8,16 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import BundleId, ItemId, LineId, OrderId, RunId
-from domain.kinds import AllocationSequence, AllocationStatus, FulfillmentStatus, OrderStatus, ShippingPolicy
-from domain.orders import WAITING, Address, Customer, Money, OrderTerms
+from domain.kinds import (
+    AllocationSequence,
+    AllocationStatus,
+    FulfillmentStatus,
+    OrderStatus,
+    PaymentStatus,
+    ShippingPolicy,
+)
+from domain.money import Money
+from domain.orders import WAITING, Address, Customer, Discount, OrderTerms
 from domain.runs import RunSeek
 from persistence.driver import Driver, statement
 from persistence.searching import any_of, starts_with
@@ -20,11 +28,22 @@ from persistence.tables import (
     items,
     locations,
     order_bundles,
+    order_holds,
     order_lines,
     orders,
     planned_orders,
 )
-from services.ports import AllocationView, BundleView, LineView, OrderFilter, OrderReference, OrderSort, OrderView, Seek
+from services.ports import (
+    AllocationView,
+    BundleView,
+    Buyer,
+    LineView,
+    OrderFilter,
+    OrderReference,
+    OrderSort,
+    OrderView,
+    Seek,
+)
 
 SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
     OrderSort.PLACED_AT_ASC: (("placed_at", False), ("id", False)),
@@ -79,6 +98,27 @@ VALUES = sql(
     orders=BIGINTS,
 )
 
+# A reference is the channel's own; an e-mail is the same person everywhere.
+RETURNING = statement(
+    """
+    SELECT EXISTS (
+        SELECT FROM orders o WHERE lower(o.customer_email) = lower(n.email)
+            AND o.status NOT IN ('DRAFT', 'VOID') AND o.id IS DISTINCT FROM n.order_id
+    ) OR EXISTS (
+        SELECT FROM orders o JOIN channels c ON c.id = o.channel_id
+        WHERE lower(o.customer_reference) = lower(n.reference) AND c.code = n.channel
+            AND o.status NOT IN ('DRAFT', 'VOID') AND o.id IS DISTINCT FROM n.order_id
+    )
+    FROM unnest(:channels, :emails, :references, :orders)
+        WITH ORDINALITY AS n(channel, email, reference, order_id, at)
+    ORDER BY n.at
+    """,
+    channels=TEXTS,
+    emails=TEXTS,
+    references=TEXTS,
+    orders=BIGINTS,
+)
+
 COULD_BE_SERVED = (
     orders.c.status == OrderStatus.FINALIZED,
     orders.c.allocation_status.is_not(None),
@@ -96,6 +136,7 @@ LINES = (
         order_lines,
         items.c.sku,
         orders.c.status,
+        orders.c.currency_code.label("order_currency"),
         SOLD_AS.c.sku.label("bundle_sku"),
         order_bundles.c.item_id.label("bundle_item"),
         order_bundles.c.reference.label("bundle_reference"),
@@ -143,16 +184,27 @@ class PostgresOrders:
             statement = statement.where(_beyond(keys, after))
         return await self._orders(statement)
 
-    async def counts(self, condition: OrderFilter) -> list[tuple[OrderStatus, AllocationStatus | None, int]]:
-        """How many orders are in each pair of states."""
+    async def returning(self, buyers: Sequence[Buyer]) -> list[bool]:
+        """Of each, whether there is another order of theirs that is neither a draft nor void."""
+        rows = [(one.channel, one.email, one.reference, one.order) for one in buyers]
+        named = columns(rows, ("channels", "emails", "references", "orders"))
+        return [found for (found,) in await Driver(self._connection).rows(RETURNING, named)]
+
+    async def counts(
+        self, condition: OrderFilter
+    ) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
+        """How many orders are in each combination of states."""
         statement = (
-            select(orders.c.status, orders.c.allocation_status, func.count())
+            select(orders.c.status, orders.c.allocation_status, orders.c.payment_status, func.count())
             .join(channels, channels.c.id == orders.c.channel_id)
             .where(*_conditions(condition))
-            .group_by(orders.c.status, orders.c.allocation_status)
+            .group_by(orders.c.status, orders.c.allocation_status, orders.c.payment_status)
         )
         rows = await self._connection.execute(statement)
-        return [(OrderStatus(status), _status(allocation), count) for status, allocation, count in rows]
+        return [
+            (OrderStatus(status), _status(allocation), PaymentStatus(payment), count)
+            for status, allocation, payment, count in rows
+        ]
 
     async def in_sequence(
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
@@ -260,6 +312,7 @@ def _conditions(condition: OrderFilter) -> list[ColumnElement[bool]]:
         (orders.c.status, condition.statuses),
         (orders.c.allocation_status, condition.allocation_statuses),
         (orders.c.fulfillment_status, condition.fulfillment_statuses),
+        (orders.c.payment_status, condition.payment_statuses),
         (channels.c.code, condition.channels),
         (orders.c.ship_to["country_code"].astext, condition.country_codes),
     ):
@@ -271,6 +324,11 @@ def _conditions(condition: OrderFilter) -> list[ColumnElement[bool]]:
         found.append(_holds_at(condition.locations))
     if condition.tags is not None:
         found.append(orders.c.tags.bool_op("&&")(literal(list(condition.tags), orders.c.tags.type)))
+    if condition.on_hold is not None:
+        held = _is_held()
+        found.append(held if condition.on_hold else ~held)
+    if condition.hold_reasons is not None:
+        found.append(_is_held(any_of(order_holds.c.reason, condition.hold_reasons)))
     if condition.search is not None:
         found.append(_search(condition.search))
     found.extend(_times(condition))
@@ -309,6 +367,10 @@ def _holds_at(codes: Sequence[str]) -> ColumnElement[bool]:
     return exists(claims.where(order_lines.c.order_id == orders.c.id, any_of(locations.c.code, codes)))
 
 
+def _is_held(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(order_holds.c.order_id == orders.c.id, order_holds.c.released_at.is_(None), *conditions)
+
+
 def _search(text: str) -> ColumnElement[bool]:
     names = ("number", "customer_name", "customer_email", "customer_reference")
     return or_(*(starts_with(orders.c[name], text) for name in names))
@@ -319,7 +381,7 @@ def _status(value: str | None) -> AllocationStatus | None:
 
 
 def _order(row: Any) -> OrderView:
-    buyer = (row.customer_name, row.customer_email, row.customer_reference)
+    buyer = (row.customer_name, row.customer_email, row.customer_reference, row.customer_phone)
     return OrderView(
         id=row.id,
         number=row.number,
@@ -333,13 +395,29 @@ def _order(row: Any) -> OrderView:
         tags=tuple(row.tags),
         placed_at=row.placed_at,
         updated_at=row.updated_at,
-        customer=Customer(name=buyer[0], email=buyer[1], reference=buyer[2]) if any(buyer) else None,
-        ship_to=Address(**row.ship_to) if row.ship_to else None,
+        customer=Customer(name=buyer[0], email=buyer[1], reference=buyer[2], phone=buyer[3]) if any(buyer) else None,
+        ship_to=Address(**row.ship_to, phone=row.ship_to_phone) if row.ship_to else None,
         asked_at=None if row.asked_at is None else tuple(row.asked_at),
         split_from=row.split_from,
         fulfillment_status=FulfillmentStatus(row.fulfillment_status),
         promised_delivery_at=row.promised_delivery_at,
+        payment_status=PaymentStatus(row.payment_status),
+        currency_code=row.currency_code,
+        bill_to=Address(**row.bill_to) if row.bill_to else None,
+        discounts=tuple(_discount(one, row.currency_code) for one in row.discounts or ()),
+        shipping_price=_money(row.shipping_price, row.currency_code),
+        tax=_money(row.tax, row.currency_code),
+        note=row.note,
     )
+
+
+def _discount(kept: Mapping[str, str | None], currency_code: str) -> Discount:
+    amount = Money(amount=Decimal(kept["amount"] or 0), currency_code=currency_code)
+    return Discount(amount=amount, code=kept["code"], description=kept["description"])
+
+
+def _money(amount: Decimal | None, currency_code: str | None) -> Money | None:
+    return None if amount is None or currency_code is None else Money(amount=amount, currency_code=currency_code)
 
 
 def _line(row: Any) -> LineView:
@@ -362,6 +440,9 @@ def _line(row: Any) -> LineView:
         bundle=row.bundle_id,
         bundle_units=row.bundle_units or 0,
         sold_as=_bundle(row) if row.bundle_id else None,
+        discount=_money(row.discount, row.order_currency),
+        tax=_money(row.tax, row.order_currency),
+        customization_note=row.customization_note,
     )
 
 

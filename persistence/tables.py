@@ -70,8 +70,11 @@ channels = Table(
     Column("location_ids", ARRAY(Integer)),
     Column("split_lines", Boolean, nullable=False, server_default=text("true")),
     Column("releases_by_itself", Boolean, nullable=False, server_default=text("false")),
+    Column("paid_on_arrival", Boolean, nullable=False, server_default=text("false")),
+    Column("unpaid_orders_expire_after_minutes", Integer),
     _time("created_at"),
     UniqueConstraint("code"),
+    CheckConstraint("unpaid_orders_expire_after_minutes > 0", name="unpaid_orders_have_some_time"),
 )
 
 items = Table(
@@ -262,6 +265,19 @@ orders = Table(
     Column("promised_delivery_at", DateTime(timezone=True)),
     # The version that a rule could not release: it is not tried again before something changes.
     Column("release_refused_at_version", BigInteger),
+    Column("customer_phone", Text),
+    # Beside ship_to, since the release before reads every key of that.
+    Column("ship_to_phone", Text),
+    Column("bill_to", JSONB),
+    # [{"amount": text, "code": text, "description": text}]
+    Column("discounts", JSONB),
+    Column("shipping_price", Numeric),
+    Column("tax", Numeric),
+    Column("note", Text),
+    # Of every amount; without one, the order owes nothing.
+    _text("currency_code", nullable=True),
+    Column("payment_status", Text(collation="C"), nullable=False, server_default=text("'PAID'")),
+    Column("finalized_at", DateTime(timezone=True)),
     UniqueConstraint("channel_id", "number"),
     CheckConstraint("(status = 'VOID') <= (allocation_status IS NULL)", name="a_void_order_has_no_allocation_status"),
     CheckConstraint(
@@ -275,6 +291,11 @@ orders = Table(
     Index(None, "updated_at", postgresql_using="brin"),
     Index("orders_tags_idx", "tags", postgresql_using="gin"),
     Index("orders_country_code_idx", text("(ship_to ->> 'country_code')")),
+    Index(
+        "orders_unpaid_idx",
+        "finalized_at",
+        postgresql_where=text("status = 'FINALIZED' AND payment_status IN ('UNPAID', 'PARTIALLY_PAID')"),
+    ),
     postgresql_with={"fillfactor": 50},  # a run updates every row of a page; the new rows find room beside the old ones
 )
 
@@ -318,6 +339,10 @@ order_lines = Table(
     _text("currency_code", nullable=True),
     Column("bundle_id", BigInteger, ForeignKey("order_bundles.id")),
     Column("bundle_units", Integer),
+    # In the order's currency; those of a bundle stand on the line of its first component.
+    Column("discount", Numeric),
+    Column("tax", Numeric),
+    Column("customization_note", Text),
     UniqueConstraint("order_id", "position"),
     CheckConstraint(
         "allocated >= 0 AND overallocated >= 0 AND shipped >= 0 AND canceled >= 0 AND dropshipped >= 0",
@@ -335,6 +360,43 @@ order_lines = Table(
     Index(None, "item_id"),
     Index("order_lines_bundle_id_idx", "bundle_id", postgresql_where=text("bundle_id IS NOT NULL")),
     postgresql_with={"fillfactor": 50},  # a run updates every row of a page; the new rows find room beside the old ones
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    _id(),
+    Column("order_id", BigInteger, ForeignKey("orders.id"), nullable=False),
+    _text("kind"),
+    Column("amount", Numeric, nullable=False),
+    _text("currency_code"),
+    Column("method", Text, nullable=False),
+    Column("reference", Text),
+    Column("occurred_at", DateTime(timezone=True), nullable=False),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    _text("actor"),
+    _text("request"),
+    CheckConstraint("amount > 0", name="a_payment_has_an_amount"),
+    Index(None, "order_id", "id"),
+    comment="Money that came, went, or moved with a split. Never the data of a card.",
+)
+
+order_holds = Table(
+    "order_holds",
+    metadata,
+    _id(),
+    Column("order_id", BigInteger, ForeignKey("orders.id"), nullable=False),
+    _text("reason"),
+    Column("note", Text),
+    _text("placed_by"),
+    Column("placed_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    _text("released_by", nullable=True),
+    Column("released_at", DateTime(timezone=True)),
+    Column("rule", Text),
+    CheckConstraint("(released_at IS NULL) = (released_by IS NULL)", name="a_hold_that_ended_was_ended_by_somebody"),
+    Index("order_holds_active_key", "order_id", "reason", unique=True, postgresql_where=text("released_at IS NULL")),
+    Index(None, "order_id", "id"),
+    comment="Why an order may not be released. `rule`: the name of the rule that placed it.",
 )
 
 stock_reservations = Table(
@@ -649,6 +711,29 @@ allocation_rules = Table(
         "(coalesce(value_from, value_below) IS NULL) = (currency_code IS NULL)", name="a_value_has_a_currency"
     ),
     comment="When new orders are allocated: the first rule that matches decides.",
+)
+
+hold_rules = Table(
+    "hold_rules",
+    metadata,
+    _id(Integer),
+    Column("position", Integer, nullable=False),
+    _text("name"),
+    _text("reason"),
+    Column("note", Text),
+    Column("discount_from", Numeric),
+    Column("discount_percent_from", Numeric),
+    Column("tags", ARRAY(Text)),
+    Column("customized", Boolean),
+    Column("first_order_from", Numeric),
+    _text("currency_code", nullable=True),
+    UniqueConstraint("position"),
+    UniqueConstraint("name"),
+    CheckConstraint(
+        "(coalesce(discount_from, first_order_from) IS NULL) = (currency_code IS NULL)",
+        name="a_bound_has_a_currency",
+    ),
+    comment="Which new orders are held without anyone asking, and why: every rule that matches.",
 )
 
 idempotency_keys = Table(

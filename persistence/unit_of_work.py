@@ -13,6 +13,7 @@ from persistence.explanations import PostgresExplanations
 from persistence.fulfillments import PostgresFulfillments
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
 from persistence.orders import PostgresOrders
+from persistence.payments import PostgresPayments
 from persistence.reservations import PostgresReservations
 from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
@@ -52,6 +53,10 @@ class PostgresUnitOfWork:
     @cached_property
     def automation(self) -> PostgresAutomation:
         return PostgresAutomation(self._connection)
+
+    @cached_property
+    def payments(self) -> PostgresPayments:
+        return PostgresPayments(self._connection)
 
     @cached_property
     def orders(self) -> PostgresOrders:

@@ -24,6 +24,7 @@ from domain.runs import ENDED as ENDED_RUNS
 from domain.stock import FIELD
 from persistence.verify_floor import FLOOR
 from persistence.verify_log import CUT, LOG, broken_versions
+from persistence.verify_payments import CURRENCIES, HOLD_RULES, HOLDS, MOVED_MONEY, PAYMENT_STATUS, PAYMENTS
 from persistence.verify_supplies import (
     IN_TRANSIT,
     SUPPLIES,
@@ -524,6 +525,22 @@ INVARIANTS: Sequence[Invariant] = (
     ),
     Invariant(id="I5-shown", statement="A level's last event shows it as it is.", sql=LEVEL_EVENTS_SHOW_THE_LEVEL),
     Invariant(id="I5-status", statement="An order's allocation status is what its lines make of it.", sql=STATUS),
+    Invariant(
+        id="I5-paid",
+        statement="An order's payment status is what its lines, its amounts and its payments make of it.",
+        sql=PAYMENT_STATUS,
+    ),
+    Invariant(
+        id="I10-payments",
+        statement="A payment is of its order's currency, and no more went back than was paid.",
+        sql=PAYMENTS,
+    ),
+    Invariant(id="I10-moved", statement="Money that came with a split left the order that was split.", sql=MOVED_MONEY),
+    Invariant(id="I15-currency", statement="All amounts of an order are of one currency.", sql=CURRENCIES),
+    Invariant(
+        id="I14-holds", statement="A hold ends once, and an order has one of a reason; a void one none.", sql=HOLDS
+    ),
+    Invariant(id="I15-hold-rules", statement="Hold rules stand in sequence, each with a known reason.", sql=HOLD_RULES),
     Invariant(id="I6-order", statement="An order's events stand in the log by version.", sql=EVENTS_IN_ORDER),
     Invariant(id="I6-dense", statement="The log's positions count from where it begins without a hole.", sql=POSITIONS),
     Invariant(id="I6-end", statement="The log knows where it begins, and ends at its last position.", sql=LOG_END),

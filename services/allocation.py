@@ -86,7 +86,7 @@ class AllocateOrders(_RunCommand):
         return Needs(orders=references, path=("input", "orders"), alone=self.token is not None)
 
     def decide(self, batch: Batch, known: Known) -> RunOutcome:
-        _each_once(known.orders, ("input", "orders"))
+        each_once(known.orders, ("input", "orders"))
         if self.token is not None:
             self._refuse_unless_as_foreseen(self.token, batch, known)
         return RunOutcome(results=self._allocate(batch, known))
@@ -126,7 +126,7 @@ class DeallocateOrders(_RunCommand):
         return Needs(orders=self.orders, path=("input", "orders"))
 
     def decide(self, batch: Batch, known: Known) -> RunOutcome:
-        _each_once(known.orders, ("input", "orders"))
+        each_once(known.orders, ("input", "orders"))
         return RunOutcome(results=deallocate(batch, list(zip(map(str, self.orders), known.orders, strict=True))))
 
 
@@ -147,7 +147,7 @@ async def deallocate_orders(performer: Performer, caller: Caller, command: Deall
     orders = [
         checked_reference(problems, one, ("input", "orders", str(index))) for index, one in enumerate(command.orders)
     ]
-    _check_references(problems, orders)
+    check_references(problems, orders)
     problems.refuse()
     return await performer.perform(caller, replace(command, orders=tuple(orders)), key)
 
@@ -280,7 +280,7 @@ def checked(command: AllocateOrders) -> AllocateOrders:
         checked_reference(problems, one.order, (*path, "order"))
         for path, one in zip(paths, command.orders, strict=True)
     ]
-    _check_references(problems, references)
+    check_references(problems, references)
     for path, one in zip(paths, command.orders, strict=True):
         _check_lines(problems, one, (*path, "lines"))
     if command.locations is not None:
@@ -294,7 +294,8 @@ def checked(command: AllocateOrders) -> AllocateOrders:
     return replace(command, orders=tuple(orders))
 
 
-def _check_references(problems: Problems, references: Sequence[OrderReference]) -> None:
+def check_references(problems: Problems, references: Sequence[OrderReference]) -> None:
+    """1 to 1,000 orders, each once."""
     problems.size(len(references), ("input", "orders"), ORDERS_MAX)
     problems.distinct(map(str, references), ("input", "orders"), "Each order may stand here once.")
 
@@ -309,7 +310,7 @@ def _check_lines(problems: Problems, order: AllocateOrder, path: Path) -> None:
             problems.whole(line.quantity, (*path, str(index), "quantity"), 1, 2**31 - 1)
 
 
-def _each_once(ids: Sequence[OrderId | None], path: Path) -> None:
+def each_once(ids: Sequence[OrderId | None], path: Path) -> None:
     """The same order may hide behind an id and a number."""
     problems = Problems()
     problems.distinct(ids, path, "Each order may stand here once.")

@@ -10,10 +10,10 @@ from domain.bundles import still_wanted, together
 from domain.checks import Path, Problems
 from domain.ids import BundleId, LineId, OrderId
 from domain.kinds import AllocateWhen
-from domain.orders import Money, NewOrder
+from domain.money import Money
+from domain.orders import NewOrder
 from services.allocation import allocate_loaded
 from services.callers import Caller
-from services.order_input import checked_money
 from services.performing import Known
 from services.ports import Database, UnitOfWork
 from services.runs import CHUNK_ORDERS_MAX, within_bounds
@@ -113,8 +113,8 @@ def _rule(problems: Problems, rule: AllocationRule, path: Path) -> AllocationRul
         country_codes=_countries(problems, rule.country_codes, (*path, "countryCodes")),
         regions=_values(problems, rule.regions, (*path, "regions")),
         tags=_values(problems, rule.tags, (*path, "tags")),
-        value_from=checked_money(problems, rule.value_from, (*path, "valueFrom")),
-        value_below=checked_money(problems, rule.value_below, (*path, "valueBelow")),
+        value_from=problems.money(rule.value_from, (*path, "valueFrom")),
+        value_below=problems.money(rule.value_below, (*path, "valueBelow")),
     )
     _check_bounds(problems, checked, path)
     return checked

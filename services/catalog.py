@@ -12,6 +12,8 @@ from services.order_input import wire_name
 from services.ports import BundleConflict, Database, UnitOfWork
 
 COMPONENTS_MAX = 100
+EXPIRES_AFTER_MINUTES_MAX = 527_040
+"""A leap year."""
 UNITS_MAX = 10_000
 """The most units of a component in one bundle."""
 
@@ -113,6 +115,15 @@ def _channel(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[str
         if row["releases_by_itself"] is None:
             problems.add((*path, "releasesByItself"), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
         checked["releases_by_itself"] = row["releases_by_itself"]
+    if "paid_on_arrival" in row:
+        if row["paid_on_arrival"] is None:
+            problems.add((*path, "paidOnArrival"), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
+        checked["paid_on_arrival"] = row["paid_on_arrival"]
+    expires = "unpaid_orders_expire_after_minutes"
+    if expires in row:
+        if row[expires] is not None:
+            problems.whole(row[expires], (*path, "unpaidOrdersExpireAfterMinutes"), 1, EXPIRES_AFTER_MINUTES_MAX)
+        checked[expires] = row[expires]
     if "locations" in row:
         codes = row["locations"]
         at = (*path, "locations")

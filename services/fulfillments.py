@@ -67,7 +67,7 @@ class ReleaseOrders:
     partial: bool = False
 
     def needs(self) -> Needs:
-        return Needs(orders=self.orders, views=True, floor=True, path=("input", "orders"))
+        return Needs(orders=self.orders, views=True, standings=True, floor=True, path=("input", "orders"))
 
     def decide(self, batch: Batch, known: Known) -> Released:
         assert known.now is not None
@@ -82,7 +82,7 @@ class ReleaseOrders:
             return OrderReleased(index=index, order=None, refusal=NotFound(references=(str(self.orders[index]),)))
         assert known.now is not None
         try:
-            found = obstacles(known.views[order])
+            found = obstacles(batch.totals_of(order).status, batch.standing_of(order).holds, known.views[order].ship_to)
             made = fulfilling.release(batch, order, known.now, found, partial=self.partial)
         except DomainError as refusal:
             return OrderReleased(index=index, order=order, refusal=refusal)

@@ -1,23 +1,41 @@
 """Place, edit, finalize and void orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from domain import automation, checks, ordering, reserving
+from domain import automation, checks, holding, ordering, reserving
 from domain.batch import Batch, Changes
 from domain.checks import Path, Problems
-from domain.errors import InvalidInput, NotFound, OrderAlreadyPlaced
+from domain.errors import CurrencyMismatch, InvalidInput, NotFound, OrderAlreadyPlaced
 from domain.ids import OrderId
+from domain.kinds import PaymentKind
+from domain.money import Money
 from domain.ordering import Edit
-from domain.orders import ALLOCATABLE, NewLine, NewOrder, OrderTerms
+from domain.orders import ALLOCATABLE, NewLine, NewOrder, OrderTerms, Payment
 from services.automation import as_it_is, as_placed
 from services.bundles import BundleQuantity, LineChange, LineQuantity, changed_quantities, expanded, unknown_bundles
 from services.callers import Caller
-from services.order_input import changed_terms, check_new_order, checked_line, checked_terms, merged_terms, wire_name
+from services.holds import held_as_it_is, held_as_placed
+from services.order_input import (
+    amounts_of_line,
+    amounts_of_terms,
+    changed_terms,
+    check_currency,
+    check_new_order,
+    checked_line,
+    checked_terms,
+    merged_terms,
+    wire_name,
+)
 from services.performing import Asked, Known, Needs, Performer, execute
-from services.ports import OrderReference, ReservationReference, UnitOfWork
+from services.ports import Buyer, OrderReference, ReservationReference, UnitOfWork
 from services.references import checked_reference
+
+AMOUNTS = ("discounts", "shipping_price", "tax")
+"""The terms that are money."""
+PAID_ON_ARRIVAL = "channel"
+"""The method of a payment that the channel has seen to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +72,7 @@ class Place(_OrderCommand):
             reservations=() if self.reservation is None else (self.reservation.id,),
             new_orders=1,
             new_lines=skus,
+            buyer=Buyer.of(new.channel, new.terms.customer),
             rules=new.status in ALLOCATABLE,
             locks_skus_under=lambda rules: automation.allocates_at_once(rules, as_placed(new)),
         )
@@ -77,8 +96,20 @@ class Place(_OrderCommand):
         ordering.place(batch, order, known.line_ids, known.items, replace(new, lines=lines), bundles)
         if cart:
             reserving.take_over(batch, cart.id, order)
+        self._pay_on_arrival(batch, order)
         automation.automate(batch, order, known.rules, as_placed(new))
+        if known.hold_rules:
+            holding.hold_by_rules(batch, order, known.hold_rules, held_as_placed(batch, known, order, new))
         return OrderDone(order=order)
+
+    def _pay_on_arrival(self, batch: Batch, order: OrderId) -> None:
+        """What comes confirmed from a channel that has been paid is paid in full."""
+        if self.order.channel not in batch.paid_on_arrival or self.order.status not in ALLOCATABLE:
+            return
+        totals = batch.totals_of(order)
+        if totals.due and totals.currency_code:
+            amount = Money(amount=totals.due, currency_code=totals.currency_code)
+            batch.pay(order, PaymentKind.PAYMENT, Payment(amount=amount, method=PAID_ON_ARRIVAL))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +128,12 @@ class EditOrder(_OrderCommand):
         lines = enumerate(self.lines)
         return {("input", "lines", str(at), "add"): line for at, line in lines if isinstance(line, NewLine)}
 
+    def amounts(self) -> Iterator[tuple[Path, Money]]:
+        """Every amount that the edit brings, by where it stands in the input."""
+        for path, line in self.added.items():
+            yield from amounts_of_line(line, path)
+        yield from amounts_of_terms(changed_terms(OrderTerms(), self.terms), ("input",))
+
     def needs(self) -> Needs:
         skus = tuple(line.sku for line in self.added.values())
         return Needs(
@@ -105,6 +142,7 @@ class EditOrder(_OrderCommand):
             locks_skus=True,
             new_lines=skus,
             terms=bool(self.terms),
+            standings=any(self.amounts()),
             path=("input", "lines"),
         )
 
@@ -119,10 +157,22 @@ class EditOrder(_OrderCommand):
         quantities = changed_quantities(batch, order, self.lines, path)
         lines, bundles = expanded(known, added, path, there=len(batch.lines_of(order)))
         ordering.expect_version(batch, order, self.expected_version)
+        self._agree_on_currency(batch, order)
         terms = merged_terms(batch.terms_of(order) or known.terms[order], self.terms) if self.terms else None
         edit = Edit(quantities=quantities, added=lines, bundles=bundles, terms=terms)
         ordering.edit(batch, order, edit, known.line_ids, known.items)
         return OrderDone(order=order)
+
+    def _agree_on_currency(self, batch: Batch, order: OrderId) -> None:
+        """The first amount of an order that has none says what its currency is. Raises CurrencyMismatch."""
+        currency = next((money.currency_code for _, money in self.amounts()), None)
+        if currency is None:
+            return
+        standing = batch.standing_of(order)
+        if currency != (standing.currency_code or standing.priced_in or currency):
+            raise CurrencyMismatch(order=order)
+        if standing.priced_in is None:
+            batch.take_currency(order, currency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +189,8 @@ class FinalizeOrder(_OrderCommand):
         order = _found(self.order, known)
         ordering.finalize(batch, order)
         automation.automate(batch, order, known.rules, as_it_is(batch, known, order))
+        if known.hold_rules:
+            holding.hold_by_rules(batch, order, known.hold_rules, held_as_it_is(batch, known, order))
         return OrderDone(order=order)
 
 
@@ -193,7 +245,10 @@ async def place_orders(
 
 
 async def edit_order(performer: Performer, caller: Caller, command: EditOrder, key: str) -> OrderDone:
-    """Edit lines and terms. Raises InvalidInput, IdempotencyKeyReused, NotFound and the refusals of `ordering.edit`."""
+    """Edit lines and terms.
+
+    Raises InvalidInput, IdempotencyKeyReused, NotFound, CurrencyMismatch and the refusals of `ordering.edit`.
+    """
     return await performer.perform(caller, _checked_edit(command), key)
 
 
@@ -231,10 +286,14 @@ def _checked_edit(command: EditOrder) -> EditOrder:
     for name in ("priority", "shipping_policy"):
         if name in command.terms and command.terms[name] is None:
             problems.add(("input", wire_name(name)), "REQUIRED", "This cannot be cleared: leave it out to keep it.")
+    terms = dict(command.terms)
     if not problems.found:
-        checked_terms(problems, changed_terms(OrderTerms(), command.terms), ("input",))
+        kept = checked_terms(problems, changed_terms(OrderTerms(), terms), ("input",))
+        terms |= {name: getattr(kept, name) for name in AMOUNTS if terms.get(name) is not None}
+    checked = replace(command, order=order, lines=tuple(lines), terms=terms)
+    check_currency(problems, checked.amounts())
     problems.refuse()
-    return replace(command, order=order, lines=tuple(lines))
+    return checked
 
 
 def _named(change: LineChange) -> tuple[str, int] | None:

@@ -18,6 +18,7 @@ from domain.automation import AllocationRule
 from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
+from domain.holding import HoldRule
 from domain.ids import (
     BundleId,
     FulfillmentId,
@@ -39,16 +40,18 @@ from services.outcomes import from_json, to_text
 from services.ports import (
     SKUS_MAX,
     BatchTooLarge,
+    Buyer,
     Database,
     IdempotencyKey,
     LineView,
+    NewOrderRules,
     OrderReference,
     OrderView,
     SupplyReference,
     TaskItem,
     UnitOfWork,
 )
-from services.recording import settle
+from services.recording import account, settle
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -57,6 +60,7 @@ NEW_MAX = 300
 """Parcels, lines and parts of one fulfillment that one command may make."""
 
 Rules = Sequence[AllocationRule]
+NO_RULES = NewOrderRules()
 Bundles = Mapping[Sku, tuple[Component, ...]]
 
 
@@ -67,10 +71,12 @@ class Needs:
 
     - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and the
       orders as they are shown, with their lines.
+    - `standings`: also what the orders owe and are held for. Where there are hold rules, `rules` asks for that, too,
+      and for whether the `buyer`, or else the customers of the orders that are shown, have ordered before.
     - `numbers` are only looked up. `beside`: the orders in the channel of the command's only order that have this
       number; with "", those whose number is that order's with a suffix.
     - `skus` are looked up, and locked with their levels where `locks_skus`, or where `locks_skus_under` holds of the
-      allocation rules, which are read where `rules`.
+      allocation rules, which are read where `rules`, together with the hold rules.
     - `supplies` are loaded, under the locks of all their SKUs; `queue`: also who waits for these SKUs, and what else is
       expected of them. `since`: what the ledger knows of the SKUs since then.
     - A SKU that is a bundle stands for its components wherever it is locked.
@@ -97,6 +103,8 @@ class Needs:
     new_reserved_lines: tuple[Sku, ...] = ()
     new_supply: bool = False
     terms: bool = False
+    standings: bool = False
+    buyer: Buyer | None = None
     rules: bool = False
     locks_skus_under: Callable[[Rules], bool] | None = None
     views: bool = False
@@ -115,7 +123,8 @@ class Needs:
 class Known:
     """The answers to `Needs`: None for what does not exist; an unknown SKU is missing from `items`.
 
-    `bundles`: what the SKUs that are bundles are made of; the components are in `items`, too. `fulfillments` and
+    `bundles`: what the SKUs that are bundles are made of; the components are in `items`, too. `has_ordered`: whether
+    another order of the command's customer is known; it is asked for only where a hold rule does. `fulfillments` and
     `tasks`: those that exist; of a task, what its item is known by.
     """
 
@@ -134,6 +143,8 @@ class Known:
     supply_id: SupplyId | None = None
     terms: Mapping[OrderId, OrderTerms] = field(default_factory=dict)
     rules: Rules = ()
+    hold_rules: Sequence[HoldRule] = ()
+    has_ordered: bool = False
     views: Mapping[OrderId, OrderView] = field(default_factory=dict)
     lines: Mapping[LineId, LineView] = field(default_factory=dict)
     beside: Mapping[str, OrderId] = field(default_factory=dict)
@@ -268,7 +279,8 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
     skus = {sku for one in needs for sku in one.skus}
     items, bundles = await uow.catalog.items_and_components(list(skus)) if skus else ({}, {})
     items |= {one.sku: one.item for components in bundles.values() for one in components}
-    rules = await uow.automation.rules() if any(one.rules for one in needs) else ()
+    ruling = await uow.automation.new_order_rules() if any(one.rules for one in needs) else NO_RULES
+    rules = ruling.allocation
     locked = {
         items[sku]
         for one in needs
@@ -293,6 +305,11 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
     cart_ids, cart_line_ids = await _reserve_carts(uow, needs, sum(reserved_lines))
     terms = await _terms(uow, _orders_of(needs, resolved, lambda one: one.terms))
     views, lines = await _views(uow, _orders_of(needs, resolved, lambda one: one.views))
+    await account(
+        uow, batch, _orders_of(needs, resolved, lambda one: one.standings or (one.rules and bool(ruling.holds)))
+    )
+    buyers = [_buyer(one, found, views) for one, (found, _) in zip(needs, resolved, strict=True)]
+    returning = await _returning(uow, buyers, ruling.holds)
     knowns = [
         Known(
             orders=tuple(found),
@@ -310,6 +327,8 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             reserved_line_ids=tuple(next(cart_line_ids) for _ in range(reserved_of_one)),
             terms=terms,
             rules=rules,
+            hold_rules=ruling.holds,
+            has_ordered=at in returning,
             views=views,
             lines=lines,
             beside=await _beside(uow, one, found),
@@ -317,8 +336,8 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             tasks=tasks,
             now=now,
         )
-        for one, (found, numbers), found_supplies, lines_of_one, bundles_of_one, reserved_of_one in zip(
-            needs, resolved, supplies, new_lines, new_bundles, reserved_lines, strict=True
+        for at, (one, (found, numbers), found_supplies, lines_of_one, bundles_of_one, reserved_of_one) in enumerate(
+            zip(needs, resolved, supplies, new_lines, new_bundles, reserved_lines, strict=True)
         )
     ]
     return knowns, batch
@@ -441,6 +460,23 @@ def _locks(needs: Needs, rules: Rules) -> bool:
 
 def _orders_of(needs: Sequence[Needs], resolved: Resolved, wanted: Callable[[Needs], bool]) -> list[OrderId]:
     return [order for one, (found, _) in zip(needs, resolved, strict=True) if wanted(one) for order in found if order]
+
+
+def _buyer(needs: Needs, orders: Sequence[OrderId | None], views: Mapping[OrderId, OrderView]) -> Buyer | None:
+    """Whose earlier orders matter to a hold rule."""
+    if not needs.rules or needs.buyer is not None:
+        return needs.buyer
+    shown = next((views[order] for order in orders if order is not None and order in views), None)
+    return None if shown is None else Buyer.of(shown.channel, shown.customer, shown.id)
+
+
+async def _returning(uow: UnitOfWork, buyers: Sequence[Buyer | None], rules: Iterable[HoldRule]) -> set[int]:
+    """The positions of those who have ordered before; it is only asked where a rule does."""
+    asked = {at: buyer for at, buyer in enumerate(buyers) if buyer is not None}
+    if not asked or all(rule.first_order_from is None for rule in rules):
+        return set()
+    found = await uow.orders.returning(list(asked.values()))
+    return {at for at, has_ordered in zip(asked, found, strict=True) if has_ordered}
 
 
 async def _terms(uow: UnitOfWork, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderTerms]:

@@ -14,6 +14,7 @@ from domain.bundles import Bundle
 from domain.documents import Document, DocumentForm, Rendered
 from domain.events import LoggedEvent, WebhookEndpointDisabled
 from domain.fulfillments import Fulfillment, Parcel, PickTask
+from domain.holding import HoldRule
 from domain.ids import (
     AllocationId,
     BundleId,
@@ -40,15 +41,20 @@ from domain.kinds import (
     AllocationStatus,
     FulfillmentState,
     FulfillmentStatus,
+    HoldReason,
     MovementCause,
     OrderStatus,
+    PaymentKind,
+    PaymentStatus,
     PickMode,
     PickTaskState,
     StockQuantity,
     SupplyState,
     WebhookDeliveryState,
 )
-from domain.orders import Customer, Money, Order, OrderLine, OrderTerms
+from domain.money import Money
+from domain.orders import Address, Customer, Discount, Order, OrderLine, OrderTerms
+from domain.payments import Standing
 from domain.pegging import WaitingLine
 from domain.reservations import Reservation, ReservedLine
 from domain.runs import Run, RunSeek
@@ -93,13 +99,15 @@ class BatchTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """Where orders come from, and how they are served."""
+    """Where orders come from, how they are served, and how they are paid."""
 
     id: ChannelId
     code: str
     name: str
     sourcing: Sourcing = BY_RANK
     releases_by_itself: bool = False
+    paid_on_arrival: bool = False
+    unpaid_orders_expire_after_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +122,13 @@ class OrderView(Order):
     split_from: OrderId | None
     fulfillment_status: FulfillmentStatus
     promised_delivery_at: datetime | None
+    payment_status: PaymentStatus
+    currency_code: str | None
+    bill_to: Address | None
+    discounts: tuple[Discount, ...]
+    shipping_price: Money | None
+    tax: Money | None
+    note: str | None
 
     @property
     def terms(self) -> OrderTerms:
@@ -123,7 +138,70 @@ class OrderView(Order):
             tags=self.tags,
             customer=self.customer,
             ship_to=self.ship_to,
+            bill_to=self.bill_to,
+            discounts=self.discounts,
+            shipping_price=self.shipping_price,
+            tax=self.tax,
+            note=self.note,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentView:
+    """A payment as it is shown."""
+
+    id: int
+    order: OrderId
+    kind: PaymentKind
+    amount: Money
+    method: str
+    reference: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    recorded_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldView:
+    """A hold as it is shown. `rule`: the rule that placed it."""
+
+    id: int
+    order: OrderId
+    reason: HoldReason
+    note: str | None
+    placed_by: str
+    placed_at: datetime
+    released_by: str | None
+    released_at: datetime | None
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """Who orders, as far as it can be told whether they did before: by e-mail, or by the channel's reference.
+
+    `order`: the one that does not count.
+    """
+
+    channel: str
+    email: str | None
+    reference: str | None
+    order: OrderId | None = None
+
+    @classmethod
+    def of(cls, channel: str, customer: Customer | None, order: OrderId | None = None) -> "Buyer | None":
+        """None where nothing tells who it is."""
+        if customer is None or not (customer.email or customer.reference):
+            return None
+        return cls(channel=channel, email=customer.email, reference=customer.reference, order=order)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrderRules:
+    """What is asked of every new order: the rules that allocate it, and those that hold it."""
+
+    allocation: tuple[AllocationRule, ...] = ()
+    holds: tuple[HoldRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +220,9 @@ class LineView(OrderLine):
     currency_code: str | None
     order_status: OrderStatus
     sold_as: BundleView | None = None
+    discount: Money | None = None
+    tax: Money | None = None
+    customization_note: str | None = None
 
     @property
     def price(self) -> Money | None:
@@ -338,6 +419,9 @@ class OrderFilter:
     placed_before: datetime | None = None
     updated_from: datetime | None = None
     fulfillment_statuses: tuple[FulfillmentStatus, ...] | None = None
+    payment_statuses: tuple[PaymentStatus, ...] | None = None
+    on_hold: bool | None = None
+    hold_reasons: tuple[HoldReason, ...] | None = None
 
 
 class BundleConflict(StrEnum):
@@ -515,7 +599,13 @@ class Orders(Protocol):
     async def page(
         self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None
     ) -> list[OrderView]: ...
-    async def counts(self, condition: OrderFilter) -> list[tuple[OrderStatus, AllocationStatus | None, int]]: ...
+    async def counts(
+        self, condition: OrderFilter
+    ) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
+        """How many orders are in each combination of states."""
+
+    async def returning(self, buyers: Sequence[Buyer]) -> list[bool]:
+        """Of each, whether there is another order of theirs that is neither a draft nor void."""
 
 
 class Catalog(Protocol):
@@ -712,7 +802,31 @@ class Reservations(Protocol):
         """
 
 
+class Payments(Protocol):
+    async def standings(self, orders: Sequence[OrderId]) -> dict[OrderId, Standing]:
+        """Where the orders stand. Without the locks of their SKUs this is old news."""
+
+    async def payments_of(self, orders: Sequence[OrderId]) -> list[PaymentView]:
+        """The oldest first."""
+
+    async def holds_of(self, orders: Sequence[OrderId]) -> list[HoldView]:
+        """Also those that have ended; the oldest first."""
+
+    async def unpaid_in_time(self, first: int) -> list[OrderId]:
+        """Orders whose channel waits no longer for their payment, by the database's clock; the oldest first.
+
+        One that is held for it, or was once, is left alone: whoever lifted that hold has decided.
+        """
+
+
 class Automation(Protocol):
+    async def new_order_rules(self) -> NewOrderRules:
+        """All rules for new orders, in one statement, each kind in the order in which they are asked."""
+
+    async def hold_rules(self) -> list[HoldRule]: ...
+    async def replace_hold_rules(self, rules: Sequence[HoldRule]) -> None:
+        """These rules instead of all that there were."""
+
     async def rules(self) -> list[AllocationRule]:
         """The allocation rules, in the order in which they are asked."""
 
@@ -831,6 +945,8 @@ class UnitOfWork(Protocol):
     def reservations(self) -> Reservations: ...
     @property
     def automation(self) -> Automation: ...
+    @property
+    def payments(self) -> Payments: ...
     @property
     def webhooks(self) -> Webhooks: ...
     @property

@@ -173,7 +173,7 @@ async def within_bounds(uow: UnitOfWork, orders: list[OrderId]) -> list[OrderId]
 async def _count(uow: UnitOfWork, condition: OrderFilter) -> int:
     counts = await uow.orders.counts(condition)
     done = (None, AllocationStatus.ALLOCATED)
-    return sum(count for status, allocation, count in counts if status in ALLOCATABLE and allocation not in done)
+    return sum(count for status, allocation, _, count in counts if status in ALLOCATABLE and allocation not in done)
 
 
 def _caller(run: Run) -> Caller:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import count
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from domain.bundles import ComponentLine
 from domain.checks import Problems
 from domain.errors import NotFound, OrderAlreadyPlaced
 from domain.ids import LineId, OrderId
+from domain.money import Money
 from domain.orders import NewLine, NewOrder
 from domain.splitting import Part
 from services.callers import Caller
@@ -52,7 +54,13 @@ class SplitOrder:
     def needs(self) -> Needs:
         # Alone, so that the lines and numbers that were read are those that are there when it decides.
         return Needs(
-            orders=(self.order,), new_orders=1, copies_lines=True, views=True, beside=self.number or "", alone=True
+            orders=(self.order,),
+            new_orders=1,
+            copies_lines=True,
+            views=True,
+            standings=True,
+            beside=self.number or "",
+            alone=True,
         )
 
     def decide(self, batch: Batch, known: Known) -> OrderSplit:
@@ -69,7 +77,7 @@ class SplitOrder:
             Part(line=line, quantity=units, to=to)
             for (line, units), to in zip(quantities.items(), known.line_ids, strict=False)
         ]
-        splitting.split(batch, order, split, _new_order(known, order, number, parts), parts)
+        splitting.split(batch, order, split, _new_order(batch, known, order, number, parts), parts)
         return OrderSplit(order=order, split=split)
 
     def conclude(self, outcome: OrderSplit, _: Changes) -> OrderSplit:
@@ -131,21 +139,46 @@ async def split_order(performer: Performer, caller: Caller, command: SplitOrder,
     return await performer.perform(caller, replace(command, order=order, number=number), key)
 
 
-def _new_order(known: Known, order: OrderId, number: str, parts: list[Part]) -> NewOrder:
+def _new_order(batch: Batch, known: Known, order: OrderId, number: str, parts: list[Part]) -> NewOrder:
+    """What is agreed goes along, but not what is off, taxed or asked for shipping the order as a whole."""
     view = known.views[order]
-    lines = [(known.lines[part.line], part.quantity) for part in parts]
     return NewOrder(
         channel=view.channel,
         number=number,
-        lines=tuple(_new_line(line, units) for line, units in lines),
+        lines=tuple(_new_line(batch, known.lines[part.line], part) for part in parts),
         status=view.status,
-        terms=view.terms,
+        terms=replace(view.terms, discounts=(), shipping_price=None, tax=None),
         placed_at=view.placed_at,
+        owes_nothing=batch.standing_of(order).currency_code is None,
     )
 
 
-def _new_line(line: LineView, units: int) -> NewLine:
-    """As much of the line as goes; a part of a bundle stays one."""
+def _new_line(batch: Batch, line: LineView, part: Part) -> NewLine:
+    """As much of the line as goes, with its share of the money; a part of a bundle stays one."""
+    money = splitting.money_of(batch, part)
+    currency = batch.standing_of(line.order).currency_code
+    new = NewLine(
+        sku=line.sku,
+        quantity=part.quantity,
+        unit_price=line.price,
+        reference=line.reference,
+        discount=_priced(money.discount if money else None, currency),
+        tax=_priced(money.tax if money else None, currency),
+        customization_note=line.customization_note,
+    )
     if line.bundle is None:
-        return NewLine(sku=line.sku, quantity=units, unit_price=line.price, reference=line.reference)
-    return ComponentLine(sku=line.sku, quantity=units, bundle=line.bundle, bundle_units=line.bundle_units)
+        return new
+    return ComponentLine(
+        sku=new.sku,
+        quantity=new.quantity,
+        discount=new.discount,
+        tax=new.tax,
+        customization_note=new.customization_note,
+        bundle=line.bundle,
+        bundle_units=line.bundle_units,
+        bundle_price=_priced(money.price if money else None, currency),
+    )
+
+
+def _priced(amount: Decimal | None, currency_code: str | None) -> Money | None:
+    return Money(amount=amount, currency_code=currency_code) if amount and currency_code else None

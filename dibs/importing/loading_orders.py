@@ -12,7 +12,8 @@ from dibs.importing.orders import ImportedLine, ImportedOrder, OrdersRead
 from dibs.importing.refusals import RowIssue, shown
 from domain.errors import InputProblem, InvalidInput, NotFound, OrderAlreadyPlaced
 from domain.ids import Sku
-from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerms
+from domain.money import Money
+from domain.orders import Address, Customer, NewLine, NewOrder, OrderTerms
 from services.callers import Caller
 from services.order_input import check_new_order
 from services.orders import OrderDone, place_orders

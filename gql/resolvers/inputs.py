@@ -10,6 +10,7 @@ from domain.automation import AllocationRule
 from domain.checks import Path, Problems, is_storable
 from domain.ids import BundleId, LineId, OrderId, ReservationId, Sku, SupplyId
 from domain.kinds import OrderStatus
+from domain.money import Money
 from gql.errors import bad_input
 from gql.schema import inputs, supply_inputs
 from gql.schema.ids import row_id
@@ -76,9 +77,13 @@ def line_ids(values: Iterable[tuple[Path, str]]) -> list[LineId]:
     return found
 
 
-def money(value: inputs.MoneyInput | None) -> orders.Money | None:
+def money(value: inputs.MoneyInput | None) -> Money | None:
     value = given(value)
-    return orders.Money(amount=value.amount, currency_code=value.currency_code) if value else None
+    return amount(value) if value else None
+
+
+def amount(value: inputs.MoneyInput) -> Money:
+    return Money(amount=value.amount, currency_code=value.currency_code)
 
 
 def new_line(line: inputs.OrderLineInput) -> orders.NewLine:
@@ -87,6 +92,9 @@ def new_line(line: inputs.OrderLineInput) -> orders.NewLine:
         quantity=line.quantity,
         unit_price=money(line.unit_price),
         reference=given(line.reference),
+        discount=money(line.discount),
+        tax=money(line.tax),
+        customization_note=given(line.customization_note),
     )
 
 
@@ -125,14 +133,15 @@ def split_lines(lines: list[inputs.SplitOrderLineInput] | None) -> tuple[splitti
     return tuple(splitting.SplitLine(line=row, quantity=line.quantity) for row, line in zip(ids, lines, strict=True))
 
 
-CUSTOMER_FIELDS = ("name", "email", "reference")
+CUSTOMER_FIELDS = ("name", "email", "reference", "phone")
 ADDRESS_FIELDS = (
     "name", "line1", "line2", "city", "region", "postal_code", "country_code", "latitude", "longitude",
+    "phone",
 )  # fmt: skip
 
 
 def new_order(input: inputs.PlaceOrderInput) -> orders.NewOrder:
-    customer, ship_to = given(input.customer), given(input.ship_to)
+    customer, ship_to, bill_to = given(input.customer), given(input.ship_to), given(input.bill_to)
     return orders.NewOrder(
         channel=input.channel,
         number=input.number,
@@ -144,18 +153,52 @@ def new_order(input: inputs.PlaceOrderInput) -> orders.NewOrder:
             tags=tuple(given(input.tags) or ()),
             customer=orders.Customer(**present(customer, CUSTOMER_FIELDS)) if customer else None,
             ship_to=orders.Address(**present(ship_to, ADDRESS_FIELDS)) if ship_to else None,
+            bill_to=orders.Address(**present(bill_to, ADDRESS_FIELDS)) if bill_to else None,
+            discounts=tuple(map(_discount, given(input.discounts) or ())),
+            shipping_price=money(input.shipping_price),
+            tax=money(input.tax),
+            note=given(input.note),
         ),
         placed_at=given(input.placed_at),
+        payments=tuple(map(_payment, given(input.payments) or ())),
     )
+
+
+def _discount(discount: inputs.OrderDiscountInput) -> orders.Discount:
+    return orders.Discount(
+        amount=amount(discount.amount), code=given(discount.code), description=given(discount.description)
+    )
+
+
+def _payment(payment: inputs.PaymentInput) -> orders.Payment:
+    return orders.Payment(
+        amount=amount(payment.amount),
+        method=payment.method,
+        reference=given(payment.reference),
+        occurred_at=given(payment.occurred_at),
+    )
+
+
+TERMS = (
+    "priority", "shipping_policy", "tags", "customer", "ship_to", "bill_to", "discounts", "shipping_price", "tax",
+    "note",
+)  # fmt: skip
 
 
 def changed_terms(input: inputs.EditOrderInput) -> Mapping[str, Any]:
     """The terms that were sent; null clears."""
-    changed = present(input, ("priority", "shipping_policy", "tags", "customer", "ship_to"))
+    changed = present(input, TERMS)
     if changed.get("customer"):
         changed["customer"] = present(input.customer, CUSTOMER_FIELDS)
     if changed.get("ship_to"):
         changed["ship_to"] = present(input.ship_to, ADDRESS_FIELDS)
+    if changed.get("bill_to"):
+        changed["bill_to"] = present(input.bill_to, ADDRESS_FIELDS)
+    if changed.get("discounts"):
+        changed["discounts"] = tuple(map(_discount, changed["discounts"]))
+    for name in ("shipping_price", "tax"):
+        if changed.get(name):
+            changed[name] = amount(changed[name])
     return changed
 
 
@@ -192,6 +235,9 @@ def order_filter(value: inputs.OrderFilter | None) -> ports.OrderFilter:
         placed_before=given(value.placed_before),
         updated_from=given(value.updated_from),
         fulfillment_statuses=many(value.fulfillment_statuses),
+        payment_statuses=many(value.payment_statuses),
+        on_hold=given(value.on_hold),
+        hold_reasons=many(value.hold_reasons),
     )
 
 

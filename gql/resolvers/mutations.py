@@ -23,7 +23,10 @@ from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
 from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies, what_if
 
-CHANNEL_FIELDS = ("code", "name", "sourcing", "locations", "split_lines", "releases_by_itself")
+CHANNEL_FIELDS = (
+    "code", "name", "sourcing", "locations", "split_lines", "paid_on_arrival", "unpaid_orders_expire_after_minutes",
+    "releases_by_itself",
+)  # fmt: skip
 CLAIMS_MAX = 100
 LOCATION_FIELDS = (
     "code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank", "handling_hours",

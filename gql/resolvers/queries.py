@@ -19,7 +19,7 @@ from domain.ids import (
     RunId,
     SupplyId,
 )
-from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
+from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, PaymentStatus
 from gql.context import Info
 from gql.errors import bad_input
 from gql.pagination import page_info, page_size, seek
@@ -49,6 +49,7 @@ from gql.schema.orders import (
     OrderCounts,
     OrderEdge,
     OrderStatusCount,
+    PaymentStatusCount,
 )
 from gql.schema.plans import PolicyOutcome
 from gql.schema.reservations import StockReservation
@@ -251,13 +252,16 @@ async def order_counts(info: Info, filter: OrderCondition = None) -> OrderCounts
     condition = parsed.order_filter(filter)
     statuses: Counter[OrderStatus] = Counter()
     allocations: Counter[AllocationStatus | None] = Counter()
-    for status, allocation, count in await info.context.read(lambda uow: uow.orders.counts(condition)):
+    payments: Counter[PaymentStatus] = Counter()
+    for status, allocation, payment, count in await info.context.read(lambda uow: uow.orders.counts(condition)):
         statuses[status] += count
         allocations[allocation] += count
+        payments[payment] += count
     return OrderCounts(
         total=statuses.total(),
         by_status=[OrderStatusCount(status=one, count=statuses[one]) for one in OrderStatus],
         by_allocation_status=[AllocationStatusCount(status=one, count=allocations[one]) for one in AllocationStatus],
+        by_payment_status=[PaymentStatusCount(status=one, count=payments[one]) for one in PaymentStatus],
     )
 
 

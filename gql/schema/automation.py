@@ -3,7 +3,7 @@
 import strawberry
 
 from domain import automation, kinds
-from gql.schema.orders import Money
+from gql.schema.money import Money
 
 
 @strawberry.type(description="Which new orders are allocated without anyone asking, and when. Null is no criterion.")

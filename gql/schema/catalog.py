@@ -67,6 +67,13 @@ class Channel(Node):
     releases_by_itself: bool = strawberry.field(
         description="Whether its orders are released without anyone asking, once nothing is in the way."
     )
+    paid_on_arrival: bool = strawberry.field(
+        description="Whether an order that comes confirmed from here has been paid in full."
+    )
+    unpaid_orders_expire_after_minutes: int | None = strawberry.field(
+        description="How long a confirmed order may stay unpaid before its stock is given back and it is held; null: "
+        "for ever."
+    )
 
     @strawberry.field(description="The locations that serve it, in the order of their ranks; null: all.")
     async def locations(self, info: Info) -> list[Location] | None:
@@ -85,6 +92,8 @@ class Channel(Node):
             sourcing=list(channel.sourcing.rules),
             split_lines=channel.sourcing.split_lines,
             releases_by_itself=channel.releases_by_itself,
+            paid_on_arrival=channel.paid_on_arrival,
+            unpaid_orders_expire_after_minutes=channel.unpaid_orders_expire_after_minutes,
         )
 
     @classmethod

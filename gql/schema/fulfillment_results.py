@@ -16,8 +16,7 @@ from gql.schema.refusals import (
     OrderNotInState,
     PickListTaken,
 )
-
-from gql.schema.results import _result
+from gql.schema.results import result
 
 NOW = "The fulfillment as it is now."
 REST = "What was left behind, as a fulfillment of its own; null where nothing was."
@@ -55,24 +54,22 @@ class MoveStockSuccess:
 
 
 ReleaseOrdersResult = Annotated[
-    ReleaseOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("ReleaseOrdersResult")
+    ReleaseOrdersSuccess | InvalidInput | IdempotencyKeyReused, result("ReleaseOrdersResult")
 ]
 FulfillmentResult = Annotated[
     FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | FulfillmentNotInState,
-    _result("FulfillmentResult"),
+    result("FulfillmentResult"),
 ]
 DropshipOrderResult = Annotated[
     FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState | OrderAlreadyReleased,
-    _result("DropshipOrderResult"),
+    result("DropshipOrderResult"),
 ]
 CreatePickListResult = Annotated[
-    CreatePickListSuccess | InvalidInput | IdempotencyKeyReused | NotFound, _result("CreatePickListResult")
+    CreatePickListSuccess | InvalidInput | IdempotencyKeyReused | NotFound, result("CreatePickListResult")
 ]
-PickListResult = Annotated[
-    PickListSuccess | InvalidInput | NotFound | PickListTaken, _result("PickListResult")
-]
-RecordPicksResult = Annotated[RecordPicksSuccess | InvalidInput, _result("RecordPicksResult")]
+PickListResult = Annotated[PickListSuccess | InvalidInput | NotFound | PickListTaken, result("PickListResult")]
+RecordPicksResult = Annotated[RecordPicksSuccess | InvalidInput, result("RecordPicksResult")]
 MoveStockResult = Annotated[
     MoveStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock,
-    _result("MoveStockResult"),
+    result("MoveStockResult"),
 ]

@@ -17,8 +17,10 @@ from domain.kinds import (
     AllocationSequence,
     AllocationStatus,
     FulfillmentStatus,
+    HoldReason,
     LocationKind,
     OrderStatus,
+    PaymentStatus,
     ShippingPolicy,
     SourcingRule,
     StockQuantity,
@@ -85,6 +87,9 @@ class OrderFilter:
     placed_before: datetime | None = _("Placed before this moment.", default=UNSET)
     fulfillment_statuses: list[FulfillmentStatus] | None = _("Whose goods are this far.", default=UNSET)
     updated_from: datetime | None = _("Changed at this moment or later.", default=UNSET)
+    payment_statuses: list[PaymentStatus] | None = _("With one of these payment statuses.", default=UNSET)
+    on_hold: bool | None = _("Only orders that something holds, or only those that nothing does.", default=UNSET)
+    hold_reasons: list[HoldReason] | None = _("Held for one of these reasons now.", default=UNSET)
 
 
 @strawberry.input(description="Which items; every condition that is given must hold.")
@@ -192,6 +197,15 @@ class ChannelInput:
         "Whether its orders are released without anyone asking, once nothing is in the way; false when new.",
         default=UNSET,
     )
+    paid_on_arrival: bool | None = _(
+        "Whether what comes confirmed from here has been paid: it is recorded as paid in full. False when new.",
+        default=UNSET,
+    )
+    unpaid_orders_expire_after_minutes: int | None = _(
+        "How long a confirmed order may stay unpaid, 1 to 527,040 minutes: then its stock is given back, and it is "
+        "held; it is never voided. Null: for ever.",
+        default=UNSET,
+    )
 
 
 @strawberry.input(description="Channels to create or update.")
@@ -248,9 +262,15 @@ class CustomerInput:
     name: str | None = _("Their name.", default=UNSET)
     email: str | None = _("Where to write to them.", default=UNSET)
     reference: str | None = _("The channel's own id of them.", default=UNSET)
+    phone: str | None = _(
+        "In any writing of the address's country, or with + and the country code; kept in E.164.", default=UNSET
+    )
 
 
-@strawberry.input(description="Where goods go.")
+@strawberry.input(
+    description="Where goods go, or a bill. What is missing for its country is no reason to refuse an order: see "
+    "`Order.addressProblems`."
+)
 class AddressInput:
     name: str | None = _("Who receives them.", default=UNSET)
     line1: str | None = _("Street and number.", default=UNSET)
@@ -261,6 +281,9 @@ class AddressInput:
     country_code: str | None = _("Two letters of ISO 3166.", default=UNSET)
     latitude: float | None = _("Degrees north.", default=UNSET)
     longitude: float | None = _("Degrees east.", default=UNSET)
+    phone: str | None = _(
+        "In any writing of the country, or with + and the country code; kept in E.164.", default=UNSET
+    )
 
 
 @strawberry.input(description="An exact amount of money.")
@@ -275,9 +298,27 @@ class OrderLineInput:
     quantity: int = _("How many units, 1 to 1,000,000.")
     unit_price: MoneyInput | None = _("What one unit costs.", default=UNSET)
     reference: str | None = _("Your own id of the line.", default=UNSET)
+    discount: MoneyInput | None = _("What is off its whole quantity.", default=UNSET)
+    tax: MoneyInput | None = _("On its whole quantity.", default=UNSET)
+    customization_note: str | None = _("What is to be made of it, at most 2,000 characters.", default=UNSET)
 
 
-@strawberry.input(description="An order to place.")
+@strawberry.input(description="Something off the whole order.")
+class OrderDiscountInput:
+    amount: MoneyInput = _("How much is off.")
+    code: str | None = _("The code that the customer used.", default=UNSET)
+    description: str | None = _("What it is for.", default=UNSET)
+
+
+@strawberry.input(description="Money that somebody has verified. Never the data of a card.")
+class PaymentInput:
+    amount: MoneyInput = _("How much: more than zero, in the order's currency.")
+    method: str = _('How, in your words, such as "card" or "bank transfer".')
+    reference: str | None = _("The processor's own id, or another.", default=UNSET)
+    occurred_at: datetime | None = _("When it happened; now, when absent.", default=UNSET)
+
+
+@strawberry.input(description="An order to place. All its amounts are of one currency.")
 class PlaceOrderInput:
     channel: str = _("Where it comes from, by code; an unknown channel is created.")
     number: str = _("Unique within the channel.")
@@ -290,6 +331,12 @@ class PlaceOrderInput:
     placed_at: datetime | None = _("When the customer placed it; now, when absent.", default=UNSET)
     customer: CustomerInput | None = _("Who buys.", default=UNSET)
     ship_to: AddressInput | None = _("Where the goods go.", default=UNSET)
+    bill_to: AddressInput | None = _("Where the bill goes; where the goods go, when absent.", default=UNSET)
+    discounts: list[OrderDiscountInput] | None = _("What is off the whole order, beside its lines.", default=UNSET)
+    shipping_price: MoneyInput | None = _("What shipping costs the customer.", default=UNSET)
+    tax: MoneyInput | None = _("On the order itself, beside its lines.", default=UNSET)
+    note: str | None = _("What the customer or the channel says, at most 2,000 characters.", default=UNSET)
+    payments: list[PaymentInput] | None = _("What has been paid already, 0 to 100 payments.", default=UNSET)
     lines: list[OrderLineInput] = _("1 to 2,000 lines, components of bundles counted; a SKU may stand on several.")
     reservation: strawberry.ID | None = _(
         "The cart's stock reservation: what it holds becomes the order's as far as the order wants it, and the rest is "
@@ -333,6 +380,13 @@ class EditOrderInput:
     tags: list[str] | None = _("Words to sort by, all of them.", default=UNSET)
     customer: CustomerInput | None = _("Who buys; fields that are absent stay.", default=UNSET)
     ship_to: AddressInput | None = _("Where the goods go; fields that are absent stay.", default=UNSET)
+    bill_to: AddressInput | None = _("Where the bill goes; fields that are absent stay.", default=UNSET)
+    discounts: list[OrderDiscountInput] | None = _(
+        "What is off the whole order, beside its lines, all of it.", default=UNSET
+    )
+    shipping_price: MoneyInput | None = _("What shipping costs the customer.", default=UNSET)
+    tax: MoneyInput | None = _("On the order itself, beside its lines.", default=UNSET)
+    note: str | None = _("What the customer or the channel says, at most 2,000 characters.", default=UNSET)
     idempotency_key: str = _(KEY)
 
 

@@ -95,6 +95,7 @@ _publish(
     RETURNED="A customer sent goods back.",
     STOCK_RESERVATION="A cart's stock reservation became the order, or ended.",
     SPLIT="Some of an order went to an order of its own.",
+    UNPAID="The order was not paid in time.",
     OTHER="Anything else.",
 )
 _publish(
@@ -112,6 +113,10 @@ _publish(
     DELIVERED="Some or all of it arrived.",
     DROPSHIPPED="A supplier sends some or all of it.",
     RETURN_CHANGED="Goods come back, came back or were inspected.",
+    PAYMENT_RECORDED="Money came.",
+    REFUND_RECORDED="Money went back.",
+    HELD="It may not be released, for one more reason.",
+    HOLD_RELEASED="A hold ended.",
 )
 _publish(
     kinds.FulfillmentStatus,
@@ -187,6 +192,32 @@ _publish(
     APPLIED="It was recorded now.",
     ALREADY_APPLIED="It was recorded before, under the same command id.",
     CONFLICT="It was not recorded: see the refusal.",
+)
+_publish(
+    kinds.PaymentStatus,
+    UNPAID="Nothing was paid of what it comes to.",
+    PARTIALLY_PAID="Some of it was paid.",
+    PAID="All of it was paid, or it owes nothing.",
+    PARTIALLY_REFUNDED="Some of what was paid went back, and what is left does not cover what it comes to.",
+    REFUNDED="All that was paid went back.",
+)
+_publish(
+    kinds.PaymentKind,
+    PAYMENT="It came.",
+    REFUND="It went back.",
+    MOVED_IN="It came from the order that this one was split off.",
+    MOVED_OUT="It went along with what was split off.",
+)
+_publish(
+    kinds.HoldReason,
+    MANUAL_REVIEW="Somebody shall look at it.",
+    AWAITING_PAYMENT="It is not paid; the hold ends by itself when it is.",
+    SUSPECTED_FRAUD="It may be fraud.",
+    INCORRECT_ADDRESS="The address is not right.",
+    CUSTOMIZATION="Something is to be made of it first.",
+    OUT_OF_STOCK="Something is missing.",
+    CUSTOMER_REQUEST="The customer has asked for it.",
+    OTHER="Anything else; see the note.",
 )
 
 

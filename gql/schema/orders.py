@@ -1,7 +1,6 @@
 """Orders, their lines, and what is set aside for them."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -12,23 +11,13 @@ from gql.context import Info
 from gql.schema.catalog import Channel, Item, Location
 from gql.schema.explanations import AllocationExplanation, LineExplanation
 from gql.schema.ids import global_id
+from gql.schema.money import AddressProblem, Money, OrderDiscount, OrderHold, OrderTotals, Payment
 from gql.schema.nodes import Node, PageInfo
 from services import ports
+from services.addresses import address_problems
 
 if TYPE_CHECKING:
     from gql.schema.fulfillments import Fulfillment
-
-
-@strawberry.type(description="An exact amount of money.")
-class Money:
-    """An exact amount."""
-
-    amount: Decimal = strawberry.field(description="In units of the currency, not in cents.")
-    currency_code: str = strawberry.field(description="Three letters of ISO 4217.")
-
-    @classmethod
-    def of(cls, money: orders.Money) -> "Money":
-        return cls(amount=money.amount, currency_code=money.currency_code)
 
 
 @strawberry.type(description="Who buys.")
@@ -38,15 +27,16 @@ class Customer:
     name: str | None = strawberry.field(description="Their name.")
     email: str | None = strawberry.field(description="Where to write to them.")
     reference: str | None = strawberry.field(description="The channel's own id of them.")
+    phone: str | None = strawberry.field(description="Where to call them, in E.164.")
 
     @classmethod
     def of(cls, customer: orders.Customer) -> "Customer":
-        return cls(name=customer.name, email=customer.email, reference=customer.reference)
+        return cls(name=customer.name, email=customer.email, reference=customer.reference, phone=customer.phone)
 
 
-@strawberry.type(description="Where goods go.")
+@strawberry.type(description="Where goods go, or a bill.")
 class Address:
-    """Where goods go."""
+    """Where goods go, or a bill."""
 
     name: str | None = strawberry.field(description="Who receives them.")
     line1: str | None = strawberry.field(description="Street and number.")
@@ -57,6 +47,7 @@ class Address:
     country_code: str | None = strawberry.field(description="Two letters of ISO 3166.")
     latitude: float | None = strawberry.field(description="Degrees north.")
     longitude: float | None = strawberry.field(description="Degrees east.")
+    phone: str | None = strawberry.field(description="Where a courier can call, in E.164.")
 
     @classmethod
     def of(cls, address: orders.Address) -> "Address":
@@ -142,6 +133,15 @@ class OrderLine:
     allocation_status: kinds.AllocationStatus | None = strawberry.field(
         description="As for the order, over this line alone; null once nothing of it is open."
     )
+    discount: Money | None = strawberry.field(
+        description="What is off its whole quantity; that of a bundle stands on the line of its first component."
+    )
+    tax: Money | None = strawberry.field(
+        description="On its whole quantity; that of a bundle stands on the line of its first component."
+    )
+    customization_note: str | None = strawberry.field(
+        description="What is to be made of it; null for what is sold as it is."
+    )
 
     @strawberry.field(description="What was ordered, as the catalog has it.")
     async def item(self, info: Info) -> Item:
@@ -168,6 +168,9 @@ class OrderLine:
             canceled=line.canceled,
             dropshipped=line.dropshipped,
             allocation_status=orders.line_allocation_status(line.order_status, line),
+            discount=Money.maybe(line.discount),
+            tax=Money.maybe(line.tax),
+            customization_note=line.customization_note,
         )
 
     @classmethod
@@ -198,6 +201,14 @@ class Order(Node):
     ship_to: Address | None = strawberry.field(description="Where the goods go.")
     fulfillment_status: kinds.FulfillmentStatus = strawberry.field(description="How far its goods are.")
     promised_delivery_at: datetime | None = strawberry.field(description="When the customer was told to have it.")
+    bill_to: Address | None = strawberry.field(description="Where the bill goes; null: where the goods go.")
+    payment_status: kinds.PaymentStatus = strawberry.field(
+        description="Whether what it comes to has been paid; PAID where it owes nothing."
+    )
+    discounts: list[OrderDiscount] = strawberry.field(description="What is off the whole order, beside its lines.")
+    shipping_price: Money | None = strawberry.field(description="What shipping costs the customer.")
+    tax: Money | None = strawberry.field(description="On the order itself, beside its lines.")
+    note: str | None = strawberry.field(description="What the customer or the channel said.")
     version: int = strawberry.field(description="Rises by one with every commit that changes the order.")
 
     @strawberry.field(description="What is sent for it, from each location and supplier, the oldest first.")
@@ -221,6 +232,28 @@ class Order(Node):
     async def allocation_explanation(self, info: Info) -> AllocationExplanation | None:
         told = await info.context.loaders.explanations.load(self.view.id)
         return AllocationExplanation(lines=[LineExplanation.of(line) for line in told.lines]) if told else None
+
+    @strawberry.field(description="What it comes to and what was paid; null where nothing has a price that counts.")
+    async def totals(self, info: Info) -> OrderTotals | None:
+        found = await info.context.loaders.totals.load(self.view.id)
+        return OrderTotals.of(found) if found else None
+
+    @strawberry.field(description="Payments and refunds, the oldest first.")
+    async def payments(self, info: Info) -> list[Payment]:
+        return [Payment.of(one) for one in await info.context.loaders.payments_of.load(self.view.id)]
+
+    @strawberry.field(description="Why it may not be released now, the oldest first; empty: nothing holds it.")
+    async def holds(self, info: Info) -> list[OrderHold]:
+        found = await info.context.loaders.holds_of.load(self.view.id)
+        return [OrderHold.of(one) for one in found if one.released_at is None]
+
+    @strawberry.field(description="All holds that there are and were, the oldest first.")
+    async def hold_history(self, info: Info) -> list[OrderHold]:
+        return [OrderHold.of(one) for one in await info.context.loaders.holds_of.load(self.view.id)]
+
+    @strawberry.field(description="What is missing or wrong in `shipTo` for its country; empty: it is complete.")
+    def address_problems(self) -> list[AddressProblem]:
+        return [AddressProblem.of(one) for one in address_problems(self.view.ship_to)]
 
     @strawberry.field(description="The order that it was part of; null where it was not split off.")
     async def split_from(self, info: Info) -> "Order | None":
@@ -247,6 +280,12 @@ class Order(Node):
             ship_to=Address.of(order.ship_to) if order.ship_to else None,
             fulfillment_status=order.fulfillment_status,
             promised_delivery_at=order.promised_delivery_at,
+            bill_to=Address.of(order.bill_to) if order.bill_to else None,
+            payment_status=order.payment_status,
+            discounts=[OrderDiscount.of(one) for one in order.discounts],
+            shipping_price=Money.maybe(order.shipping_price),
+            tax=Money.maybe(order.tax),
+            note=order.note,
             version=order.version,
         )
 
@@ -295,6 +334,14 @@ class AllocationStatusCount:
     count: int = strawberry.field(description="How many orders have it.")
 
 
+@strawberry.type(description="How many orders have a payment status.")
+class PaymentStatusCount:
+    """A count."""
+
+    status: kinds.PaymentStatus = strawberry.field(description="The status.")
+    count: int = strawberry.field(description="How many orders have it.")
+
+
 @strawberry.type(description="How many orders there are in each state: the dashboard in one call.")
 class OrderCounts:
     """Counts by state."""
@@ -303,6 +350,9 @@ class OrderCounts:
     by_status: list[OrderStatusCount] = strawberry.field(description="One entry a status, also where it is 0.")
     by_allocation_status: list[AllocationStatusCount] = strawberry.field(
         description="One entry a status, also where it is 0; orders with nothing open are in none of them."
+    )
+    by_payment_status: list[PaymentStatusCount] = strawberry.field(
+        description="One entry a status, also where it is 0."
     )
 
 

@@ -4,7 +4,8 @@ import strawberry
 
 from domain import kinds, runs, what_if
 from gql.context import Info
-from gql.schema.orders import Money, Order
+from gql.schema.money import Money
+from gql.schema.orders import Order
 from gql.schema.scalars import int32
 from services import planning
 

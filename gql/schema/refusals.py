@@ -45,6 +45,20 @@ class NotFound(UserError):
     references: list[str] = strawberry.field(description="What was not found, as the caller named it.")
 
 
+@strawberry.type(description="The order is in another currency.")
+class CurrencyMismatch(UserError):
+    """Another currency."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+
+
+@strawberry.type(description="More would go back than was paid and is still kept.")
+class RefundExceedsPayments(UserError):
+    """Too much would go back."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+
+
 @strawberry.type(description="The order is in a state that does not allow this.")
 class OrderNotInState(UserError):
     """A wrong state."""

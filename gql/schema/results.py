@@ -10,6 +10,7 @@ from gql.schema.catalog import Channel, Item, Location, StockLevel
 from gql.schema.orders import ClaimSummary, Order
 from gql.schema.plans import LosingOrders
 from gql.schema.refusals import (
+    CurrencyMismatch,
     IdempotencyKeyReused,
     InsufficientStock,
     InvalidInput,
@@ -191,13 +192,13 @@ class SendTestWebhookSuccess:
     )
 
 
-def _result(name: str) -> object:
+def result(name: str) -> object:
     return strawberry.union(name, description="The success, or why not.")
 
 
-SaveItemsResult = Annotated[SaveItemsSuccess | InvalidInput, _result("SaveItemsResult")]
-SaveLocationsResult = Annotated[SaveLocationsSuccess | InvalidInput, _result("SaveLocationsResult")]
-SaveChannelsResult = Annotated[SaveChannelsSuccess | InvalidInput, _result("SaveChannelsResult")]
+SaveItemsResult = Annotated[SaveItemsSuccess | InvalidInput, result("SaveItemsResult")]
+SaveLocationsResult = Annotated[SaveLocationsSuccess | InvalidInput, result("SaveLocationsResult")]
+SaveChannelsResult = Annotated[SaveChannelsSuccess | InvalidInput, result("SaveChannelsResult")]
 StockResult = Annotated[
     StockSuccess
     | InvalidInput
@@ -206,34 +207,34 @@ StockResult = Annotated[
     | InsufficientStock
     | StockLevelConflict
     | SupplyNotInState,
-    _result("StockResult"),
+    result("StockResult"),
 ]
 CountStockResult = Annotated[
-    CountStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock, _result("CountStockResult")
+    CountStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock, result("CountStockResult")
 ]
 ExpectSupplyResult = Annotated[
     ExpectSupplySuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyAlreadyExpected,
-    _result("ExpectSupplyResult"),
+    result("ExpectSupplyResult"),
 ]
 StartTransferResult = Annotated[
     StartTransferSuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyAlreadyExpected | InsufficientStock,
-    _result("StartTransferResult"),
+    result("StartTransferResult"),
 ]
 RescheduleSupplyResult = Annotated[
     RescheduleSupplySuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyNotInState,
-    _result("RescheduleSupplyResult"),
+    result("RescheduleSupplyResult"),
 ]
 CancelSupplyResult = Annotated[
     CancelSupplySuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyNotInState,
-    _result("CancelSupplyResult"),
+    result("CancelSupplyResult"),
 ]
 CloseSupplyResult = Annotated[
     CloseSupplySuccess | InvalidInput | IdempotencyKeyReused | NotFound | SupplyNotInState,
-    _result("CloseSupplyResult"),
+    result("CloseSupplyResult"),
 ]
 PlaceOrderResult = Annotated[
     PlaceOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderAlreadyPlaced | ReservationEnded,
-    _result("PlaceOrderResult"),
+    result("PlaceOrderResult"),
 ]
 EditOrderResult = Annotated[
     EditOrderSuccess
@@ -241,38 +242,39 @@ EditOrderResult = Annotated[
     | IdempotencyKeyReused
     | NotFound
     | OrderAlreadyReleased
+    | CurrencyMismatch
     | OrderNotInState
     | OrderVersionConflict
     | QuantityAlreadyShipped,
-    _result("EditOrderResult"),
+    result("EditOrderResult"),
 ]
 FinalizeOrderResult = Annotated[
     FinalizeOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState,
-    _result("FinalizeOrderResult"),
+    result("FinalizeOrderResult"),
 ]
 VoidOrderResult = Annotated[
     VoidOrderSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState | QuantityAlreadyShipped,
-    _result("VoidOrderResult"),
+    result("VoidOrderResult"),
 ]
 ReserveStockResult = Annotated[
     ReserveStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock,
-    _result("ReserveStockResult"),
+    result("ReserveStockResult"),
 ]
 ReleaseReservationResult = Annotated[
     ReleaseReservationSuccess | InvalidInput | IdempotencyKeyReused | NotFound | ReservationEnded,
-    _result("ReleaseReservationResult"),
+    result("ReleaseReservationResult"),
 ]
 AllocateOrdersResult = Annotated[
-    AllocateOrdersSuccess | InvalidInput | IdempotencyKeyReused | PlanChanged, _result("AllocateOrdersResult")
+    AllocateOrdersSuccess | InvalidInput | IdempotencyKeyReused | PlanChanged, result("AllocateOrdersResult")
 ]
 DeallocateOrdersResult = Annotated[
-    DeallocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, _result("DeallocateOrdersResult")
+    DeallocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, result("DeallocateOrdersResult")
 ]
 StartAllocationRunResult = Annotated[
-    StartAllocationRunSuccess | InvalidInput | IdempotencyKeyReused, _result("StartAllocationRunResult")
+    StartAllocationRunSuccess | InvalidInput | IdempotencyKeyReused, result("StartAllocationRunResult")
 ]
-CancelAllocationRunResult = Annotated[CancelAllocationRunSuccess | NotFound, _result("CancelAllocationRunResult")]
-SaveAllocationRulesResult = Annotated[SaveAllocationRulesSuccess | InvalidInput, _result("SaveAllocationRulesResult")]
+CancelAllocationRunResult = Annotated[CancelAllocationRunSuccess | NotFound, result("CancelAllocationRunResult")]
+SaveAllocationRulesResult = Annotated[SaveAllocationRulesSuccess | InvalidInput, result("SaveAllocationRulesResult")]
 SplitOrderResult = Annotated[
     SplitOrderSuccess
     | InvalidInput
@@ -282,17 +284,15 @@ SplitOrderResult = Annotated[
     | OrderAlreadyReleased
     | OrderNotInState
     | OrderVersionConflict,
-    _result("SplitOrderResult"),
+    result("SplitOrderResult"),
 ]
-SaveWebhookEndpointsResult = Annotated[
-    SaveWebhookEndpointsSuccess | InvalidInput, _result("SaveWebhookEndpointsResult")
-]
+SaveWebhookEndpointsResult = Annotated[SaveWebhookEndpointsSuccess | InvalidInput, result("SaveWebhookEndpointsResult")]
 RotateWebhookSecretResult = Annotated[
-    RotateWebhookSecretSuccess | InvalidInput | IdempotencyKeyReused | NotFound, _result("RotateWebhookSecretResult")
+    RotateWebhookSecretSuccess | InvalidInput | IdempotencyKeyReused | NotFound, result("RotateWebhookSecretResult")
 ]
 ReplayWebhookEventsResult = Annotated[
-    ReplayWebhookEventsSuccess | InvalidInput | IdempotencyKeyReused | NotFound, _result("ReplayWebhookEventsResult")
+    ReplayWebhookEventsSuccess | InvalidInput | IdempotencyKeyReused | NotFound, result("ReplayWebhookEventsResult")
 ]
 SendTestWebhookResult = Annotated[
-    SendTestWebhookSuccess | InvalidInput | IdempotencyKeyReused | NotFound, _result("SendTestWebhookResult")
+    SendTestWebhookSuccess | InvalidInput | IdempotencyKeyReused | NotFound, result("SendTestWebhookResult")
 ]

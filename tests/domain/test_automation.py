@@ -7,7 +7,8 @@ import pytest
 from domain.automation import AllocationRule, Priced, RuledOrder, automate, first_match, matches
 from domain.batch import Batch
 from domain.kinds import AllocateWhen, AllocationStatus, OrderChange, OrderStatus
-from domain.orders import Address, Money, OrderTerms
+from domain.money import Money
+from domain.orders import Address, OrderTerms
 from tests.builders import CHAIR, batch, level, line, order
 
 AT_ONCE, ON_SCHEDULE, NEVER = AllocateWhen

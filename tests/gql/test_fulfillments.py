@@ -10,6 +10,13 @@ from tests.gql.serving import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+HOME = {
+    "name": "Ada King",
+    "line1": "12 St James's Square",
+    "city": "London",
+    "postalCode": "SW1Y 4JH",
+    "countryCode": "GB",
+}
 FULFILLMENT = """
     id state version kind location { code } carrier trackingNumber estimatedShipAt estimatedDeliveryAt
     shippedAt deliveredAt onTime
@@ -69,7 +76,7 @@ class Shop:
             channel="WEB",
             number=self.api.unique("N"),
             lines=[{"sku": sku, "quantity": quantity} for sku, quantity in lines],
-            **more,
+            **({"shipTo": HOME} | more),
         )
         order = str(placed["order"]["id"])
         if allocate:
@@ -162,6 +169,39 @@ async def test_r2_r8_an_order_that_is_not_all_there_is_not_released_and_every_re
 
     ((partly,)) = await shop.release(short, partial=True)
     assert partly["fulfillments"][0]["lines"][0]["quantity"] == 1
+
+
+async def test_r2_r4_payment_address_and_holds_are_in_the_way_and_all_are_told_at_once(shop: Shop):
+    sku = await shop.sku(leeds=1)
+    order = await shop.order(
+        (sku, 1),
+        shipTo={"countryCode": "GB", "city": "London"},
+        shippingPrice={"amount": "4.95", "currencyCode": "GBP"},
+    )
+    held = "... on HoldOrdersSuccess { results { index } }"
+    await shop.api.mutate("holdOrders", held, orders=[{"id": order}], reason="MANUAL_REVIEW", note="A gift?")
+
+    (refused,) = await shop.release(order)
+    codes = [one["code"] for one in refused["refusal"]["obstacles"]]
+    assert codes == ["ON_HOLD", "PAYMENT_NOT_VERIFIED", "ADDRESS_INCOMPLETE", "ADDRESS_INCOMPLETE"]
+    assert (await shop.now(order))["allocationStatus"] == "ALLOCATED"  # a hold stops no allocation
+
+    await shop.api.mutate(
+        "recordPayment",
+        "... on RecordPaymentSuccess { order { paymentStatus } }",
+        order={"id": order},
+        amount=price,
+        method="card",
+        reference="P-1",
+    )
+    await shop.api.mutate(
+        "releaseHolds",
+        "... on ReleaseHoldsSuccess { results { index } }",
+        orders=[{"id": order}],
+        reasons=["MANUAL_REVIEW"],
+    )
+    await shop.api.mutate("editOrder", "... on EditOrderSuccess { order { id } }", order={"id": order}, shipTo=HOME)
+    assert len(await shop.released(order)) == 1
 
 
 async def test_l5_a_short_pick_closes_the_loop_from_another_location(shop: Shop):

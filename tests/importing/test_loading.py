@@ -117,7 +117,7 @@ async def test_an_order_is_placed_with_all_that_its_rows_say(database, caller, t
         "A1,EBAY,CHAIR,2,2011-12-05T08:38,9.90,GBP,Ann,France",
         "A1,EBAY,LAMP,1,2011-12-05T08:40,0.50,,Ann,France",
         headings="order,channel,sku,quantity,placed_at,unit_price,currency,customer,country",
-        default_currency="EUR",
+        default_currency="GBP",
     )
 
     loaded = await load_orders(database, caller, read)
@@ -129,7 +129,7 @@ async def test_an_order_is_placed_with_all_that_its_rows_say(database, caller, t
     assert order.ship_to.country_code == "FR"
     assert [(line.sku, line.quantity, line.unit_price, line.currency_code) for line in lines] == [
         ("CHAIR", 2, Decimal("9.90"), "GBP"),
-        ("LAMP", 1, Decimal("0.50"), "EUR"),
+        ("LAMP", 1, Decimal("0.50"), "GBP"),
     ]
 
 

@@ -12,7 +12,8 @@ from domain.errors import InvalidInput
 from domain.events import AllocationStatusChanged, OrderChanged
 from domain.ids import Sku
 from domain.kinds import AllocateWhen, AllocationCause, AllocationStatus, OrderChange, OrderStatus, ShippingPolicy
-from domain.orders import Address, Money, NewLine, NewOrder, OrderTerms
+from domain.money import Money
+from domain.orders import Address, NewLine, NewOrder, OrderTerms
 from persistence import batches
 from persistence.locks import lock_skus
 from persistence.tables import orders as orders_table

@@ -9,7 +9,8 @@ import pytest
 from domain.errors import DomainError, InvalidInput, NotFound
 from domain.ids import LineId, OrderId, Sku
 from domain.kinds import AdjustmentReason
-from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerms
+from domain.money import Money
+from domain.orders import Address, Customer, NewLine, NewOrder, OrderTerms
 from services.allocation import (
     AllocateOrder,
     AllocateOrders,

@@ -10,7 +10,8 @@ from domain.automation import AllocationRule
 from domain.errors import InsufficientStock, InvalidInput, NotFound
 from domain.ids import BundleId, OrderId, Sku
 from domain.kinds import AllocateWhen, AllocationStatus, NotTakenReason, OrderStatus, ShippingPolicy
-from domain.orders import Money, NewLine, NewOrder
+from domain.money import Money
+from domain.orders import NewLine, NewOrder
 from domain.stock import Component
 from persistence.tables import order_bundles
 from services.allocation import AllocateOrder, AllocateOrders, LineToAllocate, allocate_orders

@@ -18,7 +18,8 @@ from domain.errors import (
 from domain.events import AllocationStatusChanged, OrderChanged
 from domain.ids import LineId, OrderId, Sku
 from domain.kinds import AllocationStatus, OrderChange, OrderStatus, ShippingPolicy
-from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerms
+from domain.money import Money
+from domain.orders import Address, Customer, NewLine, NewOrder, OrderTerms
 from persistence.tables import ended_allocations, order_lines
 from services.desk import Desk
 from services.orders import EditOrder, OrderDone, edit_order, finalize_order, place_order, place_orders, void_order

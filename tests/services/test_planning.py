@@ -9,7 +9,8 @@ import pytest
 from dibs.solving import Highs
 from domain.errors import InvalidInput
 from domain.kinds import AllocationSequence, AllocationStatus, RunState
-from domain.orders import Money, NewLine, NewOrder, OrderTerms
+from domain.money import Money
+from domain.orders import NewLine, NewOrder, OrderTerms
 from services import planning, runs
 from services.desk import Desk
 from services.orders import place_order

@@ -11,7 +11,8 @@ from domain.errors import InvalidInput, NotFound, OrderAlreadyPlaced, OrderNotIn
 from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
 from domain.ids import LineId, OrderId, Sku
 from domain.kinds import AllocateWhen, AllocationCause, AllocationStatus, OrderChange, OrderStatus, ShippingPolicy
-from domain.orders import Address, Customer, Money, NewLine, NewOrder, OrderTerms
+from domain.money import Money
+from domain.orders import Address, Customer, NewLine, NewOrder, OrderTerms
 from persistence.tables import ended_allocations
 from persistence.tables import orders as orders_table
 from services import runs
