@@ -173,11 +173,8 @@ async def test_r2_r8_an_order_that_is_not_all_there_is_not_released_and_every_re
 
 async def test_r2_r4_payment_address_and_holds_are_in_the_way_and_all_are_told_at_once(shop: Shop):
     sku = await shop.sku(leeds=1)
-    order = await shop.order(
-        (sku, 1),
-        shipTo={"countryCode": "GB", "city": "London"},
-        shippingPrice={"amount": "4.95", "currencyCode": "GBP"},
-    )
+    price = {"amount": "4.95", "currencyCode": "GBP"}
+    order = await shop.order((sku, 1), shipTo={"countryCode": "GB", "city": "London"}, shippingPrice=price)
     held = "... on HoldOrdersSuccess { results { index } }"
     await shop.api.mutate("holdOrders", held, orders=[{"id": order}], reason="MANUAL_REVIEW", note="A gift?")
 
