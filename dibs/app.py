@@ -20,8 +20,10 @@ from starlette.websockets import WebSocket
 from dibs.opening import engine_for
 from dibs.settings import Settings
 from dibs.solving import Highs
+from documents.rendering import Documents
 from gql.api import create_schema
 from gql.context import Context
+from gql.documents import DocumentEndpoint
 from gql.execution import Executor
 from gql.explorer_page import explorer_routes
 from gql.feed import Feed
@@ -39,6 +41,7 @@ from services.cleaning import forget_expired_keys, forget_old_events
 from services.credentials import Doorkeeper
 from services.delivering import forget_ended_deliveries
 from services.desk import Desk
+from services.documents import Drawer
 from services.fulfillments import release_what_is_ready
 from services.payments import expire_unpaid_orders
 from services.planning import Planner
@@ -67,6 +70,7 @@ class Running:
     hub: Hub
     http: HttpEndpoint
     websocket: WebSocketEndpoint
+    documents: DocumentEndpoint
 
 
 class State(TypedDict):
@@ -152,6 +156,7 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),
         WebSocketRoute("/graphql", _graphql_socket),
+        Route("/documents/{kind}/{name}", _documents, methods=["GET"]),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
@@ -177,7 +182,8 @@ def _plug(
 
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
     parts = Parts(executor, Hub(feed), who, doorkeeper.watched, context)
-    return Running(engine, feed, parts.hub, HttpEndpoint(parts), WebSocketEndpoint(parts))
+    drawing = DocumentEndpoint(parts, Drawer(database, Documents()))
+    return Running(engine, feed, parts.hub, HttpEndpoint(parts), WebSocketEndpoint(parts), drawing)
 
 
 async def _graphql(request: Request) -> Response:
@@ -188,6 +194,11 @@ async def _graphql(request: Request) -> Response:
 async def _graphql_socket(socket: WebSocket) -> None:
     endpoint: WebSocketEndpoint = socket.state.running.websocket
     await endpoint(socket)
+
+
+async def _documents(request: Request) -> Response:
+    endpoint: DocumentEndpoint = request.state.running.documents
+    return await endpoint(request)
 
 
 async def _healthz(_: Request) -> Response:

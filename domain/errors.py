@@ -6,6 +6,7 @@
     ├── NotFound                 3  a named thing does not exist, or is not the caller's to see
     ├── CurrencyMismatch         4  wrong state …
     ├── FulfillmentNotInState    4
+    ├── NothingToInvoice         4
     ├── OrderAlreadyPlaced       4
     ├── OrderAlreadyReleased     4
     ├── OrderNotInState          4
@@ -116,6 +117,14 @@ class CurrencyMismatch(DomainError):
 @dataclass(eq=False)
 class OrderAlreadyPlaced(DomainError):
     """The channel already has an order of this number."""
+
+    precedence = 4
+    order: OrderId
+
+
+@dataclass(eq=False)
+class NothingToInvoice(DomainError):
+    """Everything that this invoice could be for is on an invoice already, or has not been shipped."""
 
     precedence = 4
     order: OrderId
@@ -280,6 +289,7 @@ REFUSALS: tuple[type[DomainError], ...] = (
     NotFound,
     CurrencyMismatch,
     FulfillmentNotInState,
+    NothingToInvoice,
     OrderAlreadyPlaced,
     OrderAlreadyReleased,
     OrderNotInState,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.allocation import Claim
+from domain.barcodes import serials, sscc
 from domain.batch import Batch
 from domain.errors import (
     FulfillmentNotInState,
@@ -296,9 +297,10 @@ def pack(
     rest = divide(batch, before, {line: known.quantity - packed[line] for line, known in lines.items()})
     batch.floor.change(replace(batch.floor.fulfillments[one.id], state=one.state))
     for number, (parcel, inside) in enumerate(zip(parcels, contents, strict=True), 1):
+        fresh = ParcelId(next(batch.floor.ids))
         batch.floor.put_parcel(
             Parcel(
-                id=ParcelId(next(batch.floor.ids)),
+                id=fresh,
                 fulfillment=one.id,
                 number=number,
                 contents=tuple((lines[line].id, units) for line, units in inside),
@@ -306,9 +308,15 @@ def pack(
                 length_mm=parcel.length_mm,
                 width_mm=parcel.width_mm,
                 height_mm=parcel.height_mm,
+                sscc=_sscc(company_prefix, fresh),
             )
         )
     return rest
+
+
+def _sscc(company_prefix: str | None, parcel: ParcelId) -> str | None:
+    """Numbered like the parcel, and anew from 0 once all numbers are used: by then, years have gone by."""
+    return None if company_prefix is None else sscc(0, company_prefix, parcel % serials(company_prefix))
 
 
 def _refuse_contents(

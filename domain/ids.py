@@ -24,7 +24,7 @@ PickListId = NewType("PickListId", int)
 ParcelId = NewType("ParcelId", int)
 ReturnId = NewType("ReturnId", int)
 ReturnLineId = NewType("ReturnLineId", int)
-DocumentId = NewType("DocumentId", int)
+InvoiceId = NewType("InvoiceId", int)
 
 
 class RowName(NamedTuple):

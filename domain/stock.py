@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from domain.ids import ItemId, LevelKey, LocationId, Sku, SupplyId
 from domain.kinds import LocationKind, MovementCause, StockQuantity
 from domain.making import quickly_made
+from domain.orders import Address
 
 QUANTITY_MAX = 1_000_000_000
 """The most units that any one quantity may hold."""
@@ -37,7 +38,7 @@ class Location:
     """A place that keeps stock. Lower `rank` is tried first; latitude and longitude in degrees.
 
     `handling_hours`: from release until goods leave. `transit_hours`: from there to the customer. `checks_quality`:
-    nothing is packed here without a quality check.
+    nothing is packed here without a quality check. `address`: the sender's, on labels and slips.
     """
 
     id: LocationId
@@ -52,6 +53,7 @@ class Location:
     handling_hours: int = 24
     transit_hours: int = 72
     checks_quality: bool = False
+    address: Address | None = None
 
 
 @quickly_made

@@ -7,6 +7,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 import gql.schema.kinds  # noqa: F401  (makes the enums known)
 from gql.errors import CONVERTERS, RefusalHandler
+from gql.resolvers import documents as documenting
 from gql.resolvers import fulfillments as fulfilling
 from gql.resolvers import mutations as write
 from gql.resolvers import payments as paying
@@ -59,6 +60,8 @@ class Query:
     pick_tasks = strawberry.field(
         fulfilling.pick_tasks, description="What is to be picked at a location, in the sequence of the bins."
     )
+    invoice = strawberry.field(documenting.invoice, description="One invoice.")
+    merchant = strawberry.field(documenting.merchant, description="Who sends parcels and invoices.")
     pick_list = strawberry.field(fulfilling.pick_list, description="One pick list.")
     webhook_endpoints = strawberry.field(webhooks.webhook_endpoints, description="All endpoints of webhooks, by name.")
     webhook_deliveries = strawberry.field(
@@ -214,6 +217,12 @@ class Mutation:
         fulfilling.dropship_order,
         description="Let a supplier send an order or lines of it: what is set aside for them is given back.",
     )
+    create_invoice = strawberry.mutation(
+        documenting.create_invoice,
+        description="Issue an invoice of what was shipped and is on none yet, or of all that was ordered, under the next "
+        "number of its series.",
+    )
+    save_merchant = strawberry.mutation(documenting.save_merchant, description="Say who sends parcels and invoices.")
     move_stock = strawberry.mutation(
         fulfilling.move_stock, description="Say in which bins units lie; on hand stays as it is."
     )

@@ -25,7 +25,6 @@ class Context:
     performer: Performer
     planner: Planner
     webhooks_allow_loopback: bool = False
-    gs1_company_prefix: str | None = None
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

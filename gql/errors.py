@@ -87,6 +87,10 @@ async def _fulfillment_not_in_state(info: Info, refusal: refusals.FulfillmentNot
     return types.FulfillmentNotInState(message=refusal.message, fulfillment=found, allowed=list(refusal.allowed))
 
 
+async def _nothing_to_invoice(info: Info, refusal: refusals.NothingToInvoice) -> types.NothingToInvoice:
+    return types.NothingToInvoice(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
 async def _already_released(info: Info, refusal: refusals.OrderAlreadyReleased) -> types.OrderAlreadyReleased:
     return types.OrderAlreadyReleased(message=refusal.message, order=await Order.load(info, refusal.order))
 
@@ -184,6 +188,7 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.IdempotencyKeyReused: (types.IdempotencyKeyReused, _key_reused),
     refusals.NotFound: (types.NotFound, _not_found),
     refusals.FulfillmentNotInState: (types.FulfillmentNotInState, _fulfillment_not_in_state),
+    refusals.NothingToInvoice: (types.NothingToInvoice, _nothing_to_invoice),
     refusals.OrderAlreadyReleased: (types.OrderAlreadyReleased, _already_released),
     refusals.OrderNotReleasable: (types.OrderNotReleasable, _not_releasable),
     refusals.PickConflict: (types.PickConflict, _pick_conflict),

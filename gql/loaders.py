@@ -13,6 +13,7 @@ from domain.fulfillments import Parcel
 from domain.ids import (
     ChannelId,
     FulfillmentId,
+    InvoiceId,
     ItemId,
     LevelKey,
     LineId,
@@ -34,6 +35,7 @@ from services.ports import (
     Database,
     FulfillmentView,
     HoldView,
+    InvoiceView,
     LevelView,
     LineView,
     OrderView,
@@ -112,6 +114,10 @@ class Reading:
             lambda uow, ids: uow.fulfillments.lists(ids), _id
         )
         self.bins: Gathering[LevelKey, list[tuple[str, int]]] = Gathering(self._bins)
+        self.invoices: Gathering[InvoiceId, InvoiceView] = self._each(lambda uow, ids: uow.documents.invoices(ids), _id)
+        self.invoices_of: Gathering[OrderId, list[InvoiceView]] = self._many(
+            lambda uow, ids: uow.documents.invoices_of(ids), lambda invoice: invoice.order
+        )
         self.incoming: Gathering[LevelKey, int] = Gathering(self._incoming)
 
     async def _incoming(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, int]:
@@ -266,6 +272,14 @@ class Loaders:
     @cached_property
     def bins(self) -> DataLoader[LevelKey, list[tuple[str, int]] | None]:
         return _one(self._reading.bins)
+
+    @cached_property
+    def invoices(self) -> DataLoader[InvoiceId, InvoiceView | None]:
+        return _one(self._reading.invoices)
+
+    @cached_property
+    def invoices_of(self) -> DataLoader[OrderId, list[InvoiceView]]:
+        return _all(self._reading.invoices_of)
 
     @cached_property
     def incoming(self) -> DataLoader[LevelKey, int | None]:

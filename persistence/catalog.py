@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import ChannelId, ItemId, LocationId, Sku
 from domain.kinds import LocationKind, SourcingRule
+from domain.orders import Address
 from domain.sourcing import Sourcing
 from domain.stock import Component, Item, Location
 from persistence.driver import Driver, statement
@@ -192,7 +193,7 @@ async def read_locations(connection: AsyncConnection) -> list[Location]:
 
 LOCATION_FIELDS = (
     "id", "code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank", "handling_hours",
-    "transit_hours", "checks_quality",
+    "transit_hours", "checks_quality", "address",
 )  # fmt: skip
 
 IS_SOURCED = "(c.sourcing <> '{LOCATION_RANK}' OR c.location_ids IS NOT NULL OR NOT c.split_lines)"
@@ -200,7 +201,7 @@ IS_SOURCED = "(c.sourcing <> '{LOCATION_RANK}' OR c.location_ids IS NOT NULL OR 
 
 PLACES = statement(
     f"""
-    SELECT (SELECT jsonb_agg(to_jsonb(l) - 'created_at' ORDER BY l.rank, l.id) FROM locations l),
+    SELECT (SELECT jsonb_agg(to_jsonb(l) - 'created_at' - 'address' ORDER BY l.rank, l.id) FROM locations l),
            (SELECT jsonb_object_agg(c.code, jsonb_build_array(c.sourcing, c.location_ids, c.split_lines))
             FROM channels c WHERE {IS_SOURCED}),
            ARRAY(SELECT c.code FROM channels c WHERE c.paid_on_arrival)
@@ -222,8 +223,8 @@ async def read_places(
     )
 
 
-def _location(*, kind: str, **fields: Any) -> Location:
-    return Location(kind=LocationKind(kind), **fields)
+def _location(*, kind: str, address: dict[str, Any] | None = None, **fields: Any) -> Location:
+    return Location(kind=LocationKind(kind), address=Address(**address) if address else None, **fields)
 
 
 def _sourcing(rules: Iterable[str], location_ids: Iterable[int] | None, split_lines: bool) -> Sourcing:

@@ -35,11 +35,11 @@ OPEN_TASKS = statement(
     _TASKS + " WHERE t.state = 'OPEN' AND t.item_id = ANY(:items) ORDER BY t.id",
     items=INTS,
 )
+PARCEL_COLUMNS = (
+    "id, fulfillment_id, number, contents, weight_grams, length_mm, width_mm, height_mm, sscc, tracking_number"
+)
 PARCELS = statement(
-    """
-    SELECT id, fulfillment_id, number, contents, weight_grams, length_mm, width_mm, height_mm, sscc, tracking_number
-    FROM parcels WHERE fulfillment_id = ANY(:fulfillments) ORDER BY id
-    """,
+    f"SELECT {PARCEL_COLUMNS} FROM parcels WHERE fulfillment_id = ANY(:fulfillments) ORDER BY id",  # noqa: S608
     fulfillments=BIGINTS,
 )
 BINS = statement(

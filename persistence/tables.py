@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -50,6 +51,10 @@ def _id(kind: type[BigInteger | Integer] = BigInteger) -> Column[int]:
 def _text(name: str, *, nullable: bool = False) -> Column[str]:
     """Text that is compared byte by byte, whatever the database's locale."""
     return Column(name, Text(collation="C"), nullable=nullable)
+
+
+def _text_key(name: str) -> Column[str]:
+    return Column(name, Text(collation="C"), primary_key=True)
 
 
 def _time(name: str) -> Column[object]:
@@ -113,6 +118,7 @@ locations = Table(
     Column("handling_hours", Integer, nullable=False, server_default=text("24")),
     Column("transit_hours", Integer, nullable=False, server_default=text("72")),
     Column("checks_quality", Boolean, nullable=False, server_default=text("false")),
+    Column("address", JSONB),
     _time("created_at"),
     UniqueConstraint("code"),
 )
@@ -136,9 +142,8 @@ stock_levels = Table(
         "on_hand >= 0 AND committed >= 0 AND damaged >= 0 AND quality_control >= 0 AND safety_stock >= 0",
         name="no_stock_quantity_is_negative",
     ),
-    CheckConstraint("damaged + quality_control <= on_hand", name="what_is_set_apart_is_on_hand"),
-    CheckConstraint("picked >= 0 AND damaged + quality_control + picked <= on_hand", name="what_is_picked_is_on_hand"),
-    CheckConstraint("picked <= committed", name="only_committed_units_are_picked"),
+    CheckConstraint("damaged + quality_control + picked <= on_hand", name="what_is_set_apart_is_on_hand"),
+    CheckConstraint("picked BETWEEN 0 AND committed", name="only_committed_units_are_picked"),
     # The promise behind the locks: nobody commits more than there is, and nobody takes stock from under a claim,
     # without flagging exactly the claims that lost it.
     CheckConstraint(
@@ -605,6 +610,56 @@ parcels = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
     UniqueConstraint("sscc"),
     Index(None, "fulfillment_id"),
+)
+
+merchant = Table(
+    "merchant",
+    metadata,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    Column("name", Text, nullable=False, server_default=text("''")),
+    Column("address", JSONB),
+    Column("tax_id", Text),
+    Column("contact", Text),
+    _text("gs1_company_prefix", nullable=True),
+    Column("tax_included", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint("singleton", name="there_is_one_merchant"),
+)
+
+invoice_series = Table(
+    "invoice_series",
+    metadata,
+    _text_key("series"),
+    Column("last", Integer, nullable=False),
+    CheckConstraint("last > 0", name="a_series_begins_with_1"),
+    comment="The last number that was given out in each series.",
+)
+
+invoices = Table(
+    "invoices",
+    metadata,
+    _id(),
+    Column("order_id", BigInteger, ForeignKey("orders.id"), nullable=False),
+    _text("series"),
+    Column("number", Integer, nullable=False),
+    Column("issued_on", Date, nullable=False),
+    Column("content", JSONB, nullable=False),
+    _text("actor"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    UniqueConstraint("series", "number"),
+    CheckConstraint("number > 0", name="invoices_are_numbered_from_1"),
+    Index(None, "order_id"),
+    comment="Invoices as they were issued: `content` is everything that stands on one.",
+)
+
+invoice_lines = Table(
+    "invoice_lines",
+    metadata,
+    Column("invoice_id", BigInteger, ForeignKey("invoices.id"), nullable=False),
+    Column("line_id", BigInteger, ForeignKey("order_lines.id"), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    PrimaryKeyConstraint("invoice_id", "line_id"),
+    CheckConstraint("quantity > 0", name="an_invoice_line_has_units"),
+    Index(None, "line_id"),
 )
 
 events = Table(

@@ -8,6 +8,7 @@ from persistence.automation import PostgresAutomation
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
 from persistence.deliveries import PostgresDeliveries
+from persistence.documents import PostgresDocuments
 from persistence.events import PostgresEventLog
 from persistence.explanations import PostgresExplanations
 from persistence.fulfillments import PostgresFulfillments
@@ -81,6 +82,10 @@ class PostgresUnitOfWork:
     @cached_property
     def fulfillments(self) -> PostgresFulfillments:
         return PostgresFulfillments(self._connection)
+
+    @cached_property
+    def documents(self) -> PostgresDocuments:
+        return PostgresDocuments(self._connection)
 
     @cached_property
     def events(self) -> PostgresEventLog:

@@ -8,7 +8,8 @@ from domain.ids import ChannelId, ItemId, LocationId, Sku
 from domain.kinds import SourcingRule
 from domain.sourcing import BY_RANK
 from domain.stock import Component
-from services.order_input import wire_name
+from services.order_input import checked_address, wire_name
+from services.outcomes import to_json
 from services.ports import BundleConflict, Database, UnitOfWork
 
 COMPONENTS_MAX = 100
@@ -227,6 +228,9 @@ def _location(problems: Problems, row: Mapping[str, Any], path: Path) -> dict[st
             problems.whole(checked[name], (*path, wire_name(name)), 0, HOURS_MAX)
     if checked.get("rank") is not None:
         problems.whole(checked["rank"], (*path, "rank"), -PRIORITY_MAX, PRIORITY_MAX)
+    if "address" in row:
+        given = row["address"]
+        checked["address"] = None if given is None else to_json(checked_address(problems, given, (*path, "address")))
     if "region" in row:
         checked["region"] = problems.optional_text(row["region"], (*path, "region"), 100)
     if "country_code" in row:

@@ -116,8 +116,8 @@ def checked_terms(problems: Problems, terms: OrderTerms, path: Path) -> OrderTer
         priority=problems.whole(terms.priority, (*path, "priority"), -checks.PRIORITY_MAX, checks.PRIORITY_MAX),
         tags=tuple(dict.fromkeys(tags)),
         customer=terms.customer and _customer(problems, terms.customer, (*path, "customer"), country),
-        ship_to=terms.ship_to and _address(problems, terms.ship_to, (*path, "shipTo")),
-        bill_to=terms.bill_to and _address(problems, terms.bill_to, (*path, "billTo")),
+        ship_to=terms.ship_to and checked_address(problems, terms.ship_to, (*path, "shipTo")),
+        bill_to=terms.bill_to and checked_address(problems, terms.bill_to, (*path, "billTo")),
         discounts=tuple(
             _discount(problems, discount, (*path, "discounts", str(index)))
             for index, discount in enumerate(terms.discounts)
@@ -153,7 +153,7 @@ def _texts(problems: Problems, value: T, path: Path) -> T:
     return replace(value, **changed)
 
 
-def _address(problems: Problems, address: Address, path: Path) -> Address:
+def checked_address(problems: Problems, address: Address, path: Path) -> Address:
     texts = _texts(problems, address, path)
     country = problems.country(address.country_code, (*path, "countryCode"))
     return replace(

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from functools import cache
 from types import UnionType
@@ -30,6 +31,8 @@ def to_text(value: Any) -> str:
 def _shallow(value: Any) -> Any:
     """A dataclass or a refusal as an object, and what is in it as it is."""
     kind = type(value)
+    if kind is Decimal:
+        return str(value)
     names = _names(kind)
     if names is None:
         raise TypeError(f"{kind.__name__} is no outcome")
@@ -57,6 +60,10 @@ def from_json(kind: Any, value: Any) -> Any:
         return kind(**{name: from_json(hint, value[name]) for name, hint in _hints(kind) if name in value})
     if kind is datetime:
         return datetime.fromisoformat(value)
+    if kind is date:
+        return date.fromisoformat(value)
+    if kind is Decimal:
+        return Decimal(value)
     return kind(value) if isinstance(kind, type) and issubclass(kind, Enum) else value
 
 

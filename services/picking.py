@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from domain import picking
+from domain.barcodes import same_barcode
 from domain.batch import Batch, Changes
 from domain.checks import ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import DomainError, NotFound, PickListTaken
@@ -71,7 +72,7 @@ class RecordPick:
 
 def is_right(scanned: str, item: TaskItem) -> bool:
     """Whether this is the item's barcode; of an item without one, its SKU."""
-    return scanned == (item.barcode or item.sku)
+    return same_barcode(scanned, item.barcode) if item.barcode else scanned == item.sku
 
 
 async def record_picks(

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
@@ -11,7 +11,7 @@ from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
 from domain.best_plan import Program, Solution
 from domain.bundles import Bundle
-from domain.documents import Document, DocumentForm, Rendered
+from domain.documents import Document, DocumentForm, Invoice, Rendered
 from domain.events import LoggedEvent, WebhookEndpointDisabled
 from domain.fulfillments import Fulfillment, Parcel, PickTask
 from domain.holding import HoldRule
@@ -22,12 +22,14 @@ from domain.ids import (
     DeliveryId,
     EndpointId,
     FulfillmentId,
+    InvoiceId,
     ItemId,
     KeyId,
     LevelKey,
     LineId,
     LocationId,
     OrderId,
+    ParcelId,
     PickListId,
     PickTaskId,
     ReservationId,
@@ -714,6 +716,62 @@ class Fulfillments(Protocol):
         """Do not try to release these orders again before something about them changes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merchant:
+    """Who sends parcels and invoices. `gs1_company_prefix`: 7 to 10 digits, under which parcels are numbered."""
+
+    name: str = ""
+    address: Address | None = None
+    tax_id: str | None = None
+    contact: str | None = None
+    gs1_company_prefix: str | None = None
+    tax_included: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceView:
+    """An invoice as it was issued, and to which order it belongs."""
+
+    id: InvoiceId
+    order: OrderId
+    invoice: Invoice
+    issued_on: date
+    issued_by: str
+    created_at: datetime
+
+    @property
+    def number(self) -> str:
+        return self.invoice.full_number
+
+
+class Documents(Protocol):
+    """What documents are made of, and invoices, which are kept as they were issued."""
+
+    async def merchant(self) -> Merchant: ...
+    async def save_merchant(self, fields: Mapping[str, Any]) -> None:
+        """Those that are given are these from now on."""
+
+    async def lock_order(self, order: OrderId) -> None:
+        """Nobody else issues an invoice of it until the transaction ends."""
+
+    async def invoiced(self, order: OrderId) -> dict[LineId, int]:
+        """Units of each line that are on invoices."""
+
+    async def next_number(self, series: str) -> tuple[int, date]:
+        """The next number of a series, and what day it is; the series is locked until the transaction ends, and so has
+        no gap.
+        """
+
+    async def add_invoice(
+        self, order: OrderId, invoice: Invoice, units: Mapping[LineId, int], actor: str
+    ) -> InvoiceId: ...
+    async def invoices_of(self, orders: Sequence[OrderId]) -> list[InvoiceView]:
+        """The oldest first."""
+
+    async def invoices(self, ids: Sequence[InvoiceId]) -> list[InvoiceView]: ...
+    async def parcels(self, ids: Sequence[ParcelId]) -> list[Parcel]: ...
+
+
 class Explanations(Protocol):
     async def holdings(self, items: Sequence[ItemId]) -> list[Holding]:
         """What orders hold of these SKUs, the strongest claim first."""
@@ -937,6 +995,8 @@ class UnitOfWork(Protocol):
     def supplies(self) -> Supplies: ...
     @property
     def fulfillments(self) -> Fulfillments: ...
+    @property
+    def documents(self) -> Documents: ...
     @property
     def events(self) -> EventLog: ...
     @property

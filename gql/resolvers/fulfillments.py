@@ -202,7 +202,7 @@ async def pack_fulfillment(
     command = fulfillments.PackFulfillment(
         fulfillment=_fulfillment_row(input.fulfillment),
         parcels=_parcels(input.parcels),
-        company_prefix=context.gs1_company_prefix,
+        company_prefix=(await context.read(lambda uow: uow.documents.merchant())).gs1_company_prefix,
     )
     return await _done(
         info, await fulfillments.pack_fulfillment(context.performer, context.caller, command, input.idempotency_key)

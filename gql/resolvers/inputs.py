@@ -98,6 +98,20 @@ def new_line(line: inputs.OrderLineInput) -> orders.NewLine:
     )
 
 
+LOCATION_FIELDS = (
+    "code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank", "handling_hours",
+    "transit_hours", "requires_quality_check", "address",
+)  # fmt: skip
+
+
+def saved_location(location: inputs.LocationInput) -> dict[str, Any]:
+    """The fields that were sent, null included."""
+    row = present(location, LOCATION_FIELDS)
+    if row.get("address") is not None:
+        row["address"] = address(row["address"])
+    return row
+
+
 def saved_item(item: inputs.ItemInput) -> dict[str, Any]:
     """The fields that were sent, null included."""
     row = present(item, ("sku", "name", "barcode", "components"))
@@ -140,6 +154,10 @@ ADDRESS_FIELDS = (
 )  # fmt: skip
 
 
+def address(value: inputs.AddressInput) -> orders.Address:
+    return orders.Address(**present(value, ADDRESS_FIELDS))
+
+
 def new_order(input: inputs.PlaceOrderInput) -> orders.NewOrder:
     customer, ship_to, bill_to = given(input.customer), given(input.ship_to), given(input.bill_to)
     return orders.NewOrder(
@@ -152,8 +170,8 @@ def new_order(input: inputs.PlaceOrderInput) -> orders.NewOrder:
             priority=input.priority,
             tags=tuple(given(input.tags) or ()),
             customer=orders.Customer(**present(customer, CUSTOMER_FIELDS)) if customer else None,
-            ship_to=orders.Address(**present(ship_to, ADDRESS_FIELDS)) if ship_to else None,
-            bill_to=orders.Address(**present(bill_to, ADDRESS_FIELDS)) if bill_to else None,
+            ship_to=address(ship_to) if ship_to else None,
+            bill_to=address(bill_to) if bill_to else None,
             discounts=tuple(map(_discount, given(input.discounts) or ())),
             shipping_price=money(input.shipping_price),
             tax=money(input.tax),

@@ -28,10 +28,6 @@ CHANNEL_FIELDS = (
     "releases_by_itself",
 )  # fmt: skip
 CLAIMS_MAX = 100
-LOCATION_FIELDS = (
-    "code", "name", "kind", "country_code", "region", "latitude", "longitude", "rank", "handling_hours",
-    "transit_hours", "requires_quality_check",
-)  # fmt: skip
 
 
 # ---------------------------------------------------------------- catalog and stock
@@ -48,7 +44,7 @@ async def save_items(
 async def save_locations(
     info: Info, input: Annotated[inputs.SaveLocationsInput, strawberry.argument(description="What to save.")]
 ) -> results.SaveLocationsResult:
-    rows = [parsed.present(location, LOCATION_FIELDS) for location in input.locations]
+    rows = [parsed.saved_location(location) for location in input.locations]
     ids = await catalog.save_locations(info.context.database, rows)
     info.context.forget()
     return results.SaveLocationsSuccess(locations=[await Location.load(info, location) for location in ids])

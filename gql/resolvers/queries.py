@@ -10,6 +10,7 @@ import strawberry
 from domain.ids import (
     ChannelId,
     FulfillmentId,
+    InvoiceId,
     ItemId,
     LocationId,
     OrderId,
@@ -38,6 +39,7 @@ from gql.schema.catalog import (
     StockLevelConnection,
     StockLevelEdge,
 )
+from gql.schema.documents import Invoice
 from gql.schema.events import EventConnection, EventEdge, event_of, log_cursor
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.ids import Int32, cursor, parse_id, row_id
@@ -120,6 +122,10 @@ async def _task_node(info: Info, row: int) -> Node | None:
     return await PickTask.find(info, PickTaskId(row))
 
 
+async def _invoice_node(info: Info, row: int) -> Node | None:
+    return await Invoice.find(info, InvoiceId(row))
+
+
 async def _list_node(info: Info, row: int) -> Node | None:
     return await PickList.find(info, PickListId(row))
 
@@ -136,6 +142,7 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Fulfillment": _fulfillment_node,
     "PickTask": _task_node,
     "PickList": _list_node,
+    "Invoice": _invoice_node,
     "WebhookEndpoint": webhooks.endpoint_node,
     "WebhookDelivery": webhooks.delivery_node,
 }

@@ -28,6 +28,7 @@ class Location(Node):
     handling_hours: int = strawberry.field(description="Hours from release until goods leave.")
     transit_hours: int = strawberry.field(description="Hours from there to the customer.")
     requires_quality_check: bool = strawberry.field(description="Whether nothing is packed without a quality check.")
+    address: Address | None = strawberry.field(description="The sender's, on labels and slips.")
 
     @classmethod
     def of(cls, location: stock.Location) -> "Location":
@@ -44,6 +45,7 @@ class Location(Node):
             handling_hours=location.handling_hours,
             transit_hours=location.transit_hours,
             requires_quality_check=location.checks_quality,
+            address=Address.of(location.address) if location.address else None,
         )
 
     @classmethod

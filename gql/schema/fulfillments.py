@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain import kinds
+from domain.documents import DocumentForm
 from domain.fulfillments import FulfillmentLine as Line
 from domain.fulfillments import Parcel as PackedParcel
 from domain.ids import FulfillmentId, LocationId, PickListId, PickTaskId
 from gql.context import Info
 from gql.schema.catalog import Item, Location
+from gql.schema.files import Document
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
 from gql.schema.orders import Order, OrderLine
 from services import ports
+from services.documents import DocumentKind
 
 if TYPE_CHECKING:
     from gql.schema.refusals import UserError
@@ -69,11 +72,18 @@ class Parcel:
         description="Its Serial Shipping Container Code, 18 digits; null where no GS1 company prefix is set."
     )
     tracking_number: str | None = strawberry.field(description="By which the carrier knows it.")
+    label: Document = strawberry.field(description="What is stuck on it, as a PDF of 4 by 6 inches.")
+    label_zpl: Document = strawberry.field(description="The same for a label printer, as ZPL.")
+    packing_slip: Document = strawberry.field(description="What is put inside for whoever opens it.")
 
     @classmethod
     def of(cls, parcel: PackedParcel, lines: dict[int, Line]) -> "Parcel":
+        id = global_id("Parcel", parcel.id)
         return cls(
-            id=global_id("Parcel", parcel.id),
+            id=id,
+            label=Document.of(DocumentKind.LABEL, id),
+            label_zpl=Document.of(DocumentKind.LABEL, id, DocumentForm.ZPL),
+            packing_slip=Document.of(DocumentKind.PACKING_SLIP, id),
             number=parcel.number,
             contents=[ParcelLine(row=lines[line], quantity=units) for line, units in parcel.contents],
             weight_grams=parcel.weight_grams,
@@ -247,6 +257,7 @@ class PickList(Node):
     picker: str | None = strawberry.field(description="Who has it just now; null: nobody.")
     leased_until: datetime | None = strawberry.field(description="Until when they have it.")
     created_at: datetime = strawberry.field(description="When it was put together.")
+    document: Document = strawberry.field(description="What is still to be fetched, as a PDF.")
 
     @strawberry.field(description="Where.")
     async def location(self, info: Info) -> Location:
@@ -258,8 +269,10 @@ class PickList(Node):
 
     @classmethod
     def of(cls, view: ports.PickListView) -> "PickList":
+        id = global_id("PickList", view.id)
         return cls(
-            id=global_id("PickList", view.id),
+            id=id,
+            document=Document.of(DocumentKind.PICK_LIST, id),
             row=view.id,
             place=view.location,
             mode=view.mode,

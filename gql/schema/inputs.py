@@ -175,6 +175,7 @@ class LocationInput:
     requires_quality_check: bool | None = _(
         "Whether nothing is packed without a quality check; false when new.", default=UNSET
     )
+    address: "AddressInput | None" = _("The sender's, on labels and slips; it replaces the one before.", default=UNSET)
 
 
 @strawberry.input(description="Locations to create or update.")

@@ -5,6 +5,7 @@ from enum import Enum
 import strawberry
 
 from domain import kinds
+from services.invoices import InvoiceScope
 from services.ports import OrderSort
 
 
@@ -186,6 +187,11 @@ _publish(
     MORE_THAN_ASKED_FOR="Fewer units are asked for.",
     WRONG_BARCODE="What was scanned is something else.",
     NOT_ON_HAND="The ledger has fewer units than were picked: count first.",
+)
+_publish(
+    InvoiceScope,
+    SHIPPED="What has left and is on no invoice yet.",
+    ORDERED="All that was ordered and is on no invoice yet.",
 )
 _publish(
     kinds.PickOutcome,

@@ -17,6 +17,7 @@ from services import ports
 from services.addresses import address_problems
 
 if TYPE_CHECKING:
+    from gql.schema.documents import Invoice
     from gql.schema.fulfillments import Fulfillment
 
 
@@ -218,6 +219,12 @@ class Order(Node):
         from gql.schema.fulfillments import Fulfillment
 
         return [Fulfillment.of(one) for one in await info.context.loaders.fulfillments_of.load(self.view.id)]
+
+    @strawberry.field(description="Its invoices, the oldest first.")
+    async def invoices(self, info: Info) -> list[Annotated["Invoice", strawberry.lazy("gql.schema.documents")]]:
+        from gql.schema.documents import Invoice
+
+        return [Invoice.of(one) for one in await info.context.loaders.invoices_of.load(self.view.id)]
 
     @strawberry.field(description="Where it came from.")
     async def channel(self, info: Info) -> Channel:

@@ -93,6 +93,13 @@ class OrderAlreadyReleased(UserError):
     order: Order = strawberry.field(description="The order as it is now.")
 
 
+@strawberry.type(description="Everything that this invoice could be for is on an invoice, or has not been shipped.")
+class NothingToInvoice(UserError):
+    """Nothing new."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+
+
 @strawberry.type(description="One thing that keeps an order from being released.")
 class Obstacle:
     """One reason."""

@@ -7,10 +7,11 @@ from sqlalchemy.dialects import postgresql
 revision = "0015"
 down_revision = "0014"
 
+SET_APART = "what_is_set_apart_is_on_hand"
 CHECKS = {
     "stock_levels": {
-        "what_is_picked_is_on_hand": "picked >= 0 AND damaged + quality_control + picked <= on_hand",
-        "only_committed_units_are_picked": "picked <= committed",
+        SET_APART: "damaged + quality_control + picked <= on_hand",
+        "only_committed_units_are_picked": "picked BETWEEN 0 AND committed",
     },
     "allocations": {
         "no_more_is_picked_than_is_set_aside": "picked BETWEEN 0 AND quantity",
@@ -208,6 +209,7 @@ def upgrade() -> None:
     op.add_column("orders", sa.Column("promised_delivery_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("orders", sa.Column("release_refused_at_version", sa.BigInteger(), nullable=True))
     op.add_column("stock_levels", sa.Column("picked", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.drop_constraint(op.f(SET_APART), "stock_levels")
     for table, checks in CHECKS.items():
         for name, condition in checks.items():
             op.create_check_constraint(op.f(name), table, condition)
@@ -218,6 +220,7 @@ def downgrade() -> None:
     for table, checks in CHECKS.items():
         for name in checks:
             op.drop_constraint(op.f(name), table)
+    op.create_check_constraint(op.f(SET_APART), "stock_levels", "damaged + quality_control <= on_hand")
     op.drop_column("stock_levels", "picked")
     op.drop_column("orders", "release_refused_at_version")
     op.drop_column("orders", "promised_delivery_at")
