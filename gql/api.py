@@ -219,8 +219,8 @@ class Mutation:
     )
     create_invoice = strawberry.mutation(
         documenting.create_invoice,
-        description="Issue an invoice of what was shipped and is on none yet, or of all that was ordered, under the next "
-        "number of its series.",
+        description="Issue an invoice of what was shipped and is on none yet, or of all that was ordered, under the "
+        "next number of its series.",
     )
     save_merchant = strawberry.mutation(documenting.save_merchant, description="Say who sends parcels and invoices.")
     move_stock = strawberry.mutation(

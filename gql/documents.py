@@ -41,10 +41,10 @@ class DocumentEndpoint:
         return found or JSONResponse(error_body("BAD_USER_INPUT", "There is no such document."), 404)
 
     async def _draw(self, kind: str, name: str) -> Response | None:
-        id, _, form = name.rpartition(".")
+        named, _, form = name.rpartition(".")
         if kind not in ROWS or form not in FORMS:
             return None
-        row = row_id(ROWS[DocumentKind(kind)], id)
+        row = row_id(ROWS[DocumentKind(kind)], named)
         found = None if row is None else await self._drawer.draw(DocumentKind(kind), row, FORMS[form])
         if found is None:
             return None

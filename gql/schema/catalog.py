@@ -7,6 +7,7 @@ from domain import kinds, stock
 from domain.ids import ChannelId, ItemId, LocationId
 from domain.sourcing import Sourcing
 from gql.context import Info
+from gql.schema.addresses import Address
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
 from gql.schema.scalars import int32

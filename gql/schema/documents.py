@@ -10,12 +10,13 @@ from strawberry import UNSET
 from domain import documents
 from domain.ids import InvoiceId
 from gql.context import Info
+from gql.schema.addresses import Address
 from gql.schema.files import Document
 from gql.schema.ids import global_id
 from gql.schema.inputs import KEY, AddressInput, OrderBy, _
 from gql.schema.money import Money
 from gql.schema.nodes import Node
-from gql.schema.orders import Address, Order
+from gql.schema.orders import Order
 from gql.schema.refusals import IdempotencyKeyReused, InvalidInput, NotFound, NothingToInvoice
 from gql.schema.results import result
 from services import ports
@@ -76,9 +77,9 @@ class Invoice(Node):
 
     @classmethod
     def of(cls, view: ports.InvoiceView) -> "Invoice":
-        id = global_id("Invoice", view.id)
+        named = global_id("Invoice", view.id)
         return cls(
-            id=id,
+            id=named,
             view=view,
             number=view.number,
             issued_on=view.issued_on,
@@ -95,7 +96,7 @@ class Invoice(Node):
                 for one in view.invoice.totals
             ],
             created_at=view.created_at,
-            document=Document.of(DocumentKind.INVOICE, id),
+            document=Document.of(DocumentKind.INVOICE, named),
         )
 
     @classmethod
@@ -115,9 +116,7 @@ class Merchant:
     """The merchant."""
 
     name: str = strawberry.field(description="As it stands on labels and invoices.")
-    address: Address | None = strawberry.field(
-        description="Of the seller on invoices, and of senders without their own."
-    )
+    address: Address | None = strawberry.field(description="Of the seller, and of senders without their own.")
     tax_id: str | None = strawberry.field(description="By which the state knows it.")
     contact: str | None = strawberry.field(description="How customers reach it, as it stands on invoices.")
     gs1_company_prefix: str | None = strawberry.field(description="7 to 10 digits, under which parcels are numbered.")

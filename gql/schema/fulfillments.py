@@ -78,12 +78,12 @@ class Parcel:
 
     @classmethod
     def of(cls, parcel: PackedParcel, lines: dict[int, Line]) -> "Parcel":
-        id = global_id("Parcel", parcel.id)
+        named = global_id("Parcel", parcel.id)
         return cls(
-            id=id,
-            label=Document.of(DocumentKind.LABEL, id),
-            label_zpl=Document.of(DocumentKind.LABEL, id, DocumentForm.ZPL),
-            packing_slip=Document.of(DocumentKind.PACKING_SLIP, id),
+            id=named,
+            label=Document.of(DocumentKind.LABEL, named),
+            label_zpl=Document.of(DocumentKind.LABEL, named, DocumentForm.ZPL),
+            packing_slip=Document.of(DocumentKind.PACKING_SLIP, named),
             number=parcel.number,
             contents=[ParcelLine(row=lines[line], quantity=units) for line, units in parcel.contents],
             weight_grams=parcel.weight_grams,
@@ -269,10 +269,10 @@ class PickList(Node):
 
     @classmethod
     def of(cls, view: ports.PickListView) -> "PickList":
-        id = global_id("PickList", view.id)
+        named = global_id("PickList", view.id)
         return cls(
-            id=id,
-            document=Document.of(DocumentKind.PICK_LIST, id),
+            id=named,
+            document=Document.of(DocumentKind.PICK_LIST, named),
             row=view.id,
             place=view.location,
             mode=view.mode,

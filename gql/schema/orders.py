@@ -8,6 +8,7 @@ import strawberry
 from domain import kinds, orders
 from domain.ids import LineId, OrderId
 from gql.context import Info
+from gql.schema.addresses import Address
 from gql.schema.catalog import Channel, Item, Location
 from gql.schema.explanations import AllocationExplanation, LineExplanation
 from gql.schema.ids import global_id
@@ -33,26 +34,6 @@ class Customer:
     @classmethod
     def of(cls, customer: orders.Customer) -> "Customer":
         return cls(name=customer.name, email=customer.email, reference=customer.reference, phone=customer.phone)
-
-
-@strawberry.type(description="Where goods go, or a bill.")
-class Address:
-    """Where goods go, or a bill."""
-
-    name: str | None = strawberry.field(description="Who receives them.")
-    line1: str | None = strawberry.field(description="Street and number.")
-    line2: str | None = strawberry.field(description="Anything else a courier needs.")
-    city: str | None = strawberry.field(description="Town or city.")
-    region: str | None = strawberry.field(description="State, province or county.")
-    postal_code: str | None = strawberry.field(description="Postal code.")
-    country_code: str | None = strawberry.field(description="Two letters of ISO 3166.")
-    latitude: float | None = strawberry.field(description="Degrees north.")
-    longitude: float | None = strawberry.field(description="Degrees east.")
-    phone: str | None = strawberry.field(description="Where a courier can call, in E.164.")
-
-    @classmethod
-    def of(cls, address: orders.Address) -> "Address":
-        return cls(**{name: getattr(address, name) for name in cls.__annotations__})
 
 
 @strawberry.type(description="Stock of one SKU at one location, set aside for one order line.")

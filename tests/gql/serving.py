@@ -97,7 +97,7 @@ class Served:
         (error,) = answer["errors"]
         return str(error["extensions"]["code"])
 
-    async def mutate(self, name: str, selection: str = "", **fields: Any) -> Any:
+    async def mutate(self, name: str, selection: str = "", /, **fields: Any) -> Any:
         """One mutation of one input; an idempotency key is made up where the mutation takes one and none is given."""
         kind = name[0].upper() + name[1:]
         if not name.startswith("save"):
