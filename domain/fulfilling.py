@@ -83,28 +83,30 @@ def release(
     order = batch.orders[order_id]
     if order.status not in ALLOCATABLE:
         raise OrderNotInState(order=order_id, allowed=ALLOCATABLE)
-    obstacles = (*found, *_stock_obstacles(batch, order_id, partial=partial))
+    waiting = [claim for claim in batch.claims_of(order_id) if claim.fulfillment_line is None]
+    status, policy = batch.status_of(order_id), order.shipping_policy
+    obstacles = (*found, *stock_obstacles(status, policy, waits=bool(waiting), partial=partial))
     if obstacles:
         raise OrderNotReleasable(order=order_id, obstacles=obstacles)
-    waiting = [claim for claim in batch.claims_of(order_id) if claim.fulfillment_line is None]
     made = send_out(batch, waiting, now)
     if made:
         batch.note(order_id, OrderChange.RELEASED)
     return made
 
 
-def _stock_obstacles(batch: Batch, order_id: OrderId, *, partial: bool) -> Iterable[Obstacle]:
-    status = batch.status_of(order_id)
+def stock_obstacles(
+    status: AllocationStatus | None, policy: ShippingPolicy, *, waits: bool, partial: bool
+) -> Iterable[Obstacle]:
+    """What of its stock keeps an order from being released. `waits`: something is set aside that was not yet."""
     if status in STOCK_OBSTACLES:
         yield STOCK_OBSTACLES[status]
     elif status is AllocationStatus.PARTIALLY_ALLOCATED:
-        waiting = any(claim.fulfillment_line is None for claim in batch.claims_of(order_id))
-        complete = batch.orders[order_id].shipping_policy is ShippingPolicy.SHIP_COMPLETE
+        complete = policy is ShippingPolicy.SHIP_COMPLETE
         if complete or not partial:
             told = "it ships complete" if complete else "release it partially, split it"
             message = f"Some of it is short: {told}, or wait for stock."
             yield Obstacle(code=ReleaseObstacle.PARTIALLY_ALLOCATED, message=message)
-        elif not waiting:
+        elif not waits:
             message = "What is set aside is released already, and the rest is short."
             yield Obstacle(code=ReleaseObstacle.NOT_ALLOCATED, message=message)
 

@@ -118,10 +118,14 @@ class Reading:
         self.invoices_of: Gathering[OrderId, list[InvoiceView]] = self._many(
             lambda uow, ids: uow.documents.invoices_of(ids), lambda invoice: invoice.order
         )
+        self.invoiced_units: Gathering[OrderId, int] = Gathering(self._invoiced_units)
         self.incoming: Gathering[LevelKey, int] = Gathering(self._incoming)
 
     async def _incoming(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, int]:
         return await self._database.read(lambda uow: uow.supplies.incoming(keys))
+
+    async def _invoiced_units(self, orders: Sequence[OrderId]) -> Mapping[OrderId, int]:
+        return await self._database.read(lambda uow: uow.documents.invoiced_units(orders))
 
     async def _bins(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, list[tuple[str, int]]]:
         return await self._database.read(lambda uow: uow.fulfillments.bins_of(keys))
@@ -280,6 +284,10 @@ class Loaders:
     @cached_property
     def invoices_of(self) -> DataLoader[OrderId, list[InvoiceView]]:
         return _all(self._reading.invoices_of)
+
+    @cached_property
+    def invoiced_units(self) -> DataLoader[OrderId, int | None]:
+        return _one(self._reading.invoiced_units)
 
     @cached_property
     def incoming(self) -> DataLoader[LevelKey, int | None]:

@@ -1,6 +1,7 @@
 """The merchant, and invoices as they were issued."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -17,7 +18,6 @@ from persistence.floor import PARCEL_COLUMNS, parcel_of
 from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, JSON, TEXT, sql
 from persistence.tables import invoice_lines, invoices, merchant, order_lines
-from services.outcomes import from_json, to_json
 from services.ports import InvoiceView, Merchant
 
 LOCK_ORDER = sql("SELECT id FROM orders WHERE id = :order FOR NO KEY UPDATE", order=BIGINT)
@@ -55,7 +55,7 @@ class PostgresDocuments:
         return Merchant(address=Address(**address) if address else None, **fields)
 
     async def save_merchant(self, fields: Mapping[str, Any]) -> None:
-        values = {name: to_json(value) for name, value in fields.items()}
+        values = {name: asdict(value) if name == "address" and value else value for name, value in fields.items()}
         statement = insert(merchant).values(singleton=True, **values)
         changed: dict[str, Any] = {name: statement.excluded[name] for name in values} or {"singleton": True}
         await self._connection.execute(
@@ -76,18 +76,30 @@ class PostgresDocuments:
         )
         return {LineId(line): int(units) for line, units in await self._connection.execute(statement)}
 
+    async def invoiced_units(self, orders: Sequence[OrderId]) -> dict[OrderId, int]:
+        """Units of all lines that are on invoices; orders without any are left out."""
+        statement = (
+            select(order_lines.c.order_id, func.sum(invoice_lines.c.quantity))
+            .join(order_lines, order_lines.c.id == invoice_lines.c.line_id)
+            .where(any_of(order_lines.c.order_id, orders))
+            .group_by(order_lines.c.order_id)
+        )
+        return {OrderId(order): int(units) for order, units in await self._connection.execute(statement)}
+
     async def next_number(self, series: str) -> tuple[int, date]:
         """The next number of a series, and what day it is."""
         number, today = (await self._connection.execute(NEXT_NUMBER, {"series": series})).one()
         return number, today
 
-    async def add_invoice(self, order: OrderId, invoice: Invoice, units: Mapping[LineId, int], actor: str) -> InvoiceId:
+    async def add_invoice(
+        self, order: OrderId, invoice: Invoice, content: Mapping[str, Any], units: Mapping[LineId, int], actor: str
+    ) -> InvoiceId:
         row = {
             "order_id": order,
             "series": invoice.series,
             "number": invoice.number,
             "issued_on": invoice.issued_on,
-            "content": to_json(invoice),
+            "content": content,
             "actor": actor,
         }
         made = (await self._connection.execute(insert(invoices).values(row).returning(invoices.c.id))).scalar_one()
@@ -112,7 +124,7 @@ def _invoice(row: Any) -> InvoiceView:
     return InvoiceView(
         id=row.id,
         order=row.order_id,
-        invoice=from_json(Invoice, row.content),
+        content=row.content,
         issued_on=row.issued_on,
         issued_by=row.actor,
         created_at=row.created_at,

@@ -11,6 +11,7 @@ from domain.ids import BundleId, InvoiceId, ItemId, LineId, OrderId
 from domain.invoicing import Billable, SoldBundle, invoice_lines, of_the_order
 from domain.orders import Address
 from services.callers import Caller
+from services.outcomes import to_json
 from services.performing import checked_key, once
 from services.ports import Database, LineView, OrderReference, UnitOfWork
 from services.references import checked_reference
@@ -99,7 +100,7 @@ async def _create(uow: UnitOfWork, caller: Caller, command: CreateInvoice, order
         earlier=tuple(EarlierInvoice(number=one.number, issued_on=one.issued_on) for one in earlier),
         note=command.note,
     )
-    return InvoiceMade(invoice=await uow.documents.add_invoice(order, invoice, units, caller.actor))
+    return InvoiceMade(invoice=await uow.documents.add_invoice(order, invoice, to_json(invoice), units, caller.actor))
 
 
 def _wanted(scope: InvoiceScope, line: LineView) -> int:

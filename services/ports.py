@@ -11,7 +11,7 @@ from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
 from domain.best_plan import Program, Solution
 from domain.bundles import Bundle
-from domain.documents import Document, DocumentForm, Invoice, Rendered
+from domain.documents import Document, DocumentForm, Invoice, Rendered, invoice_number
 from domain.events import LoggedEvent, WebhookEndpointDisabled
 from domain.fulfillments import Fulfillment, Parcel, PickTask
 from domain.holding import HoldRule
@@ -64,6 +64,7 @@ from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Component, Item, LedgerSince, Location, StockLevel
 from domain.supply import OpenSupplyLine, Supply
 from domain.webhooks import Claimed, Delivery, Endpoint, Health, Sent
+from services.outcomes import from_json
 
 T = TypeVar("T")
 
@@ -734,14 +735,20 @@ class InvoiceView:
 
     id: InvoiceId
     order: OrderId
-    invoice: Invoice
+    content: Mapping[str, Any]
     issued_on: date
     issued_by: str
     created_at: datetime
 
     @property
+    def invoice(self) -> Invoice:
+        """Everything that stands on it."""
+        found: Invoice = from_json(Invoice, self.content)
+        return found
+
+    @property
     def number(self) -> str:
-        return self.invoice.full_number
+        return invoice_number(self.content["series"], self.content["number"])
 
 
 class Documents(Protocol):
@@ -757,14 +764,19 @@ class Documents(Protocol):
     async def invoiced(self, order: OrderId) -> dict[LineId, int]:
         """Units of each line that are on invoices."""
 
+    async def invoiced_units(self, orders: Sequence[OrderId]) -> dict[OrderId, int]:
+        """Units of all lines that are on invoices; orders without any are left out."""
+
     async def next_number(self, series: str) -> tuple[int, date]:
         """The next number of a series, and what day it is; the series is locked until the transaction ends, and so has
         no gap.
         """
 
     async def add_invoice(
-        self, order: OrderId, invoice: Invoice, units: Mapping[LineId, int], actor: str
-    ) -> InvoiceId: ...
+        self, order: OrderId, invoice: Invoice, content: Mapping[str, Any], units: Mapping[LineId, int], actor: str
+    ) -> InvoiceId:
+        """Keep the invoice as it is: `content` is all of it, as JSON."""
+
     async def invoices_of(self, orders: Sequence[OrderId]) -> list[InvoiceView]:
         """The oldest first."""
 

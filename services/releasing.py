@@ -1,11 +1,16 @@
 """What keeps an order from being released, beside its stock."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from domain.actions import OrderNow
 from domain.errors import Obstacle
-from domain.kinds import HoldReason, PaymentStatus, ReleaseObstacle
+from domain.fulfilling import stock_obstacles
+from domain.fulfillments import UNDER_WAY
+from domain.kinds import FulfillmentKind, HoldReason, PaymentStatus, ReleaseObstacle
 from domain.orders import Address
+from domain.payments import Totals
 from services.addresses import address_problems
+from services.ports import FulfillmentView, LineView, OrderView
 
 
 def obstacles(paid: PaymentStatus, holds: Iterable[HoldReason], ship_to: Address | None) -> tuple[Obstacle, ...]:
@@ -23,3 +28,28 @@ def _obstacles(paid: PaymentStatus, holds: Iterable[HoldReason], ship_to: Addres
     for problem in address_problems(ship_to):
         where = ".".join(("shipTo", *problem.path))
         yield Obstacle(code=ReleaseObstacle.ADDRESS_INCOMPLETE, message=f"{where}: {problem.message}")
+
+
+def order_now(
+    order: OrderView,
+    lines: Sequence[LineView],
+    fulfillments: Sequence[FulfillmentView],
+    totals: Totals,
+    holds: frozenset[HoldReason],
+    invoiced: int,
+) -> OrderNow:
+    """The order as a person sees it, to say what can be done with it. A release is asked about as a partial one."""
+    ours = (one for one in fulfillments if one.kind is FulfillmentKind.STOCK and one.state in UNDER_WAY)
+    waits = sum(line.allocated for line in lines) > sum(one.units for one in ours)
+    of_stock = stock_obstacles(order.allocation_status, order.shipping_policy, waits=waits, partial=True)
+    return OrderNow(
+        status=order.status,
+        allocation_status=order.allocation_status,
+        lines=lines,
+        fulfillments=fulfillments,
+        obstacles=(*obstacles(totals.status, holds, order.ship_to), *of_stock),
+        holds=holds,
+        kept=totals.kept > 0,
+        waits=waits,
+        uninvoiced=sum(line.quantity - line.canceled for line in lines) - invoiced,
+    )

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain import kinds
+from domain.actions import fulfillment_actions
 from domain.documents import DocumentForm
 from domain.fulfillments import FulfillmentLine as Line
 from domain.fulfillments import Parcel as PackedParcel
 from domain.ids import FulfillmentId, LocationId, PickListId, PickTaskId
 from gql.context import Info
+from gql.schema.actions import SupportedFulfillmentAction
 from gql.schema.catalog import Item, Location
 from gql.schema.files import Document
 from gql.schema.ids import global_id
@@ -147,6 +149,13 @@ class Fulfillment(Node):
         order = await Order.load(info, self.view.order)
         due = order.view.promised_delivery_at or self.view.estimated_delivery_at
         return None if due is None or self.view.delivered_at is None else self.view.delivered_at <= due
+
+    @strawberry.field(description="What can be done with it now, and why the rest cannot: which buttons to show.")
+    async def supported_actions(self, info: Info) -> list[SupportedFulfillmentAction]:
+        place = await info.context.loaders.locations.load(self.view.location)
+        assert place is not None
+        told = fulfillment_actions(self.view, checks_quality=place.checks_quality)
+        return [SupportedFulfillmentAction.of(one) for one in told]
 
     @strawberry.field(description="The fulfillment whose first part left without this one.")
     async def divided_from(self, info: Info) -> "Fulfillment | None":

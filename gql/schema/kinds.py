@@ -5,6 +5,7 @@ from enum import Enum
 import strawberry
 
 from domain import kinds
+from domain.actions import FulfillmentAction, OrderAction
 from services.invoices import InvoiceScope
 from services.ports import OrderSort
 
@@ -187,6 +188,31 @@ _publish(
     MORE_THAN_ASKED_FOR="Fewer units are asked for.",
     WRONG_BARCODE="What was scanned is something else.",
     NOT_ON_HAND="The ledger has fewer units than were picked: count first.",
+)
+_publish(
+    OrderAction,
+    FINALIZE="finalizeOrder.",
+    EDIT="editOrder.",
+    VOID="voidOrder.",
+    ALLOCATE="allocateOrders.",
+    DEALLOCATE="deallocateOrders.",
+    SPLIT="splitOrder.",
+    HOLD="holdOrders.",
+    RELEASE_HOLDS="releaseHolds.",
+    RELEASE="releaseOrders.",
+    DROPSHIP="dropshipOrder.",
+    CREATE_INVOICE="createInvoice.",
+    RECORD_PAYMENT="recordPayment.",
+    RECORD_REFUND="recordRefund.",
+)
+_publish(
+    FulfillmentAction,
+    PICK="recordPicks.",
+    CHECK="checkFulfillment.",
+    PACK="packFulfillment.",
+    SHIP="shipFulfillment.",
+    DELIVER="deliverFulfillment.",
+    CANCEL="cancelFulfillment.",
 )
 _publish(
     InvoiceScope,

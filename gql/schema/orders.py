@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain import kinds, orders
+from domain.actions import order_actions
 from domain.ids import LineId, OrderId
 from gql.context import Info
+from gql.schema.actions import SupportedOrderAction
 from gql.schema.addresses import Address
 from gql.schema.catalog import Channel, Item, Location
 from gql.schema.explanations import AllocationExplanation, LineExplanation
@@ -16,6 +18,7 @@ from gql.schema.money import AddressProblem, Money, OrderDiscount, OrderHold, Or
 from gql.schema.nodes import Node, PageInfo
 from services import ports
 from services.addresses import address_problems
+from services.releasing import order_now
 
 if TYPE_CHECKING:
     from gql.schema.documents import Invoice
@@ -200,6 +203,18 @@ class Order(Node):
         from gql.schema.fulfillments import Fulfillment
 
         return [Fulfillment.of(one) for one in await info.context.loaders.fulfillments_of.load(self.view.id)]
+
+    @strawberry.field(
+        description="What can be done with it now, and why the rest cannot: which buttons to show. Each is a mutation."
+    )
+    async def supported_actions(self, info: Info) -> list[SupportedOrderAction]:
+        loaders, order = info.context.loaders, self.view.id
+        lines, sent = await loaders.lines_of.load(order), await loaders.fulfillments_of.load(order)
+        totals = await loaders.totals.load(order)
+        assert totals is not None
+        holds = frozenset(hold.reason for hold in await loaders.holds_of.load(order) if hold.released_at is None)
+        now = order_now(self.view, lines, sent, totals, holds, await loaders.invoiced_units.load(order) or 0)
+        return [SupportedOrderAction.of(one) for one in order_actions(now)]
 
     @strawberry.field(description="Its invoices, the oldest first.")
     async def invoices(self, info: Info) -> list[Annotated["Invoice", strawberry.lazy("gql.schema.documents")]]:

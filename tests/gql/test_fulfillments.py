@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from domain.fulfillments import TRANSITIONS
+from domain.kinds import FulfillmentState
 from tests.builders import a_key
 from tests.gql.serving import Served
 
@@ -419,3 +421,88 @@ async def test_r8_picked_units_are_never_taken_from_an_order(shop: Shop):
     assert (await shop.now(older))["allocationStatus"] == "OVERALLOCATED"  # the stronger one, but not yet picked
     assert (await shop.now(picked))["allocationStatus"] == "ALLOCATED"
     assert (await adjust(0))["__typename"] == "InsufficientStock"
+
+
+ACTIONS = """
+    query ($id: ID!) { order(by: {id: $id}) {
+      supportedActions { action available reasons }
+      fulfillments { supportedActions { action available reasons } } } }"""
+
+
+async def test_c7_which_buttons_to_show_and_why_the_others_are_off(shop: Shop):
+    sku = await shop.sku(leeds=2)
+    order = await shop.order((sku, 2), allocate=False)
+
+    async def available() -> tuple[dict[str, list[str]], list[str]]:
+        told = (await shop.api(ACTIONS, id=order))["order"]
+        off = {one["action"]: one["reasons"] for one in told["supportedActions"] if not one["available"]}
+        sent = [one for fulfillment in told["fulfillments"] for one in fulfillment["supportedActions"]]
+        return off, [one["action"] for one in sent if one["available"]]
+
+    off, _ = await available()
+    assert set(off) == {"FINALIZE", "DEALLOCATE", "RELEASE", "RELEASE_HOLDS", "RECORD_REFUND"}
+    assert off["RELEASE"] == ["Nothing is set aside for it: allocate it first."]
+
+    await shop.api.mutate(
+        "allocateOrders", "... on AllocateOrdersSuccess { __typename }", orders=[{"order": {"id": order}}]
+    )
+    (fulfillment,) = await shop.released(order)
+    off, sending = await available()
+    assert "DEALLOCATE" in off
+    assert "RELEASE" in off
+    assert sending == ["PICK", "CANCEL"]
+
+    await shop.pick(fulfillment)
+    assert (await available())[1] == ["CHECK", "PACK", "CANCEL"]
+    await shop.move("packFulfillment", fulfillment, parcels=[{}])
+    await shop.move("shipFulfillment", fulfillment)
+    off, sending = await available()
+    assert "VOID" in off
+    assert sending == ["DELIVER"]
+
+
+STEPS: dict[str, dict[str, Any]] = {
+    "checkFulfillment": {},
+    "packFulfillment": {"parcels": [{}]},
+    "shipFulfillment": {},
+    "deliverFulfillment": {},
+    "cancelFulfillment": {},
+}
+
+
+async def test_i15_every_step_that_the_table_does_not_allow_is_refused_and_changes_nothing(shop: Shop):
+    sku = await shop.sku(leeds=60)
+
+    async def at(state: str) -> Any:
+        """A new fulfillment in this state."""
+        (fulfillment,) = await shop.released(await shop.order((sku, 2)))
+        task = fulfillment["pickTasks"][0]["id"]
+        if state == "CANCELED":
+            await shop.move("cancelFulfillment", fulfillment)
+        if state == "PICKING":
+            await shop.record({"task": task, "quantity": 1})
+        if state in ("PICKED", "CHECKED", "PACKED", "SHIPPED", "DELIVERED"):
+            await shop.pick(fulfillment)
+        for reached, step in (
+            ("CHECKED", "checkFulfillment"),
+            ("PACKED", "packFulfillment"),
+            ("SHIPPED", "shipFulfillment"),
+            ("DELIVERED", "deliverFulfillment"),
+        ):
+            if state == reached or (reached in ("PACKED", "SHIPPED") and state in ("SHIPPED", "DELIVERED")):
+                await shop.move(step, fulfillment, **STEPS[step])
+        return fulfillment
+
+    states = ("RELEASED", "PICKING", "PICKED", "CHECKED", "PACKED", "SHIPPED", "DELIVERED", "CANCELED")
+    tried = 0
+    for state in states:
+        forbidden = [step for step in STEPS if step not in TRANSITIONS[FulfillmentState(state)]]
+        if state == "RELEASED":
+            forbidden.append("shipFulfillment")  # only what a supplier sends goes straight
+        fulfillment = await at(state)
+        for step in forbidden:
+            answer = await shop.move(step, fulfillment, **STEPS[step])
+            assert answer["__typename"] == "FulfillmentNotInState", (state, step)
+            assert answer["fulfillment"]["state"] == state
+            tried += 1
+    assert tried == 30
