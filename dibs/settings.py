@@ -29,6 +29,16 @@ class Settings(BaseSettings):
     explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
     run_waiting: bool = Field(True, description="Run the orders that wait for stock when it becomes available.")
     webhook_allow_loopback: bool = Field(False, description="Webhooks may go to this machine, also by http://.")
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="The mail server: smtps://user:password@host:465, or smtp://…:587 with STARTTLS. Without it no "
+        "mail is written.",
+    )
+    mail_from: str | None = Field(None, description="Who mails come from, such as Shop <orders@shop.example>.")
+    smtp_allow_loopback: bool = Field(False, description="smtp:// to this machine needs no TLS.")
+    carrier_easypost_url: str | None = Field(None, description="The API of a carrier in the shape of EasyPost's.")
+    carrier_easypost_key: SecretStr | None = Field(None, description="The key to it.")
+    carrier_allow_loopback: bool = Field(False, description="Carriers may be on this machine, also by http://.")
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
     event_retention_days: int = Field(90, ge=1, le=36_500, description="How long events are kept, at least.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
