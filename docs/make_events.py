@@ -15,6 +15,8 @@ from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, get_n
 from dibs.settings import Settings
 from domain.events import (
     CATALOGUE,
+    AlertRaised,
+    AlertResolved,
     AllocationRunProgressed,
     AllocationStatusChanged,
     Event,
@@ -25,8 +27,8 @@ from domain.events import (
     SupplyChanged,
     WebhookEndpointDisabled,
 )
-from domain.ids import DeliveryId, EndpointId, OrderId, RunId, SupplyId
-from domain.kinds import AllocationCause, AllocationStatus, OrderChange, RunState, SupplyKind, SupplyState
+from domain.ids import AlertId, DeliveryId, EndpointId, OrderId, RunId, SupplyId
+from domain.kinds import AlertKind, AllocationCause, AllocationStatus, OrderChange, RunState, SupplyKind, SupplyState
 from domain.webhooks import Claimed
 from gql.api import create_schema
 from gql.schema.events import event_of
@@ -51,6 +53,9 @@ WRITTEN: Mapping[str, str] = {
     "is rescheduled, canceled or closed. Not where goods arrive: then the orders themselves change.",
     "WebhookEndpointDisabled": "When nothing got through to an enabled endpoint for 24 hours, or it answered 410. Not "
     "where a person disables it.",
+    "AlertRaised": "When a rule of `saveAlertRules` finds its situation and has no alert open about it: within a second "
+    "or two of the event that brought it about, and within half a minute where it came by the clock.",
+    "AlertResolved": "When the situation of an open alert is over, or its rule is gone or watches for something else.",
 }
 """When an event of this type is written; the rest of its chapter is in the code."""
 
@@ -115,6 +120,28 @@ EXAMPLES: tuple[Event, ...] = (
     ),
     WebhookEndpointDisabled(
         endpoint_id=EndpointId(1), endpoint_name="partner", reason="Nothing has got through for 24 hours.", failures=16
+    ),
+    AlertRaised(
+        alert_id=AlertId(1),
+        rule="overallocated",
+        kind=AlertKind.ORDER_OVERALLOCATED,
+        **ORDER,
+        sku=None,
+        location_code=None,
+        available=None,
+        endpoints=("partner",),
+    ),
+    AlertResolved(
+        alert_id=AlertId(2),
+        rule="few left",
+        kind=AlertKind.STOCK_RUNNING_OUT,
+        order_id=None,
+        order_number=None,
+        channel_code=None,
+        sku="CHAIR",
+        location_code="LEEDS",
+        available=40,
+        endpoints=(),
     ),
 )
 """One of each type, in the catalogue's order."""

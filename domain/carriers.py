@@ -1,10 +1,10 @@
 """Parcels and what a carrier gives for them, whichever carrier it is."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.orders import Address, Money
+from domain.texts import one_line
 
 WORDS_LENGTH_MAX = 300
 """Of what a carrier says, kept for people."""
@@ -79,7 +79,5 @@ class Bought:
 
 
 def words(text: str, longest: int = WORDS_LENGTH_MAX) -> str:
-    """What somebody else says, in one line that is not too long, of characters that can be shown and stored."""
-    shown = "".join(" " if unicodedata.category(one).startswith(("C", "Z")) else one for one in text[: 8 * longest])
-    line = " ".join(shown.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+    """What a carrier says, in one short line."""
+    return one_line(text, longest)

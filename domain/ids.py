@@ -17,6 +17,8 @@ KeyId = NewType("KeyId", int)
 EventId = NewType("EventId", int)
 EndpointId = NewType("EndpointId", int)
 DeliveryId = NewType("DeliveryId", int)
+AlertId = NewType("AlertId", int)
+MailId = NewType("MailId", int)
 
 Sku = NewType("Sku", str)
 """NFC, trimmed, case-sensitive."""

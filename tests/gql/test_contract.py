@@ -29,7 +29,20 @@ from graphql.utilities import DangerousChangeType, ast_from_value
 from domain import errors as refusals
 from gql.api import create_schema
 from gql.errors import CODES, CONVERTERS, formatted
-from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies, webhooks
+from services import (
+    alerts,
+    allocation,
+    automation,
+    catalog,
+    mail_templates,
+    orders,
+    reservations,
+    runs,
+    splitting,
+    stock,
+    supplies,
+    webhooks,
+)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -84,6 +97,8 @@ REFUSALS_OF = {
     "rotateWebhookSecret": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
     "replayWebhookEvents": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
     "sendTestWebhook": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
+    "saveAlertRules": ("InvalidInput",),
+    "saveMailTemplates": ("InvalidInput",),
 }
 """What the service behind each mutation raises."""
 
@@ -346,9 +361,11 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
     (service,) = [
         getattr(module, name)
         for module in (
+            alerts,
             allocation,
             automation,
             catalog,
+            mail_templates,
             orders,
             reservations,
             runs,
