@@ -53,8 +53,8 @@ WRITTEN: Mapping[str, str] = {
     "is rescheduled, canceled or closed. Not where goods arrive: then the orders themselves change.",
     "WebhookEndpointDisabled": "When nothing got through to an enabled endpoint for 24 hours, or it answered 410. Not "
     "where a person disables it.",
-    "AlertRaised": "When a rule of `saveAlertRules` finds its situation and has no alert open about it: within a second "
-    "or two of the event that brought it about, and within half a minute where it came by the clock.",
+    "AlertRaised": "When a rule of `saveAlertRules` finds its situation and has no alert open about it: within a "
+    "second or two of the event that brought it about, and within half a minute where it came by the clock.",
     "AlertResolved": "When the situation of an open alert is over, or its rule is gone or watches for something else.",
 }
 """When an event of this type is written; the rest of its chapter is in the code."""
