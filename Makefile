@@ -1,7 +1,7 @@
 # Every command sets itself up: a stamp in .venv says which lock it was installed from.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := bench dibs docs documents domain gql migrations persistence proof services tests workers
+SOURCES := bench carriers dibs docs documents domain gql migrations persistence proof services tests workers
 
 .PHONY: help setup run test check twins hammer chaos bench lock explorer clean
 

@@ -18,6 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from dibs.opening import engine_for
+from dibs.partners import smtp_sender
 from dibs.settings import Settings
 from dibs.solving import Highs
 from documents.rendering import Documents
@@ -43,11 +44,13 @@ from services.delivering import forget_ended_deliveries
 from services.desk import Desk
 from services.documents import Drawer
 from services.fulfillments import release_what_is_ready
+from services.notices import check_alerts, forget_old_notices, take_up_log
 from services.payments import expire_unpaid_orders
 from services.planning import Planner
 from services.reservations import expire_reservations
 from workers.deliveries import Deliverer
 from workers.loop import repeated, running
+from workers.mailing import Mailer
 from workers.relay import Relay
 from workers.runs import POLL_SECONDS, PlanMaker, Runner, run_schedules
 from workers.webhook_http import WebhookSender
@@ -59,6 +62,10 @@ EXPIRING_SECONDS = 5.0
 """How late an order that is not paid in time may be given up."""
 SWEEPING_SECONDS = 1.0
 """Nothing depends on its coming in time: a cart whose time is over is nobody's, swept or not."""
+NOTICING_SECONDS = 1.0
+"""How long alerts and mails wait at most for the log to be read."""
+WATCHING_SECONDS = 30.0
+"""How late an alert may be that comes by the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,8 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
     plans = PlanMaker(on.database, Planner(on.database, Highs()))
     sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
     deliverer = Deliverer(on.database, sender)
+    smtp = smtp_sender(settings)
+    mailers = [Mailer(on.database, smtp).run] if smtp else []
     if feed:
         feed.listeners.append(lambda _: deliverer.nudge())
     chores = [
@@ -120,11 +129,14 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
             ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
             ("the sweeper", expire_reservations, SWEEPING_SECONDS),
             ("the dunner", expire_unpaid_orders, EXPIRING_SECONDS),
+            ("the notifier", partial(take_up_log, writes_mails=smtp is not None), NOTICING_SECONDS),
+            ("the watchman", check_alerts, WATCHING_SECONDS),
+            ("the archivist of mails", forget_old_notices, CLEANING_SECONDS),
             ("the schedule", run_schedules, POLL_SECONDS),
             ("the dispatcher", release_what_is_ready, POLL_SECONDS),
         )
     ]
-    async with aclosing(sender), running(relay.run, runner.run, plans.run, deliverer.run, *chores):
+    async with aclosing(sender), running(relay.run, runner.run, plans.run, deliverer.run, *mailers, *chores):
         yield
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.webhooks import url_problem
 from persistence.bell_backends import ADDRESSES
 from services.credentials import SECRET_LENGTH_MIN
+from workers.smtp import mail_server, sender_address
 
 
 class Settings(BaseSettings):
@@ -29,6 +31,20 @@ class Settings(BaseSettings):
     explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
     run_waiting: bool = Field(True, description="Run the orders that wait for stock when it becomes available.")
     webhook_allow_loopback: bool = Field(False, description="Webhooks may go to this machine, also by http://.")
+    smtp_allow_loopback: bool = Field(False, description="smtp:// to this machine needs no TLS.")
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="The mail server: smtps://user:password@host:465, or smtp://…:587 for STARTTLS. Without it no mail "
+        "is written.",
+    )
+    mail_from: str | None = Field(
+        None, validate_default=True, description="Who mails come from, such as Shop <orders@shop.example>."
+    )
+    carrier_allow_loopback: bool = Field(False, description="Carriers may be on this machine, also by http://.")
+    carrier_easypost_url: str | None = Field(
+        None, description="A carrier API in the shape of EasyPost's, such as https://api.easypost.com/v2."
+    )
+    carrier_easypost_key: SecretStr | None = Field(None, validate_default=True, description="The key to it.")
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
     event_retention_days: int = Field(90, ge=1, le=36_500, description="How long events are kept, at least.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
@@ -70,4 +86,35 @@ class Settings(BaseSettings):
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < SECRET_LENGTH_MIN:
             raise ValueError(f"must have at least {SECRET_LENGTH_MIN} characters")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, value: SecretStr | None, so_far: ValidationInfo) -> SecretStr | None:
+        if value is not None:
+            mail_server(value.get_secret_value(), allow_loopback=bool(so_far.data.get("smtp_allow_loopback")))
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_somebody(cls, value: str | None, so_far: ValidationInfo) -> str | None:
+        if value is None and so_far.data.get("smtp_url"):
+            raise ValueError("must be set with DIBS_SMTP_URL: mails come from somebody")
+        if value is not None:
+            sender_address(value)
+        return value
+
+    @field_validator("carrier_easypost_url")
+    @classmethod
+    def _is_a_carrier(cls, value: str | None, so_far: ValidationInfo) -> str | None:
+        problem = value and url_problem(value, allow_loopback=bool(so_far.data.get("carrier_allow_loopback")))
+        if problem:
+            raise ValueError(problem)
+        return value
+
+    @field_validator("carrier_easypost_key")
+    @classmethod
+    def _opens_a_carrier(cls, value: SecretStr | None, so_far: ValidationInfo) -> SecretStr | None:
+        if (value is None) != (so_far.data.get("carrier_easypost_url") is None):
+            raise ValueError("must be set together with DIBS_CARRIER_EASYPOST_URL")
         return value

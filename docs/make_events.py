@@ -15,6 +15,8 @@ from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, get_n
 from dibs.settings import Settings
 from domain.events import (
     CATALOGUE,
+    AlertRaised,
+    AlertResolved,
     AllocationRunProgressed,
     AllocationStatusChanged,
     Event,
@@ -27,8 +29,9 @@ from domain.events import (
     SupplyChanged,
     WebhookEndpointDisabled,
 )
-from domain.ids import DeliveryId, EndpointId, FulfillmentId, OrderId, PickTaskId, RunId, SupplyId
+from domain.ids import AlertId, DeliveryId, EndpointId, FulfillmentId, OrderId, PickTaskId, RunId, SupplyId
 from domain.kinds import (
+    AlertKind,
     AllocationCause,
     AllocationStatus,
     FulfillmentState,
@@ -65,6 +68,9 @@ WRITTEN: Mapping[str, str] = {
     "`OrderChanged` of its order.",
     "PickTasksChanged": "In every commit that makes pick tasks at a location, changes or ends them, or moves them to "
     "another bin. Taking a pick list is none.",
+    "AlertRaised": "When a rule of `saveAlertRules` finds its situation and has no alert open about it: within a "
+    "second or two of the event that brought it about, and within half a minute where it came by the clock.",
+    "AlertResolved": "When the situation of an open alert is over, or its rule is gone or watches for something else.",
 }
 """When an event of this type is written; the rest of its chapter is in the code."""
 
@@ -146,6 +152,28 @@ EXAMPLES: tuple[Event, ...] = (
     ),
     PickTasksChanged(
         location_code="LEEDS", task_ids=(PickTaskId(33), PickTaskId(34)), skus=("CHAIR",), locations=("LEEDS",)
+    ),
+    AlertRaised(
+        alert_id=AlertId(1),
+        rule="overallocated",
+        kind=AlertKind.ORDER_OVERALLOCATED,
+        **ORDER,
+        sku=None,
+        location_code=None,
+        available=None,
+        endpoints=("partner",),
+    ),
+    AlertResolved(
+        alert_id=AlertId(2),
+        rule="few left",
+        kind=AlertKind.STOCK_RUNNING_OUT,
+        order_id=None,
+        order_number=None,
+        channel_code=None,
+        sku="CHAIR",
+        location_code="LEEDS",
+        available=40,
+        endpoints=(),
     ),
 )
 """One of each type, in the catalogue's order."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from domain.ids import EndpointId, FulfillmentId, OrderId, PickTaskId, RunId, SupplyId
+from domain.ids import AlertId, EndpointId, FulfillmentId, OrderId, PickTaskId, RunId, SupplyId
 from domain.kinds import (
+    AlertKind,
     AllocationCause,
     AllocationStatus,
     FulfillmentState,
@@ -182,6 +183,42 @@ class PickTasksChanged:
     locations: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertEvent:
+    """About an alert, and what it is about: an order, or a SKU, at one location or over all.
+
+    `available`: units at the time; None where it is about an order. `endpoints`: the webhook endpoints that are told,
+    by name; empty: all that want events of this type.
+    """
+
+    alert_id: AlertId
+    rule: str
+    kind: AlertKind
+    order_id: OrderId | None
+    order_number: str | None
+    channel_code: str | None
+    sku: str | None
+    location_code: str | None
+    available: int | None
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRaised(AlertEvent):
+    """A situation has come up that a rule watches for; once, until it is over."""
+
+    type: ClassVar[str] = "AlertRaised"
+    type_version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertResolved(AlertEvent):
+    """The situation is over, or no rule watches for it any more."""
+
+    type: ClassVar[str] = "AlertResolved"
+    type_version: ClassVar[int] = 1
+
+
 Event = (
     OrderChanged
     | AllocationStatusChanged
@@ -192,6 +229,8 @@ Event = (
     | WebhookEndpointDisabled
     | FulfillmentChanged
     | PickTasksChanged
+    | AlertRaised
+    | AlertResolved
 )
 CATALOGUE: Mapping[str, type[Event]] = {
     event.type: event
@@ -205,6 +244,8 @@ CATALOGUE: Mapping[str, type[Event]] = {
         WebhookEndpointDisabled,
         FulfillmentChanged,
         PickTasksChanged,
+        AlertRaised,
+        AlertResolved,
     )
 }
 

@@ -25,6 +25,8 @@ ParcelId = NewType("ParcelId", int)
 ReturnId = NewType("ReturnId", int)
 ReturnLineId = NewType("ReturnLineId", int)
 InvoiceId = NewType("InvoiceId", int)
+AlertId = NewType("AlertId", int)
+MailId = NewType("MailId", int)
 
 
 class RowName(NamedTuple):

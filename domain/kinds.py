@@ -344,3 +344,37 @@ class PickObstacle(StrEnum):
     MORE_THAN_ASKED_FOR = "MORE_THAN_ASKED_FOR"
     WRONG_BARCODE = "WRONG_BARCODE"
     NOT_ON_HAND = "NOT_ON_HAND"
+
+
+class AlertKind(StrEnum):
+    """What people are alerted to."""
+
+    ORDER_ALLOCATED = "ORDER_ALLOCATED"
+    ORDER_OVERALLOCATED = "ORDER_OVERALLOCATED"
+    ORDER_NOT_ALLOCATED = "ORDER_NOT_ALLOCATED"
+    STOCK_RUNNING_OUT = "STOCK_RUNNING_OUT"
+
+
+class MailTopic(StrEnum):
+    """What a mail tells of."""
+
+    ORDER_PLACED = "ORDER_PLACED"
+    ORDER_ALLOCATED = "ORDER_ALLOCATED"
+    ORDER_CANCELED = "ORDER_CANCELED"
+    ALERT_RAISED = "ALERT_RAISED"
+    ALERT_RESOLVED = "ALERT_RESOLVED"
+
+
+class MailAudience(StrEnum):
+    """Who reads a mail."""
+
+    CUSTOMER = "CUSTOMER"
+    TEAM = "TEAM"
+
+
+class MailState(StrEnum):
+    """What has become of a mail."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    DEAD = "DEAD"

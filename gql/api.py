@@ -10,11 +10,11 @@ from gql.errors import CONVERTERS, RefusalHandler
 from gql.resolvers import documents as documenting
 from gql.resolvers import fulfillments as fulfilling
 from gql.resolvers import mutations as write
+from gql.resolvers import notices, webhooks
 from gql.resolvers import payments as paying
 from gql.resolvers import queries as read
 from gql.resolvers import subscriptions as watch
 from gql.resolvers import supplies as supplying
-from gql.resolvers import webhooks
 from gql.schema import events, refusals
 from gql.schema.scalars import SCALARS
 
@@ -67,6 +67,10 @@ class Query:
     webhook_deliveries = strawberry.field(
         webhooks.webhook_deliveries, description="What became of each event for each endpoint, the newest first."
     )
+    alert_rules = strawberry.field(notices.alert_rules, description="What is watched for, and who is told.")
+    alerts = strawberry.field(notices.find_alerts, description="What rules have seen, the newest first.")
+    mail_templates = strawberry.field(notices.all_mail_templates, description="What mails say, one of each topic.")
+    mails = strawberry.field(notices.find_mails, description="What became of each mail, the newest first.")
     events = strawberry.field(
         read.events,
         description="The event log from its beginning or after a cursor: the same events, in the same order, as "
@@ -239,6 +243,15 @@ class Mutation:
     send_test_webhook = strawberry.mutation(
         webhooks.send_test_webhook, description="Send an endpoint one signed webhook that tells of nothing."
     )
+    save_alert_rules = strawberry.mutation(
+        notices.save_alert_rules,
+        description="Say what is watched for, and who is told. The list replaces the one before; alerts of rules that "
+        "are gone, or watch for something else, are resolved.",
+    )
+    save_mail_templates = strawberry.mutation(
+        notices.save_mail_templates,
+        description="Say what mails say, and the customers of which channels get them: at first, none.",
+    )
 
 
 @strawberry.type(description="Watching: from now, or from after a cursor without a gap.")
@@ -290,6 +303,8 @@ def create_schema() -> strawberry.Schema:
             # What lists of outcomes tell, and no union names.
             refusals.OrderNotReleasable,
             refusals.PickConflict,
+            events.AlertRaised,
+            events.AlertResolved,
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],

@@ -31,6 +31,7 @@ SUBJECT = """
             THEN concat_ws(' ', 'level', l.payload ->> 'sku', l.payload ->> 'location_code')
          WHEN l.type = 'AllocationRunProgressed' THEN 'run ' || (l.payload ->> 'run_id')
          WHEN l.type = 'SupplyChanged' THEN 'supply ' || (l.payload ->> 'supply_id')
+         WHEN l.type IN ('AlertRaised', 'AlertResolved') THEN 'alert ' || (l.payload ->> 'alert_id')
          ELSE l.type END
     """
 """Events about the same thing are delivered one after the other. Of a kind that is not named here: all of them."""
@@ -47,13 +48,16 @@ LOCK_BEHIND = sql(
 PLAN = sql(
     f"""
     WITH behind AS (
-        SELECT e.id, e.types, e.channels, e.position AS start, least(l.position, e.position + :scan_max) AS until
+        SELECT e.id, e.name, e.types, e.channels, e.position AS start,
+            least(l.position, e.position + :scan_max) AS until
         FROM webhook_endpoints e CROSS JOIN log_end l WHERE e.id = ANY (:endpoints)
     ), found AS (
         SELECT b.id AS endpoint_id, f.* FROM behind b CROSS JOIN LATERAL (
             SELECT l.id AS event_id, l.position, l.type, {SUBJECT} AS subject FROM events l
             WHERE l.position > b.start AND l.position <= b.until AND (b.types IS NULL OR l.type = ANY (b.types))
                 AND (b.channels IS NULL OR l.payload ->> 'channel_code' = ANY (b.channels))
+                AND (l.payload -> 'endpoints' IS NULL OR l.payload -> 'endpoints' IN ('[]', 'null')
+                    OR jsonb_exists(l.payload -> 'endpoints', b.name))
             ORDER BY l.position LIMIT :rows_max
         ) AS f
     ), planned AS (

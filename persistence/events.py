@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.events import CATALOGUE, Event, ExpectedAtChanged, LoggedEvent, OrderEvent
+from domain.events import CATALOGUE, AlertEvent, Event, ExpectedAtChanged, LoggedEvent, OrderEvent
 from domain.ids import OrderId
 from persistence.driver import Driver, Write, statement
 from persistence.locks import RELAY_KEY
@@ -45,7 +45,8 @@ FORGET = sql(
     ), until AS (
         SELECT least(
             coalesce(min(position) FILTER (WHERE NOT is_old) - 1, max(position)),
-            (SELECT min(position) FROM webhook_endpoints WHERE enabled)) AS position
+            (SELECT min(position) FROM webhook_endpoints WHERE enabled),
+            (SELECT min(position) FROM log_readers)) AS position
         FROM oldest
     ), moved AS (
         UPDATE log_start s SET position = u.position FROM until u WHERE u.position > s.position RETURNING s.position
@@ -192,5 +193,5 @@ def _reader(hint: Any) -> Any:
 
 
 def _event(event: Event) -> tuple[str, OrderId | None, str]:
-    order = event.order_id if isinstance(event, OrderEvent | ExpectedAtChanged) else None
+    order = event.order_id if isinstance(event, OrderEvent | ExpectedAtChanged | AlertEvent) else None
     return event.type, order, orjson.dumps(event).decode()

@@ -18,6 +18,8 @@ RELAY_KEY = 0xD1B5_0000_0001
 """The 64-bit key of the relay's lock."""
 COMPONENTS_KEY = 0xD1B5_0000_0002
 """The 64-bit key of whoever says what bundles are made of."""
+NOTICES_KEY = 0xD1B5_0000_0003
+"""The 64-bit key of whoever makes alerts and mails of the log, or says what is watched for."""
 
 LOCK = statement(
     "SELECT count(pg_advisory_xact_lock(:class, item)) FROM unnest(:items) AS item", items=INTS, **{"class": INT}

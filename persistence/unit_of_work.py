@@ -4,6 +4,7 @@ from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from persistence.alerts import PostgresAlerts
 from persistence.automation import PostgresAutomation
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
@@ -13,6 +14,7 @@ from persistence.events import PostgresEventLog
 from persistence.explanations import PostgresExplanations
 from persistence.fulfillments import PostgresFulfillments
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
+from persistence.mails import PostgresMails
 from persistence.orders import PostgresOrders
 from persistence.payments import PostgresPayments
 from persistence.reservations import PostgresReservations
@@ -40,7 +42,7 @@ class PostgresUnitOfWork:
 
     @property
     def has_new_events(self) -> bool:
-        writers = ("batches", "runs", "deliveries")
+        writers = ("batches", "runs", "deliveries", "alerts")
         return any(name in vars(self) and getattr(self, name).has_new_events for name in writers)
 
     @cached_property
@@ -98,6 +100,14 @@ class PostgresUnitOfWork:
     @cached_property
     def deliveries(self) -> PostgresDeliveries:
         return PostgresDeliveries(self._connection)
+
+    @cached_property
+    def alerts(self) -> PostgresAlerts:
+        return PostgresAlerts(self._connection)
+
+    @cached_property
+    def mails(self) -> PostgresMails:
+        return PostgresMails(self._connection)
 
     @cached_property
     def credentials(self) -> PostgresCredentials:

@@ -24,6 +24,7 @@ from domain.runs import ENDED as ENDED_RUNS
 from domain.stock import FIELD
 from persistence.verify_floor import FLOOR
 from persistence.verify_log import CUT, LOG, broken_versions
+from persistence.verify_notices import ALERTS_ARE_TOLD, LOG_IS_READ, MAILS
 from persistence.verify_payments import CURRENCIES, HOLD_RULES, HOLDS, MOVED_MONEY, PAYMENT_STATUS, PAYMENTS
 from persistence.verify_supplies import (
     IN_TRANSIT,
@@ -559,6 +560,13 @@ INVARIANTS: Sequence[Invariant] = (
         statement="A delivery's attempts are logged, and it is delivered where one got through.",
         sql=WEBHOOK_ATTEMPTS,
     ),
+    Invariant(
+        id="I5-alerts",
+        statement="An alert is raised once, and resolved once where it is over.",
+        sql=ALERTS_ARE_TOLD,
+    ),
+    Invariant(id="I6-read", statement="Who makes something of the log has read what is there.", sql=LOG_IS_READ),
+    Invariant(id="I15-mails", statement="A mail is in a known state, and says why where it is dead.", sql=MAILS),
     Invariant(id="I7", statement="An idempotency key is committed with its outcome.", sql=OUTCOMES),
     Invariant(
         id="I5-supplies",

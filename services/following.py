@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from domain.events import (
+    AlertEvent,
     AllocationRunProgressed,
     AllocationStatusChanged,
     Event,
@@ -55,11 +56,23 @@ def _about(event: Event) -> Mapping[str, tuple[object, ...]]:
         return kind
     if isinstance(event, PickTasksChanged):
         return kind | {"skus": event.skus, "locations": event.locations}
+    if isinstance(event, AlertEvent):
+        return kind | _about_alert(event)
     order = kind | {"orders": (event.order_id,), "channels": (event.channel_code,), "skus": event.skus}
     if isinstance(event, ExpectedAtChanged):
         return order
     order |= {"locations": event.locations}
     return order | {"statuses": (event.after,)} if isinstance(event, AllocationStatusChanged) else order
+
+
+def _about_alert(event: AlertEvent) -> dict[str, tuple[object, ...]]:
+    about = {
+        "orders": event.order_id,
+        "channels": event.channel_code,
+        "skus": event.sku,
+        "locations": event.location_code,
+    }
+    return {name: (value,) for name, value in about.items() if value is not None}
 
 
 def _is_overallocated(event: Event) -> bool | None:

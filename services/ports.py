@@ -7,15 +7,18 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from domain.alerts import Alert, AlertChanges, Found, OpenKey, WatchingRule
 from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
 from domain.best_plan import Program, Solution
 from domain.bundles import Bundle
+from domain.carriers import Bought, Shipment
 from domain.documents import Document, DocumentForm, Invoice, Rendered, invoice_number
 from domain.events import LoggedEvent, WebhookEndpointDisabled
 from domain.fulfillments import Fulfillment, Parcel, PickTask
 from domain.holding import HoldRule
 from domain.ids import (
+    AlertId,
     AllocationId,
     BundleId,
     ChannelId,
@@ -28,6 +31,7 @@ from domain.ids import (
     LevelKey,
     LineId,
     LocationId,
+    MailId,
     OrderId,
     ParcelId,
     PickListId,
@@ -39,11 +43,13 @@ from domain.ids import (
     SupplyId,
 )
 from domain.kinds import (
+    AlertKind,
     AllocationSequence,
     AllocationStatus,
     FulfillmentState,
     FulfillmentStatus,
     HoldReason,
+    MailState,
     MovementCause,
     OrderStatus,
     PaymentKind,
@@ -54,6 +60,7 @@ from domain.kinds import (
     SupplyState,
     WebhookDeliveryState,
 )
+from domain.mails import ClaimedMail, Mail, MailTemplate, MailTried, NewMail, OrderToTell
 from domain.money import Money
 from domain.orders import Address, Customer, Discount, Order, OrderLine, OrderTerms
 from domain.payments import Standing
@@ -821,7 +828,8 @@ class EventLog(Protocol):
     async def forget(self, days: int, most: int) -> int:
         """Remove events that are older, the oldest first, at most so many; how many.
 
-        An event stays for as long as a webhook endpoint that is enabled has not come past it, or has yet to deliver it.
+        An event stays for as long as a webhook endpoint that is enabled has not come past it, or has yet to deliver it,
+        and until alerts and mails have been made of it.
         """
 
 
@@ -967,6 +975,88 @@ class Deliveries(Protocol):
         """Remove deliveries that are kept no longer, at most so many; how many."""
 
 
+class Alerts(Protocol):
+    """Alert rules, alerts, and how far the log has been read for alerts and mails."""
+
+    async def lock(self) -> None:
+        """Nobody else raises alerts or says what is watched for until the transaction ends."""
+
+    async def try_lock(self) -> bool:
+        """The same; False: somebody else is at it just now. Nobody may conclude that it will finish."""
+
+    async def begin(self) -> None:
+        """From now on the log is read; what was before is not."""
+
+    async def reached(self) -> int:
+        """The position up to which alerts and mails have been made of the log."""
+
+    async def reach(self, position: int) -> None: ...
+    async def moment(self) -> datetime:
+        """When this transaction began, by the database's clock."""
+
+    async def rules(self) -> list[WatchingRule]:
+        """In the sequence in which they were given."""
+
+    async def replace_rules(self, rules: Sequence[WatchingRule]) -> None:
+        """These rules instead of all that there were; open alerts are told to whom the rules say now."""
+
+    async def checked(self, rules: Sequence[str], until: datetime) -> None:
+        """The rules have looked for everything until then."""
+
+    async def running_out(self, most: int, *, skus: Sequence[str] = (), rule: str | None = None) -> list[Found]:
+        """Of these SKUs, or of all by one rule: what runs out and is not told, or is told and does not."""
+
+    async def waiting(self, kind: AlertKind, orders: Sequence[OrderId]) -> list[Found]:
+        """Of these orders: which have waited too long and are not told, or are told and do not wait."""
+
+    async def crossed(self, kind: AlertKind, rule: str, most: int) -> list[Found]:
+        """Orders that have waited too long since the rule looked the last time, the longest waiting first."""
+
+    async def open_of_orders(self, orders: Sequence[OrderId]) -> dict[OpenKey, AlertId]: ...
+    async def open_of_rules(self, rules: Sequence[str]) -> list[Alert]: ...
+    async def by_ids(self, ids: Sequence[AlertId]) -> list[Alert]: ...
+    async def page(self, first: int, before: int | None, is_open: bool | None) -> list[Alert]:
+        """The newest first; `before`: an id."""
+
+    async def reserve_ids(self, count: int) -> list[AlertId]: ...
+    async def record(self, changes: AlertChanges) -> None:
+        """Write the alerts, with their events."""
+
+    async def forget(self, most: int) -> int:
+        """Remove alerts that have been over for long, at most so many; how many."""
+
+
+class Mails(Protocol):
+    """Templates, and the outbox."""
+
+    async def templates(self) -> list[MailTemplate]:
+        """Those that somebody has saved."""
+
+    async def save_templates(self, templates: Sequence[MailTemplate]) -> None: ...
+    async def orders_to_tell(self, orders: Sequence[OrderId]) -> dict[OrderId, OrderToTell]: ...
+    async def recipients(self, alerts: Sequence[AlertId]) -> dict[AlertId, tuple[str, ...]]:
+        """Who is told of each alert."""
+
+    async def add(self, mails: Sequence[NewMail]) -> None:
+        """Those that say what no mail says yet."""
+
+    async def claim(self, most: int, lease: str, seconds: float) -> list[ClaimedMail]:
+        """Lease what is due, the oldest first; of what is about the same thing, the first that has not ended."""
+
+    async def release(self, claimed: Sequence[ClaimedMail]) -> None:
+        """Give back what was not sent."""
+
+    async def end(self, results: Sequence[tuple[MailTried, MailState, float]]) -> None:
+        """Write down what came of attempts, with the wait until the next, where the lease still holds."""
+
+    async def forget_ended(self, most: int) -> int:
+        """Remove mails that are kept no longer, at most so many; how many."""
+
+    async def mail(self, mail: MailId) -> Mail | None: ...
+    async def page(self, first: int, before: int | None, state: MailState | None) -> list[Mail]:
+        """The newest first; `before`: an id."""
+
+
 class Credentials(Protocol):
     async def find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, tuple[KeyId, str]]:
         """The keys and names of those secrets that are known."""
@@ -1024,6 +1114,10 @@ class UnitOfWork(Protocol):
     @property
     def deliveries(self) -> Deliveries: ...
     @property
+    def alerts(self) -> Alerts: ...
+    @property
+    def mails(self) -> Mails: ...
+    @property
     def credentials(self) -> Credentials: ...
 
 
@@ -1057,3 +1151,41 @@ class Renderer(Protocol):
 
     def render(self, document: Document, form: DocumentForm) -> Rendered:
         """The document as a file; the same facts give the same bytes. Only a shipping label can be had as ZPL."""
+
+
+# ---------------------------------------------------------------- carriers
+
+
+class CarrierRefused(Exception):
+    """The carrier will not take it as it is. Nothing was bought; what is wrong must be corrected first.
+
+    `words`: the carrier's own, in one line; `code`: what the carrier calls it.
+    """
+
+    def __init__(self, words: str, *, code: str | None = None) -> None:
+        super().__init__(words)
+        self.words = words
+        self.code = code
+
+
+class CarrierUnavailable(Exception):
+    """The carrier could not be asked, or its answer makes no sense. It may be tried again.
+
+    `may_have_happened`: nobody knows whether this call bought it; the same idempotency reference finds out.
+    """
+
+    def __init__(self, words: str, *, may_have_happened: bool, retry_after_seconds: float | None = None) -> None:
+        super().__init__(words)
+        self.words = words
+        self.may_have_happened = may_have_happened
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Carrier(Protocol):
+    """Whoever brings parcels to people."""
+
+    async def buy(self, shipment: Shipment) -> Bought:
+        """Have the shipment taken, once for each idempotency reference.
+
+        Raises CarrierRefused and CarrierUnavailable.
+        """

@@ -25,7 +25,7 @@ from gql.context import Info
 from gql.errors import bad_input
 from gql.pagination import page_info, page_size, seek
 from gql.resolvers import inputs as parsed
-from gql.resolvers import webhooks
+from gql.resolvers import notices, webhooks
 from gql.schema import inputs
 from gql.schema.allocation import AllocationRun
 from gql.schema.automation import AllocationRule
@@ -145,6 +145,8 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "Invoice": _invoice_node,
     "WebhookEndpoint": webhooks.endpoint_node,
     "WebhookDelivery": webhooks.delivery_node,
+    "Alert": notices.alert_node,
+    "Mail": notices.mail_node,
 }
 
 

@@ -181,6 +181,43 @@ class PickTasksChanged(Event):
         return [PickTask.of(task) for task in found if task is not None]
 
 
+@strawberry.type(description="What an alert is about: an order, or a SKU.")
+class AlertSubject:
+    """An order or a SKU."""
+
+    order_id: strawberry.ID | None = strawberry.field(description="The order's id; null where it is about a SKU.")
+    order_number: str | None = strawberry.field(description="The order's number; null where it is about a SKU.")
+    channel_code: str | None = strawberry.field(description="The order's channel; null where it is about a SKU.")
+    sku: str | None = strawberry.field(description="The SKU; null where it is about an order.")
+    location_code: str | None = strawberry.field(
+        description="Where; null where it is about an order, or about all locations together."
+    )
+    available: int | None = strawberry.field(description="Units that were available then; null for an order.")
+
+
+@strawberry.interface(description="Something happened to an alert.")
+class AlertEvent(Event):
+    """About an alert."""
+
+    alert_id: strawberry.ID = strawberry.field(description="The alert's id.")
+    alert_kind: kinds.AlertKind = strawberry.field(description="What is watched for.")
+    rule: str = strawberry.field(description="The name of the rule.")
+    about: AlertSubject = strawberry.field(description="What the alert is about.")
+    endpoints: list[str] = strawberry.field(
+        description="The webhook endpoints that are told, by name; empty: all that want events of this type."
+    )
+
+
+@strawberry.type(description="A situation has come up that a rule watches for. Once, until it is over.")
+class AlertRaised(AlertEvent):
+    """An alert was raised."""
+
+
+@strawberry.type(description="A situation that a rule watches for is over, or the rule is gone.")
+class AlertResolved(AlertEvent):
+    """An alert is over."""
+
+
 @strawberry.type(description="An event and its place in the log.")
 class EventEdge:
     """An edge."""
@@ -240,6 +277,8 @@ def event_of(logged: events.LoggedEvent) -> Event:
         return PickTasksChanged(
             **place, task_rows=event.task_ids, location_code=event.location_code, skus=list(event.skus)
         )
+    if isinstance(event, events.AlertEvent):
+        return _alert_event(event, place)
     order: dict[str, Any] = {
         "order_row": event.order_id,
         "order_id": global_id("Order", event.order_id),
@@ -276,3 +315,25 @@ def event_of(logged: events.LoggedEvent) -> Event:
     if isinstance(event, events.OrderChanged):
         return OrderChanged(**place, **order, changes=list(event.changes))
     return AllocationStatusChanged(**place, **order, before=event.before, after=event.after, cause=event.cause)
+
+
+def _alert_event(
+    event: events.AlertRaised | events.AlertResolved, place: dict[str, Any]
+) -> AlertRaised | AlertResolved:
+    made = AlertRaised if isinstance(event, events.AlertRaised) else AlertResolved
+    about = AlertSubject(
+        order_id=None if event.order_id is None else global_id("Order", event.order_id),
+        order_number=event.order_number,
+        channel_code=event.channel_code,
+        sku=event.sku,
+        location_code=event.location_code,
+        available=event.available,
+    )
+    return made(
+        **place,
+        alert_id=global_id("Alert", event.alert_id),
+        alert_kind=event.kind,
+        rule=event.rule,
+        about=about,
+        endpoints=list(event.endpoints),
+    )

@@ -322,3 +322,29 @@ _publish(
     PLACED_AT_DESC="Newest first.",
     PRIORITY_DESC="Highest priority first.",
 )
+_publish(
+    kinds.AlertKind,
+    ORDER_ALLOCATED="An order became ALLOCATED; over when it no longer is.",
+    ORDER_OVERALLOCATED="An order became OVERALLOCATED; over when it no longer is.",
+    ORDER_NOT_ALLOCATED="An order was placed so many hours ago, and not all of it is set aside.",
+    STOCK_RUNNING_OUT="Of a SKU so many units or fewer are available, at a location or over all.",
+)
+_publish(
+    kinds.MailTopic,
+    ORDER_PLACED="An order has come in, or a draft was confirmed.",
+    ORDER_ALLOCATED="Everything in the order is set aside, for the first time.",
+    ORDER_CANCELED="An order that the customer may know of was canceled.",
+    ALERT_RAISED="A rule of alerts has seen something.",
+    ALERT_RESOLVED="What a rule of alerts had seen is over.",
+)
+_publish(
+    kinds.MailAudience,
+    CUSTOMER="Whoever ordered.",
+    TEAM="The merchant's own people.",
+)
+_publish(
+    kinds.MailState,
+    PENDING="Still to be sent, for the first time or again.",
+    SENT="The mail server has taken it.",
+    DEAD="It cannot be sent, or every attempt failed.",
+)

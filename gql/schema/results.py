@@ -4,9 +4,11 @@ from typing import Annotated
 
 import strawberry
 
+from gql.schema.alerts import AlertRule
 from gql.schema.allocation import AllocationRun, OrderAllocation
 from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, StockLevel
+from gql.schema.mails import MailTemplate
 from gql.schema.orders import ClaimSummary, Order
 from gql.schema.plans import LosingOrders
 from gql.schema.refusals import (
@@ -192,6 +194,16 @@ class SendTestWebhookSuccess:
     )
 
 
+@strawberry.type(description="The rules of alerts were saved.")
+class SaveAlertRulesSuccess:
+    rules: list[AlertRule] = strawberry.field(description="All the rules, in the sequence given.")
+
+
+@strawberry.type(description="The templates were changed.")
+class SaveMailTemplatesSuccess:
+    templates: list[MailTemplate] = strawberry.field(description="The templates, in the order of the input.")
+
+
 def result(name: str) -> object:
     return strawberry.union(name, description="The success, or why not.")
 
@@ -296,3 +308,5 @@ ReplayWebhookEventsResult = Annotated[
 SendTestWebhookResult = Annotated[
     SendTestWebhookSuccess | InvalidInput | IdempotencyKeyReused | NotFound, result("SendTestWebhookResult")
 ]
+SaveAlertRulesResult = Annotated[SaveAlertRulesSuccess | InvalidInput, result("SaveAlertRulesResult")]
+SaveMailTemplatesResult = Annotated[SaveMailTemplatesSuccess | InvalidInput, result("SaveMailTemplatesResult")]

@@ -1,7 +1,7 @@
 """DateTime and Decimal as the contract has them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import strawberry
@@ -31,6 +31,15 @@ def _parse_time(value: object) -> datetime:
     raise GraphQLError('A DateTime is text in ISO 8601 with date and time, such as "2026-11-23T09:30:00Z".')
 
 
+def _parse_date(value: object) -> date:
+    if isinstance(value, str) and len(value) == len("2026-11-23"):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise GraphQLError('A Date is a day in ISO 8601, such as "2026-11-23".')
+
+
 def _parse_decimal(value: object) -> Decimal:
     if isinstance(value, str) and len(value) <= 50 and NUMBER.fullmatch(value):
         return Decimal(value)
@@ -51,6 +60,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="A moment in ISO 8601, answered in UTC; a time without an offset is UTC.",
         serialize=format_time,
         parse_value=_parse_time,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description='A day in ISO 8601, such as "2026-11-23".',
+        serialize=date.isoformat,
+        parse_value=_parse_date,
     ),
     Decimal: strawberry.scalar(
         name="Decimal",

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.acceptance.processes import ROOT, environment
 from tests.gql.serving import serving, until
 
-PACKAGES = ("dibs", "domain", "gql", "migrations", "persistence", "services", "workers")
+PACKAGES = ("carriers", "dibs", "domain", "gql", "migrations", "persistence", "services", "workers")
 IMPORT_EVERYTHING = """
 import asyncio, importlib, os, sys, threading, warnings
 warnings.simplefilter("error")

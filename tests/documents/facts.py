@@ -16,7 +16,8 @@ from domain.documents import (
     ShippingLabel,
     by_bin,
 )
-from domain.orders import Address, Money
+from domain.money import Money
+from domain.orders import Address
 
 MADE = datetime(2026, 3, 1, 14, 5, tzinfo=UTC)
 SHOP = Address(

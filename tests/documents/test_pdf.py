@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from documents.rendering import Documents
 from domain.documents import DocumentForm
-from domain.orders import Address, Money
+from domain.money import Money
+from domain.orders import Address
 from tests.documents.facts import (
     BEFORE,
     HOSTILE,

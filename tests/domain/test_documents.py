@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.documents import Invoice, InvoiceLine, PickLine, by_bin
-from domain.orders import Address, Money
+from domain.money import Money
+from domain.orders import Address
 
 amounts = st.decimals(0, 10**12, allow_nan=False, allow_infinity=False, places=4)
 currencies = st.sampled_from(["EUR", "USD", "JPY"])

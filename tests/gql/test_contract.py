@@ -30,6 +30,7 @@ from domain import errors as refusals
 from gql.api import create_schema
 from gql.errors import CODES, CONVERTERS, formatted
 from services import (
+    alerts,
     allocation,
     automation,
     bins,
@@ -37,6 +38,7 @@ from services import (
     fulfillments,
     holds,
     invoices,
+    mail_templates,
     merchant,
     orders,
     payments,
@@ -131,6 +133,8 @@ REFUSALS_OF = {
     "rotateWebhookSecret": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
     "replayWebhookEvents": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
     "sendTestWebhook": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
+    "saveAlertRules": ("InvalidInput",),
+    "saveMailTemplates": ("InvalidInput",),
 }
 """What the service behind each mutation raises."""
 
@@ -393,6 +397,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
     (service,) = [
         getattr(module, name)
         for module in (
+            alerts,
             allocation,
             automation,
             bins,
@@ -401,6 +406,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
             holds,
             invoices,
             merchant,
+            mail_templates,
             orders,
             payments,
             picking,

@@ -208,6 +208,8 @@ def without(table: str, *constraints: str) -> tuple[str, ...]:
 PO, TRANSIT, MORE = (
     f"(SELECT id FROM supplies WHERE reference = '{reference}')" for reference in ("PO", "TRANSIT", "MORE")
 )
+AN_ALERT = """INSERT INTO alerts (rule, kind, sku, emails, endpoints)
+    VALUES ('few', 'STOCK_RUNNING_OUT', 'CHAIR', '{}', '{}')"""
 AN_ENDPOINT = "INSERT INTO webhook_endpoints (name, url, position) VALUES ('partner', 'https://example.com', 3)"
 LAST_TABLE_EVENT = """
     (SELECT max(id) FROM events WHERE type = 'StockLevelChanged' AND payload ->> 'sku' = 'TABLE'
@@ -694,6 +696,38 @@ BREAKAGES = {
     "an endpoint has reached what is not in the log": (
         (AN_ENDPOINT, "UPDATE webhook_endpoints SET position = 1000000"),
         {"I6-reached"},
+    ),
+    "an alert was raised without an event": (
+        (AN_ALERT,),
+        {"I5-alerts"},
+    ),
+    "an alert was resolved that is open": (
+        (
+            AN_ALERT,
+            """INSERT INTO events (type, payload) SELECT t, jsonb_build_object('alert_id', a.id)
+                FROM alerts a, unnest(ARRAY['AlertRaised', 'AlertResolved']) AS t""",
+        ),
+        {"I5-alerts"},
+    ),
+    "an alert was raised twice": (
+        (
+            AN_ALERT,
+            """INSERT INTO events (type, payload) SELECT 'AlertRaised', jsonb_build_object('alert_id', a.id)
+                FROM alerts a, generate_series(1, 2)""",
+        ),
+        {"I5-alerts"},
+    ),
+    "somebody has read what is not in the log": (
+        ("INSERT INTO log_readers (name, position) VALUES ('notices', 1000000)",),
+        {"I6-read"},
+    ),
+    "a mail was sent that nobody tried": (
+        (
+            """INSERT INTO mails
+                    (once, about, topic, audience, recipient, subject, text, html, event_id, state, ended_at)
+                VALUES ('x', 'x', 'ORDER_PLACED', 'CUSTOMER', 'a@b.example', '', '', '', 1, 'SENT', now())""",
+        ),
+        {"I15-mails"},
     ),
     "an attempt is not logged": (
         (
