@@ -17,8 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from carriers.easypost import EasyPost
 from dibs.opening import engine_for
-from dibs.partners import smtp_sender
+from dibs.partners import easypost, smtp_sender
 from dibs.settings import Settings
 from dibs.solving import Highs
 from documents.rendering import Documents
@@ -159,8 +160,14 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
             reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
             beside = working(settings, on, feed) if with_workers else nullcontext()
             rechecking = partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS)
-            async with running(on.bell.run, feed.run, rechecking), beside:
-                yield {"running": _plug(settings, on.engine, on.database, reading, doorkeeper, desk, planner, feed)}
+            carrier = easypost(settings)
+            closing = aclosing(carrier) if carrier else nullcontext()
+            async with running(on.bell.run, feed.run, rechecking), beside, closing:
+                yield {
+                    "running": _plug(
+                        settings, on.engine, on.database, reading, doorkeeper, desk, planner, feed, carrier
+                    )
+                }
                 await desk.close()
                 await reading.close()
                 await doorkeeper.close()
@@ -185,12 +192,13 @@ def _plug(
     desk: Desk,
     planner: Planner,
     feed: Feed,
+    carrier: EasyPost | None,
 ) -> Running:
     async def who(secret: str) -> Caller | None:
         return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, database, reading, desk, planner, settings.webhook_allow_loopback)
+        return Context(caller, database, reading, desk, planner, settings.webhook_allow_loopback, carrier)
 
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
     parts = Parts(executor, Hub(feed), who, doorkeeper.watched, context)

@@ -19,6 +19,7 @@
     ├── RefundExceedsPayments    4
     ├── ReservationEnded         4
     ├── StockLevelConflict       4
+    ├── ShippingRefused          4
     ├── SupplyAlreadyExpected    4
     ├── SupplyNotInState         4
     └── InsufficientStock        5  not enough stock
@@ -248,6 +249,15 @@ class StockLevelConflict(DomainError):
 
 
 @dataclass(eq=False)
+class ShippingRefused(DomainError):
+    """The carrier will not take it as it is: correct what it says, then ask again."""
+
+    precedence = 4
+    kept = False
+    words: str
+
+
+@dataclass(eq=False)
 class SupplyAlreadyExpected(DomainError):
     """There is a supply of this reference already."""
 
@@ -302,6 +312,7 @@ REFUSALS: tuple[type[DomainError], ...] = (
     RefundExceedsPayments,
     ReservationEnded,
     StockLevelConflict,
+    ShippingRefused,
     SupplyAlreadyExpected,
     SupplyNotInState,
     InsufficientStock,

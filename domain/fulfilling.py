@@ -380,7 +380,25 @@ def _send_with(batch: Batch, old: FulfillmentLineId, new: FulfillmentLineId, uni
             units -= here
 
 
-# ---------------------------------------------------------------- ship and deliver
+# ---------------------------------------------------------------- label, ship and deliver
+
+
+def label(
+    batch: Batch, fulfillment_id: FulfillmentId, shipping: Shipping, labels: Mapping[ParcelId, tuple[str, str | None]]
+) -> None:
+    """A carrier will take the parcels: each has a tracking number now, and where the carrier's label is."""
+    require_packed(batch, fulfillment_id)
+    for parcel in batch.floor.parcels_of(fulfillment_id):
+        if parcel.id in labels:
+            number, url = labels[parcel.id]
+            batch.floor.put_parcel(replace(parcel, tracking_number=number, label_url=url))
+    batch.floor.change(replace(batch.floor.fulfillments[fulfillment_id], shipping=shipping))
+
+
+def require_packed(batch: Batch, fulfillment_id: FulfillmentId) -> None:
+    """Raises FulfillmentNotInState."""
+    if batch.floor.fulfillments[fulfillment_id].state is not FulfillmentState.PACKED:
+        raise FulfillmentNotInState(fulfillment=fulfillment_id, allowed=(FulfillmentState.PACKED,))
 
 
 def ship(
@@ -402,13 +420,24 @@ def ship(
     for parcel in batch.floor.parcels_of(one.id):
         number = parcels.get(parcel.id) or parcel.tracking_number or shipping.tracking_number
         batch.floor.put_parcel(replace(parcel, tracking_number=number))
-    batch.floor.change(replace(left, state=one.state, shipping=shipping, changed_at=at))
+    batch.floor.change(replace(left, state=one.state, shipping=_given(shipping, left.shipping), changed_at=at))
     for line in left.lines:
         for claim in batch.claims_at(line.id):
             batch.ship(claim, f"Fulfillment {one.id}")
     batch.note(one.order, OrderChange.SHIPPED)
     batch.explain(one.order, AllocationCause.SHIPPED)
     return rest
+
+
+def _given(shipping: Shipping, known: Shipping) -> Shipping:
+    """What is said now, and for the rest what was known."""
+    return Shipping(
+        carrier=shipping.carrier or known.carrier,
+        service=shipping.service or known.service,
+        tracking_number=shipping.tracking_number or known.tracking_number,
+        tracking_url=shipping.tracking_url or known.tracking_url,
+        postage=shipping.postage or known.postage,
+    )
 
 
 def _leave_behind(batch: Batch, one: Fulfillment, leaving: Mapping[ParcelId, str | None]) -> FulfillmentId | None:

@@ -17,6 +17,7 @@ from domain.ids import (
     PickTaskId,
 )
 from domain.kinds import FulfillmentKind, FulfillmentState, FulfillmentStatus, PickTaskState
+from domain.money import Money
 from domain.orders import OrderLine
 
 State = FulfillmentState
@@ -64,12 +65,13 @@ class FulfillmentLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipping:
-    """By whom goods travel."""
+    """By whom goods travel. `postage`: what that costs the merchant, where a carrier said so."""
 
     carrier: str | None = None
     service: str | None = None
     tracking_number: str | None = None
     tracking_url: str | None = None
+    postage: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ class Parcel:
     """What is packed together: `number` of its fulfillment, from 1. Weight in grams, dimensions in millimetres.
 
     `sscc`: the 18 digits by which carriers know a parcel; None where the merchant has no GS1 company prefix.
+    `label_url`: where the carrier's own label is.
     """
 
     id: ParcelId
@@ -146,6 +149,7 @@ class Parcel:
     height_mm: int | None = None
     sscc: str | None = None
     tracking_number: str | None = None
+    label_url: str | None = None
 
 
 def states_that_allow(operation: str) -> tuple[FulfillmentState, ...]:

@@ -209,6 +209,11 @@ class Mutation:
     pack_fulfillment = strawberry.mutation(
         fulfilling.pack_fulfillment, description="Put what was picked, or some of it, into parcels."
     )
+    buy_shipping_label = strawberry.mutation(
+        fulfilling.buy_shipping_label,
+        description="Have a packed fulfillment taken by the carrier that is set up: each parcel gets its tracking "
+        "number and label. It is bought once, however often it is asked for.",
+    )
     ship_fulfillment = strawberry.mutation(
         fulfilling.ship_fulfillment,
         description="Hand parcels, all or some, to a carrier: what was set aside is consumed and on hand no longer.",

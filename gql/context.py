@@ -10,7 +10,7 @@ from gql.loaders import Loaders, Reading
 from services.callers import Caller
 from services.performing import Performer
 from services.planning import Planner
-from services.ports import Database, UnitOfWork
+from services.ports import Carrier, Database, UnitOfWork
 
 T = TypeVar("T")
 
@@ -25,6 +25,7 @@ class Context:
     performer: Performer
     planner: Planner
     webhooks_allow_loopback: bool = False
+    carrier: Carrier | None = None
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
 from gql.schema.scalars import int32
 from gql.schema.supplies import Supply
-from services.ports import Busy, CursorExpired, OutcomeUnknown
+from services.ports import Busy, CarrierUnavailable, CursorExpired, OutcomeUnknown
 
 log = logging.getLogger("dibs.gql")
 
@@ -32,6 +32,7 @@ BAD_USER_INPUT = "BAD_USER_INPUT"
 CODES: Mapping[str, str] = {
     "BAD_USER_INPUT": "A variable or an argument is not what the schema wants, or a cursor is malformed.",
     "BUSY": "Too busy just now; nothing was written. Try again after retryAfterMs.",
+    "CARRIER_UNAVAILABLE": "The carrier cannot be asked just now. Send the same again: it sells once.",
     "CURSOR_EXPIRED": "The cursor is older than the log goes back; `cursor` is where the log ends now.",
     "GRAPHQL_PARSE_FAILED": "The document is not GraphQL.",
     "GRAPHQL_VALIDATION_FAILED": "The document does not fit the schema.",
@@ -89,6 +90,10 @@ async def _fulfillment_not_in_state(info: Info, refusal: refusals.FulfillmentNot
 
 async def _nothing_to_invoice(info: Info, refusal: refusals.NothingToInvoice) -> types.NothingToInvoice:
     return types.NothingToInvoice(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
+async def _shipping_refused(_: Info, refusal: refusals.ShippingRefused) -> types.ShippingRefused:
+    return types.ShippingRefused(message=refusal.message, words=refusal.words)
 
 
 async def _already_released(info: Info, refusal: refusals.OrderAlreadyReleased) -> types.OrderAlreadyReleased:
@@ -189,6 +194,7 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.NotFound: (types.NotFound, _not_found),
     refusals.FulfillmentNotInState: (types.FulfillmentNotInState, _fulfillment_not_in_state),
     refusals.NothingToInvoice: (types.NothingToInvoice, _nothing_to_invoice),
+    refusals.ShippingRefused: (types.ShippingRefused, _shipping_refused),
     refusals.OrderAlreadyReleased: (types.OrderAlreadyReleased, _already_released),
     refusals.OrderNotReleasable: (types.OrderNotReleasable, _not_releasable),
     refusals.PickConflict: (types.PickConflict, _pick_conflict),
@@ -253,6 +259,9 @@ def _told(error: GraphQLError, cause: Exception | None, code: str) -> tuple[str,
         return str(cause), {"code": "BUSY", "retryAfterMs": cause.retry_after_ms}
     if isinstance(cause, CursorExpired):
         return str(cause), {"code": "CURSOR_EXPIRED", "cursor": log_cursor(cause.end)}
+    if isinstance(cause, CarrierUnavailable):
+        wait = {} if cause.retry_after_seconds is None else {"retryAfterMs": int(cause.retry_after_seconds * 1000)}
+        return f"{CODES['CARRIER_UNAVAILABLE']} It says: {cause.words}", {"code": "CARRIER_UNAVAILABLE", **wait}
     if isinstance(cause, OutcomeUnknown):
         return str(cause), {"code": "OUTCOME_UNKNOWN"}
     if cause is None:

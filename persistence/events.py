@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.events import CATALOGUE, AlertEvent, Event, ExpectedAtChanged, LoggedEvent, OrderEvent
+from domain.events import CATALOGUE, Event, LoggedEvent
 from domain.ids import OrderId
 from persistence.driver import Driver, Write, statement
 from persistence.locks import RELAY_KEY
@@ -193,5 +193,4 @@ def _reader(hint: Any) -> Any:
 
 
 def _event(event: Event) -> tuple[str, OrderId | None, str]:
-    order = event.order_id if isinstance(event, OrderEvent | ExpectedAtChanged | AlertEvent) else None
-    return event.type, order, orjson.dumps(event).decode()
+    return event.type, getattr(event, "order_id", None), orjson.dumps(event).decode()

@@ -9,6 +9,7 @@ from domain.floor import FloorFacts
 from domain.fulfillments import Fulfillment, FulfillmentLine, Parcel, PickTask, Shipping
 from domain.ids import ItemId, OrderId
 from domain.kinds import FulfillmentKind, FulfillmentState, PickTaskState
+from domain.money import Money
 from persistence.driver import Driver, Write, statement
 from persistence.sql import BIGINTS, INT, INTS, JSON
 
@@ -17,7 +18,7 @@ from persistence.sql import BIGINTS, INT, INTS, JSON
 FULFILLMENTS = statement(
     """
     SELECT f.id, f.order_id, f.location_id, f.kind, f.state, f.version, f.estimated_ship_at, f.estimated_delivery_at,
-           f.carrier, f.service, f.tracking_number, f.tracking_url, f.divided_from,
+           f.carrier, f.service, f.tracking_number, f.tracking_url, f.postage, f.postage_currency, f.divided_from,
            ARRAY(SELECT ARRAY[l.id, l.line_id, l.item_id, l.quantity, l.picked] FROM fulfillment_lines l
                  WHERE l.fulfillment_id = f.id ORDER BY l.id) AS lines
     FROM fulfillments f WHERE f.order_id = ANY(:orders) ORDER BY f.id
@@ -36,7 +37,8 @@ OPEN_TASKS = statement(
     items=INTS,
 )
 PARCEL_COLUMNS = (
-    "id, fulfillment_id, number, contents, weight_grams, length_mm, width_mm, height_mm, sscc, tracking_number"
+    "id, fulfillment_id, number, contents, weight_grams, length_mm, width_mm, height_mm, sscc, tracking_number, "
+    "label_url"
 )
 PARCELS = statement(
     f"SELECT {PARCEL_COLUMNS} FROM parcels WHERE fulfillment_id = ANY(:fulfillments) ORDER BY id",  # noqa: S608
@@ -100,6 +102,7 @@ def fulfillment_fields(row: Any) -> dict[str, Any]:
             service=row.service,
             tracking_number=row.tracking_number,
             tracking_url=row.tracking_url,
+            postage=None if row.postage is None else Money(amount=row.postage, currency_code=row.postage_currency),
         ),
         "divided_from": row.divided_from,
         "lines": tuple(
@@ -129,7 +132,7 @@ def task_fields(row: Any) -> dict[str, Any]:
 
 
 def parcel_of(*row: Any) -> Parcel:
-    parcel, one, number, contents, weight, length, width, height, sscc, tracking_number = row
+    parcel, one, number, contents, weight, length, width, height, sscc, tracking_number, label_url = row
     return Parcel(
         id=parcel,
         fulfillment=one,
@@ -141,6 +144,7 @@ def parcel_of(*row: Any) -> Parcel:
         height_mm=height,
         sscc=sscc,
         tracking_number=tracking_number,
+        label_url=label_url,
     )
 
 
@@ -165,7 +169,8 @@ INSERT_FULFILLMENTS = statement(
 UPDATE_FULFILLMENTS = statement(
     """
     UPDATE fulfillments f SET state = n.state, version = n.version, carrier = n.carrier, service = n.service,
-        tracking_number = n.tracking_number, tracking_url = n.tracking_url,
+        tracking_number = n.tracking_number, tracking_url = n.tracking_url, postage = n.postage,
+        postage_currency = n.postage_currency,
         picked_at = CASE WHEN n.state = 'PICKED' THEN coalesce(f.picked_at, clock_timestamp()) ELSE f.picked_at END,
         checked_at = CASE WHEN n.state = 'CHECKED' THEN clock_timestamp() ELSE f.checked_at END,
         packed_at = CASE WHEN n.state = 'PACKED' THEN coalesce(f.packed_at, clock_timestamp()) ELSE f.packed_at END,
@@ -175,7 +180,7 @@ UPDATE_FULFILLMENTS = statement(
         canceled_at = CASE WHEN n.state = 'CANCELED' THEN coalesce(f.canceled_at, clock_timestamp()) END
     FROM jsonb_to_recordset(:rows) AS n(
         id bigint, state text, version bigint, carrier text, service text, tracking_number text, tracking_url text,
-        at timestamptz)
+        postage numeric, postage_currency text, at timestamptz)
     WHERE f.id = n.id AND f.version = n.version - 1
     """,
     rows=JSON,
@@ -215,14 +220,14 @@ UPDATE_TASKS = statement(
 SAVE_PARCELS = statement(
     """
     INSERT INTO parcels (id, fulfillment_id, number, contents, weight_grams, length_mm, width_mm, height_mm, sscc,
-                         tracking_number)
+                         tracking_number, label_url)
     SELECT n.id, n.fulfillment_id, n.number, n.contents, n.weight_grams, n.length_mm, n.width_mm, n.height_mm, n.sscc,
-           n.tracking_number
+           n.tracking_number, n.label_url
     FROM jsonb_to_recordset(:rows) AS n(
         id bigint, fulfillment_id bigint, number int, contents jsonb, weight_grams int, length_mm int, width_mm int,
-        height_mm int, sscc text, tracking_number text)
+        height_mm int, sscc text, tracking_number text, label_url text)
     ON CONFLICT (id) DO UPDATE SET fulfillment_id = excluded.fulfillment_id, number = excluded.number,
-        contents = excluded.contents, tracking_number = excluded.tracking_number
+        contents = excluded.contents, tracking_number = excluded.tracking_number, label_url = excluded.label_url
     """,
     rows=JSON,
 )
@@ -289,6 +294,8 @@ def _row(one: Fulfillment) -> dict[str, Any]:
         "service": one.shipping.service,
         "tracking_number": one.shipping.tracking_number,
         "tracking_url": one.shipping.tracking_url,
+        "postage": None if one.shipping.postage is None else str(one.shipping.postage.amount),
+        "postage_currency": None if one.shipping.postage is None else one.shipping.postage.currency_code,
         "divided_from": one.divided_from,
         "at": one.changed_at,
     }
@@ -334,4 +341,5 @@ def _parcel_row(parcel: Parcel) -> dict[str, Any]:
         "height_mm": parcel.height_mm,
         "sscc": parcel.sscc,
         "tracking_number": parcel.tracking_number,
+        "label_url": parcel.label_url,
     }

@@ -19,11 +19,10 @@ from domain.documents import (
     by_bin,
 )
 from domain.fulfillments import Parcel
-from domain.ids import InvoiceId, LineId, ParcelId, PickListId
+from domain.ids import InvoiceId, LineId, LocationId, ParcelId, PickListId
 from domain.kinds import PickTaskState
 from domain.orders import Address
-from domain.stock import Location
-from services.ports import Database, FulfillmentView, Merchant, OrderView, PickTaskView, Renderer, UnitOfWork
+from services.ports import Database, FulfillmentView, OrderView, PickTaskView, Renderer, UnitOfWork
 
 DRAWING_MAX = 2
 """Documents that are drawn at the same time: each takes a thread, and a core while it lasts."""
@@ -101,13 +100,13 @@ async def _sent(uow: UnitOfWork, row: ParcelId) -> _Sent | None:
     (fulfillment,) = await uow.fulfillments.by_ids([parcel.fulfillment])
     (order,) = await uow.orders.by_ids([fulfillment.order])
     siblings = await uow.fulfillments.parcels_of([fulfillment.id])
-    places = {place.id: place for place in await uow.catalog.locations()}
-    sender = _sender(await uow.documents.merchant(), places[fulfillment.location])
-    return _Sent(parcel, siblings, fulfillment, order, sender)
+    return _Sent(parcel, siblings, fulfillment, order, await sender_of(uow, fulfillment.location))
 
 
-def _sender(merchant: Merchant, place: Location) -> Address:
+async def sender_of(uow: UnitOfWork, location: LocationId) -> Address:
     """The place that sends, under the merchant's name."""
+    (place,) = [place for place in await uow.catalog.locations() if place.id == location]
+    merchant = await uow.documents.merchant()
     address = place.address or merchant.address or Address(country_code=place.country_code, region=place.region)
     return replace(address, name=merchant.name or address.name or place.name)
 

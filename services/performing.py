@@ -187,7 +187,8 @@ class Asked:
         self.command = command
         self.key = key
         self.needs = command.needs()
-        self.fingerprint = b"" if key is None else fingerprint(command)
+        # A command that writes down what came of an input has that input as `asked`.
+        self.fingerprint = b"" if key is None else fingerprint(getattr(command, "asked", command))
         self.identity: IdempotencyKey | None = None if key is None else (caller.key, command.mutation, key)
         """The key's owner, the mutation and the key; requests of the same identity are twins."""
 
@@ -228,6 +229,23 @@ async def once(
         raise answer
     done: T = answer
     return done
+
+
+async def recalled(database: Database, identity: IdempotencyKey, command: object, outcome_type: Any) -> Any | None:
+    """What was done under the key before; None: nothing yet. Raises the refusal that is kept, IdempotencyKeyReused."""
+    made_from = fingerprint(command)
+
+    async def work(uow: UnitOfWork) -> Any:
+        stored = await uow.keys.claim([(identity, made_from)])
+        if stored:
+            return _remembered(outcome_type, made_from, *stored[identity])
+        await uow.keys.forget([identity])
+        return None
+
+    answer = await database.run(work, repeatable=True)
+    if isinstance(answer, DomainError):
+        raise answer
+    return answer
 
 
 async def execute_one(uow: UnitOfWork, caller: Caller, command: Command[T]) -> T:

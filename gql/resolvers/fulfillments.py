@@ -33,7 +33,7 @@ from gql.schema.fulfillments import (
 )
 from gql.schema.ids import cursor, row_id
 from gql.schema.orders import Order
-from services import bins, fulfillments, picking, ports
+from services import bins, fulfillments, labels, picking, ports
 
 NOBODY = 0
 """The id of no row: it is looked for, and not found."""
@@ -226,6 +226,21 @@ def _parcels(parcels: Sequence[inputs.ParcelInput]) -> tuple[NewParcel, ...]:
         )
         for parcel, contents in zip(parcels, inside, strict=True)
     )
+
+
+async def buy_shipping_label(
+    info: Info, input: Annotated[inputs.BuyShippingLabelInput, strawberry.argument(description="What is taken.")]
+) -> results.BuyShippingLabelResult:
+    context = info.context
+    command = labels.BuyShippingLabel(
+        fulfillment=_fulfillment_row(input.fulfillment),
+        carrier=parsed.given(input.carrier),
+        service=parsed.given(input.service),
+    )
+    done = await labels.buy_shipping_label(
+        context.performer, context.database, context.carrier, context.caller, command, input.idempotency_key
+    )
+    return await _done(info, done)
 
 
 async def ship_fulfillment(

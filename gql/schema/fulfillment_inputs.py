@@ -80,6 +80,14 @@ class PackFulfillmentInput:
     idempotency_key: str = _(KEY)
 
 
+@strawberry.input(description="A packed fulfillment that a carrier shall take.")
+class BuyShippingLabelInput:
+    fulfillment: strawberry.ID = _("Which one; its parcels need weights.")
+    carrier: str | None = _("Which of the account's carriers; whatever costs least, when absent.", default=UNSET)
+    service: str | None = _("Which of its services; whatever costs least, when absent.", default=UNSET)
+    idempotency_key: str = _(KEY)
+
+
 @strawberry.input(description="A parcel that leaves now.")
 class ShippedParcelInput:
     parcel: strawberry.ID = _("Which one.")

@@ -15,6 +15,7 @@ from gql.schema.refusals import (
     OrderAlreadyReleased,
     OrderNotInState,
     PickListTaken,
+    ShippingRefused,
 )
 from gql.schema.results import result
 
@@ -59,6 +60,10 @@ ReleaseOrdersResult = Annotated[
 FulfillmentResult = Annotated[
     FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | FulfillmentNotInState,
     result("FulfillmentResult"),
+]
+BuyShippingLabelResult = Annotated[
+    FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | FulfillmentNotInState | ShippingRefused,
+    result("BuyShippingLabelResult"),
 ]
 DropshipOrderResult = Annotated[
     FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState | OrderAlreadyReleased,

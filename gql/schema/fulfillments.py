@@ -16,6 +16,7 @@ from gql.schema.actions import SupportedFulfillmentAction
 from gql.schema.catalog import Item, Location
 from gql.schema.files import Document
 from gql.schema.ids import global_id
+from gql.schema.money import Money
 from gql.schema.nodes import Node, PageInfo
 from gql.schema.orders import Order, OrderLine
 from services import ports
@@ -74,6 +75,7 @@ class Parcel:
         description="Its Serial Shipping Container Code, 18 digits; null where no GS1 company prefix is set."
     )
     tracking_number: str | None = strawberry.field(description="By which the carrier knows it.")
+    carrier_label_url: str | None = strawberry.field(description="Where the carrier's own label is, once bought.")
     label: Document = strawberry.field(description="What is stuck on it, as a PDF of 4 by 6 inches.")
     label_zpl: Document = strawberry.field(description="The same for a label printer, as ZPL.")
     packing_slip: Document = strawberry.field(description="What is put inside for whoever opens it.")
@@ -83,6 +85,7 @@ class Parcel:
         named = global_id("Parcel", parcel.id)
         return cls(
             id=named,
+            carrier_label_url=parcel.label_url,
             label=Document.of(DocumentKind.LABEL, named),
             label_zpl=Document.of(DocumentKind.LABEL, named, DocumentForm.ZPL),
             packing_slip=Document.of(DocumentKind.PACKING_SLIP, named),
@@ -116,6 +119,7 @@ class Fulfillment(Node):
     service: str | None = strawberry.field(description="Which of the carrier's services.")
     tracking_number: str | None = strawberry.field(description="By which the carrier knows it.")
     tracking_url: str | None = strawberry.field(description="Where the carrier tells how far it is.")
+    postage: Money | None = strawberry.field(description="What the carrier takes for it, where it said so.")
     released_at: datetime = strawberry.field(description="When the go-ahead was given.")
     picked_at: datetime | None = strawberry.field(description="When everything had been fetched for the first time.")
     checked_at: datetime | None = strawberry.field(description="When it passed the quality check.")
@@ -176,6 +180,7 @@ class Fulfillment(Node):
             service=view.shipping.service,
             tracking_number=view.shipping.tracking_number,
             tracking_url=view.shipping.tracking_url,
+            postage=Money.maybe(view.shipping.postage),
             released_at=view.created_at,
             picked_at=view.picked_at,
             checked_at=view.checked_at,

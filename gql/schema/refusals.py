@@ -132,6 +132,13 @@ class PickConflict(UserError):
     task: PickTask = strawberry.field(description="The task as it is now.")
 
 
+@strawberry.type(description="The carrier will not take it as it is; nothing was bought.")
+class ShippingRefused(UserError):
+    """The carrier says no."""
+
+    words: str = strawberry.field(description="What the carrier says, for people.")
+
+
 @strawberry.type(description="Another picker has this pick list.")
 class PickListTaken(UserError):
     """Somebody else's."""

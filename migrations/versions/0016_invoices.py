@@ -62,9 +62,20 @@ def upgrade() -> None:
     op.create_index(op.f("invoice_lines_line_id_idx"), "invoice_lines", ["line_id"], unique=False)
     op.add_column("locations", sa.Column("address", postgresql.JSONB(), nullable=True))
 
+    op.add_column("fulfillments", sa.Column("postage", sa.Numeric(), nullable=True))
+    op.add_column("fulfillments", sa.Column("postage_currency", sa.Text(collation="C"), nullable=True))
+    op.create_check_constraint(
+        op.f("postage_has_a_currency"), "fulfillments", "(postage IS NULL) = (postage_currency IS NULL)"
+    )
+    op.add_column("parcels", sa.Column("label_url", sa.Text(), nullable=True))
+
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.drop_column("parcels", "label_url")
+    op.drop_constraint(op.f("postage_has_a_currency"), "fulfillments")
+    op.drop_column("fulfillments", "postage_currency")
+    op.drop_column("fulfillments", "postage")
     op.drop_column("locations", "address")
     op.drop_index(op.f("invoice_lines_line_id_idx"), table_name="invoice_lines")
     op.drop_table("invoice_lines")

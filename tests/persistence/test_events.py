@@ -7,11 +7,14 @@ import pytest
 from asyncpg.exceptions import CheckViolationError
 from sqlalchemy import select, text
 
+from docs.make_events import EXAMPLES
 from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
 from domain.ids import Sku
 from domain.kinds import AllocationStatus
 from domain.orders import NewLine, NewOrder
+from persistence.events import append
 from persistence.tables import events
+from services import following
 from services.orders import place_orders
 from services.ports import EventFilter
 from tests.builders import a_catalog, allocated, counted, events_now, everything, placed, received
@@ -241,3 +244,18 @@ async def test_the_log_is_filtered_by_when_it_happened(database, engine, story):
     async with engine.connect() as connection:
         stored = (await connection.execute(select(events.c.occurred_at).order_by(events.c.id))).scalars().all()
     assert [one.occurred_at for one in logged] == stored
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda event: event.type)
+async def test_the_log_finds_an_event_by_everything_that_the_hub_knows_it_by(database, engine, example):
+    """One filter for what is read and what is on its way; a new type of event is tried by itself."""
+    async with engine.begin() as connection:
+        await append(connection, [example])
+    await number(database)
+
+    about = following._about(example)
+    for name in following.ABOUT:
+        for value in about.get(name, ()):
+            (found,) = await log(database, EventFilter(**{name: (value,)}))
+            assert found.event == example
+            assert following.matches(EventFilter(**{name: (value,)}), found)
