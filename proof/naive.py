@@ -111,7 +111,7 @@ TWINS = (
         STOCK + "test_less_than_nothing_is_refused_with_every_shortage_and_nothing_is_written",
         (
             "domain/stocking.py",
-            "if getattr(after, FIELD[one.quantity]) < 0 or after.damaged + after.quality_control > after.on_hand",
+            "if getattr(after, FIELD[one.quantity]) < 0 or after.set_apart > after.on_hand",
             "if False",
         ),
         (
@@ -407,7 +407,11 @@ TWINS = (
     twin(
         "flags are not set anew when stock falls",
         ALLOCATION + "test_o14_an_order_of_one_becomes_overallocated_when_stock_falls_to_zero",
-        ("domain/batch.py", "        self._stale_levels.add(level.key)\n", ""),
+        (
+            "domain/batch.py",
+            "        self._stale_levels.add(level.key)\n        self._level_causes[level.key] = cause\n",
+            "        self._level_causes[level.key] = cause\n",
+        ),
     ),
     twin(
         "the strongest claim is flagged first",

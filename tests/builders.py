@@ -27,7 +27,7 @@ from domain.kinds import (
     ShippingPolicy,
     StockQuantity,
 )
-from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.orders import Address, NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
 from domain.reservations import Reservation
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, StockLevel
@@ -268,6 +268,10 @@ async def a_bundle(database: PostgresDatabase, sku: str, units: Mapping[str, int
     await save_items(database, [{"sku": sku, "name": sku.title(), "components": list(units.items())}])
 
 
+HOME = Address(line1="12 St James's Square", city="London", postal_code="SW1Y 4JH", country_code="GB")
+"""Where a courier finds somebody."""
+
+
 async def placed(
     database: PostgresDatabase,
     caller: Caller,
@@ -280,6 +284,7 @@ async def placed(
     policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE,
     priority: int = 0,
     reservation: ReservationId | None = None,
+    ship_to: Address | None = None,
 ) -> OrderId:
     """An order of {sku: quantity}, or of (sku, quantity) where a SKU repeats. `reservation`: the cart it was."""
     pairs = lines.items() if isinstance(lines, Mapping) else lines
@@ -288,7 +293,7 @@ async def placed(
         number=number or f"T-{next(_numbers)}",
         lines=tuple(NewLine(sku=Sku(sku), quantity=quantity) for sku, quantity in pairs),
         status=status,
-        terms=OrderTerms(shipping_policy=policy, priority=priority),
+        terms=OrderTerms(shipping_policy=policy, priority=priority, ship_to=ship_to),
     )
     by = None if reservation is None else cart_by_id(reservation)
     return (await place_order(Desk(database), caller, new, key or a_key(), reservation=by)).order

@@ -92,9 +92,7 @@ async def test_rules_that_make_no_sense_are_refused_as_a_whole(served: Served):
 
 async def test_o23_an_order_is_answered_with_what_a_rule_has_set_aside_for_it_at_once(served: Served):
     await a_shop(served, CHAIR=3)
-    await served.mutate(
-        "saveAllocationRules", rules=[{"name": "all", "when": "AT_ONCE", "channels": ["web"]}], selection=SAVED
-    )
+    await served.mutate("saveAllocationRules", SAVED, rules=[{"name": "all", "when": "AT_ONCE", "channels": ["web"]}])
 
     first, second, till = (
         await place(served, "1", 2),

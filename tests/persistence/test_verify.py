@@ -37,6 +37,7 @@ from services.ports import OrderFilter
 from services.reservations import expire_reservations
 from services.runs import StartRun, advance_a_run, start_allocation_run
 from tests.builders import (
+    HOME,
     NOON,
     a_bundle,
     a_catalog,
@@ -139,7 +140,7 @@ async def a_floor(database: PostgresDatabase, caller: Caller) -> None:
     desk = Desk(database)
     moved = MoveStock(location="LEEDS", lines=(MovedLine(sku="DESK", quantity=5, to="A-1"),))
     await move_stock(desk, caller, moved, a_key())
-    orders = [await placed(database, caller, {"DESK": 2}) for _ in range(3)]
+    orders = [await placed(database, caller, {"DESK": 2}, ship_to=HOME) for _ in range(3)]
     await allocated(database, caller, *orders)
     release = ReleaseOrders(orders=tuple(map(by_id, orders)))
     out = [one.fulfillments[0] for one in (await release_orders(desk, caller, release, a_key())).results]
