@@ -26,6 +26,7 @@ from gql.feed import Feed
 from gql.hub import Hub
 from persistence.database import PostgresDatabase
 from services.callers import Caller
+from services.cleaning import forget_old_events
 from services.credentials import create_key
 from tests.builders import a_key
 
@@ -207,6 +208,23 @@ async def all_numbered(database: PostgresDatabase) -> None:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         while (await connection.execute(WAITING)).scalar_one():  # noqa: ASYNC110  (nothing tells it)
             await asyncio.sleep(0.005)
+
+
+LEAST_READ = text("SELECT min(position) FROM log_readers")
+
+
+async def cut_after(served: Served, position: int) -> None:
+    """Forget the log up to there, once those who make notices of it have read it."""
+    async with asyncio.timeout(SECONDS_MAX), served.database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while (await connection.execute(LEAST_READ)).scalar_one() < position:  # noqa: ASYNC110  (nothing tells it)
+            await asyncio.sleep(0.01)
+    async with served.database.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE events SET occurred_at = now() - interval '2 days' WHERE position <= :until"),
+            {"until": position},
+        )
+    await forget_old_events(served.database, 1)
 
 
 WAITING = text("SELECT EXISTS (SELECT FROM events WHERE position IS NULL)")

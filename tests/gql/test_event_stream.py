@@ -10,15 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from gql import event_stream, execution, outbox
 from gql.accept import EVENT_STREAM, JSON, RESPONSE_JSON, preferred
 from gql.schema.events import log_cursor
-from services.cleaning import forget_old_events
 from services.credentials import create_key
 from tests.builders import a_catalog, placed
-from tests.gql.serving import KNOWN, SECONDS_MAX, Served, all_numbered, serving, until
+from tests.gql.serving import KNOWN, SECONDS_MAX, Served, all_numbered, cut_after, serving, until
 
 ORDERS = "subscription ($after: String) { orderChanged(after: $after) { orderNumber } }"
 STREAM = {"accept": EVENT_STREAM}
@@ -264,9 +262,7 @@ async def test_a_last_event_that_is_none_of_ours_is_refused(served: Served):
 
 async def test_a_cursor_that_is_too_old_ends_the_stream_with_the_newest_one(served: Served):
     await place_numbered(served, "1", "2", "3")
-    async with served.database.engine.begin() as connection:
-        await connection.execute(text("UPDATE events SET occurred_at = now() - interval '2 days' WHERE position < 3"))
-    await forget_old_events(served.database, 1)
+    await cut_after(served, 2)
 
     async with streaming(served, ORDERS, after=log_cursor(1)) as stream:
         error = await stream.error()

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -17,9 +16,8 @@ from domain.ids import OrderId
 from gql import limits, outbox, websocket
 from gql.schema.events import log_cursor
 from gql.schema.ids import global_id
-from services.cleaning import forget_old_events
 from tests.builders import a_catalog, allocated, placed, received
-from tests.gql.serving import KNOWN, PROTOCOL, SECONDS_MAX, Served, Socket, all_numbered, serving, until
+from tests.gql.serving import KNOWN, PROTOCOL, SECONDS_MAX, Served, Socket, all_numbered, cut_after, serving, until
 
 ORDERS = "subscription ($after: String) { orderChanged(after: $after) { cursor orderNumber orderVersion changes } }"
 STATUSES = """
@@ -299,16 +297,6 @@ async def test_cursor_then_query_then_subscription_misses_nothing(served: Served
 
 
 # ---------------------------------------------------------------- a cursor that is too old
-
-
-async def cut_after(served: Served, position: int) -> None:
-    """Forget the log up to there."""
-    async with served.database.engine.begin() as connection:
-        await connection.execute(
-            text("UPDATE events SET occurred_at = now() - interval '2 days' WHERE position <= :until"),
-            {"until": position},
-        )
-    await forget_old_events(served.database, 1)
 
 
 async def test_a_cursor_that_is_too_old_ends_the_subscription_with_the_newest_one(served: Served):
