@@ -1,13 +1,21 @@
 """The number of statements of a batch does not depend on its size."""
 
+from decimal import Decimal
+
 import pytest
+from sqlalchemy import text
 
 from domain.automation import AllocationRule
+from domain.holding import HoldRule
 from domain.ids import Sku
-from domain.kinds import AllocateWhen
-from domain.orders import NewLine, NewOrder
+from domain.kinds import AllocateWhen, HoldReason
+from domain.money import Money
+from domain.orders import Customer, Discount, NewLine, NewOrder, OrderTerms
 from services.automation import save_allocation_rules
+from services.catalog import save_channels
+from services.holds import save_hold_rules
 from services.orders import place_orders
+from services.payments import expire_unpaid_orders
 from services.reservations import expire_reservations
 from tests.builders import (
     a_bundle,
@@ -187,3 +195,82 @@ async def test_a_run_that_may_use_every_location_writes_nothing_about_locations(
         await allocated(database, caller, order)
 
     assert not [statement for statement in said(sent) if "SET asked_at" in statement]
+
+
+def priced_orders(count, lines, prefix):
+    """With all that a channel says of money, and notes."""
+    pounds = Money(amount=Decimal("1.50"), currency_code="GBP")
+    new = tuple(
+        NewLine(sku=Sku(sku), quantity=3, unit_price=pounds, discount=pounds, tax=pounds, customization_note="blue")
+        for sku in SKUS[:lines]
+    )
+    terms = OrderTerms(
+        customer=Customer(email="ann@example.com"),
+        shipping_price=pounds,
+        tax=pounds,
+        discounts=(Discount(amount=pounds),),
+    )
+    return [NewOrder(channel="SHOP", number=f"{prefix}{number}", lines=new, terms=terms) for number in range(count)]
+
+
+async def test_an_order_with_prices_and_notes_takes_as_many_statements_as_one_without(
+    engine, database, caller, stocked
+):
+    with statements(engine) as for_plain:
+        await place(database, caller, 1, 1, "A")
+    with statements(engine) as for_priced:
+        await database.run(lambda uow: place_orders(uow, caller, priced_orders(MANY, len(SKUS), "B")))
+
+    assert said(for_priced) == said(for_plain)
+
+
+async def test_hold_rules_and_payments_take_as_many_statements_for_fifty_orders_as_for_one(
+    engine, database, caller, stocked
+):
+    first_order = Money(amount=Decimal(1), currency_code="GBP")
+    rules = [
+        HoldRule(name="custom", reason=HoldReason.CUSTOMIZATION, customized=True),
+        HoldRule(name="strangers", reason=HoldReason.SUSPECTED_FRAUD, first_order_from=first_order),
+    ]
+    await save_channels(database, [{"code": "SHOP", "paid_on_arrival": True}])
+    with statements(engine) as without_rules:
+        await database.run(lambda uow: place_orders(uow, caller, priced_orders(1, 1, "A")))
+    await save_hold_rules(database, rules)
+    with statements(engine) as for_one:
+        await database.run(lambda uow: place_orders(uow, caller, priced_orders(1, 1, "B")))
+    with statements(engine) as for_many:
+        done = await database.run(lambda uow: place_orders(uow, caller, priced_orders(MANY, len(SKUS), "C")))
+
+    assert said(for_many) == said(for_one)
+    assert len(for_one) == len(without_rules) + 2  # who has ordered before, and the holds
+    orders = [one.order for one in done]
+    held = await database.read(lambda uow: uow.payments.holds_of(orders))
+    assert {hold.order for hold in held} == set(orders)
+
+
+async def test_expiring_fifty_orders_takes_as_many_statements_as_one(engine, database, caller, stocked):
+    await save_channels(database, [{"code": "SHOP", "unpaid_orders_expire_after_minutes": 1}])
+    counts = []
+    for count in (1, MANY):
+        done = await database.run(
+            lambda uow, count=count: place_orders(uow, caller, priced_orders(count, 3, f"{count}-"))
+        )
+        await allocated(database, caller, *[one.order for one in done])
+        async with engine.begin() as connection:
+            await connection.execute(text("UPDATE orders SET finalized_at = now() - interval '1 hour'"))
+        with statements(engine) as sweep:
+            assert await expire_unpaid_orders(database)
+        counts.append(said(sweep))
+
+    assert counts[0] == counts[1]
+    assert not await expire_unpaid_orders(database)
+
+
+async def test_what_a_run_says_tells_nothing_of_payments_and_holds(engine, database, caller, stocked):
+    done = await database.run(lambda uow: place_orders(uow, caller, priced_orders(2, 2, "A")))
+
+    with statements(engine) as sent:
+        await allocated(database, caller, *[one.order for one in done])
+
+    words = ("payment", "order_holds", "hold_rules", "discount")
+    assert [statement for statement in said(sent) if any(word in statement for word in words)] == []

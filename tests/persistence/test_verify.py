@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
@@ -13,8 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from dibs.solving import Highs
 from domain.automation import AllocationRule
 from domain.fulfilling import NewParcel
-from domain.ids import KeyId
-from domain.kinds import AllocateWhen, AllocationSequence, AllocationStatus, OrderStatus, ReservationState
+from domain.holding import HoldRule
+from domain.ids import KeyId, OrderId, Sku
+from domain.kinds import (
+    AllocateWhen,
+    AllocationSequence,
+    AllocationStatus,
+    HoldReason,
+    OrderStatus,
+    ReservationState,
+)
+from domain.money import Money
+from domain.orders import NewLine, NewOrder, Payment
 from domain.picking import Pick
 from persistence.database import PostgresDatabase, connect
 from persistence.verify import INVARIANTS, verify
@@ -31,11 +42,15 @@ from services.fulfillments import (
     release_orders,
     ship_fulfillment,
 )
+from services.holds import HoldOrders, ReleaseHolds, hold_orders, release_holds, save_hold_rules
+from services.orders import place_order
+from services.payments import RecordPayment, record_payment
 from services.picking import RecordPick, record_picks
 from services.planning import Planner
 from services.ports import OrderFilter
 from services.reservations import expire_reservations
 from services.runs import StartRun, advance_a_run, start_allocation_run
+from services.splitting import SplitLine, SplitOrder, split_order
 from tests.builders import (
     HOME,
     NOON,
@@ -109,6 +124,7 @@ async def make_a_world(url: str) -> None:
     await Planner(database, Highs()).plan_a_run()
     await database.run(lambda uow: uow.events.number(10_000))
     await received(database, caller, {"TABLE": 1})
+    await some_payments(database, caller)
     orders = strong, weak, partial, short, draft, void, given_back
     assert await statuses_now(database, *orders) == [
         ALLOCATED,
@@ -154,6 +170,35 @@ async def a_floor(database: PostgresDatabase, caller: Caller) -> None:
         packed = PackFulfillment(fulfillment=one, parcels=(NewParcel(),))
         await pack_fulfillment(desk, caller, packed, a_key())
     await ship_fulfillment(desk, caller, ShipFulfillment(fulfillment=out[2]), a_key())
+
+
+async def some_payments(database: PostgresDatabase, caller: Caller) -> None:
+    """An order that is paid in part, one that was split, holds that hold and that ended, and two rules."""
+
+    async def pay(order: OrderId, amount: int) -> None:
+        payment = Payment(amount=Money(amount=Decimal(amount), currency_code="GBP"), method="bank")
+        await record_payment(Desk(database), caller, RecordPayment(order=by_id(order), payment=payment), a_key())
+
+    price = Money(amount=Decimal("9.99"), currency_code="GBP")
+    discount, tax = (Money(amount=Decimal(amount), currency_code="GBP") for amount in ("1.00", "0.50"))
+    line = NewLine(sku=Sku("TABLE"), quantity=3, unit_price=price, discount=discount, tax=tax)
+    part, whole = [
+        (
+            await place_order(Desk(database), caller, NewOrder(channel="SHOP", number=number, lines=(line,)), a_key())
+        ).order
+        for number in ("PART", "WHOLE")
+    ]
+    await pay(part, 5)
+    await pay(whole, 30)
+    (row,) = await lines_now(database, whole)
+    split = SplitOrder(order=by_id(whole), lines=(SplitLine(line=row.id, quantity=1),))
+    await split_order(Desk(database), caller, split, a_key())
+    for reason in (HoldReason.OTHER, HoldReason.MANUAL_REVIEW):
+        await hold_orders(Desk(database), caller, HoldOrders(orders=(by_id(part),), reason=reason), a_key())
+    ended = ReleaseHolds(orders=(by_id(part),), reasons=(HoldReason.OTHER,))
+    await release_holds(Desk(database), caller, ended, a_key())
+    rules = [HoldRule(name=name, reason=HoldReason.OTHER, tags=("nobody",)) for name in ("one", "two")]
+    await save_hold_rules(database, rules)
 
 
 async def make_supplies(database: PostgresDatabase, caller: Caller) -> None:
@@ -769,7 +814,7 @@ BREAKAGES = {
         (
             "INSERT INTO channels (code, name) VALUES ('OTHER', 'Other')",
             """UPDATE orders SET channel_id = (SELECT max(id) FROM channels), split_from = (SELECT min(id) FROM orders)
-                WHERE id = (SELECT max(id) FROM orders)""",
+                WHERE id = (SELECT max(id) FROM orders WHERE split_from IS NULL)""",
         ),
         {"I15-split"},
     ),
@@ -805,10 +850,82 @@ BREAKAGES = {
 }
 
 
+PART, WHOLE = (f"(SELECT id FROM orders WHERE number = '{number}')" for number in ("PART", "WHOLE"))
+BREAKAGES |= {
+    "an order is paid that nobody has paid": (
+        (f"UPDATE orders SET payment_status = 'PAID' WHERE id = {PART}",),
+        {"I5-paid"},
+    ),
+    "a line costs more than when its payment status was computed": (
+        (f"UPDATE order_lines SET unit_price = 10.50 WHERE order_id = {WHOLE}",),
+        {"I5-paid"},
+    ),
+    "a payment is in another currency than its order": (
+        (f"UPDATE payments SET currency_code = 'EUR' WHERE order_id = {PART}",),
+        {"I10-payments"},
+    ),
+    "more went back than was paid": (
+        (
+            f"""INSERT INTO payments (order_id, kind, amount, currency_code, method, occurred_at, actor, request)
+                VALUES ({PART}, 'REFUND', 7, 'GBP', 'bank', now(), 'tester', 'a test')""",
+            f"UPDATE orders SET payment_status = 'PARTIALLY_REFUNDED' WHERE id = {PART}",
+        ),
+        {"I10-payments"},
+    ),
+    "money came from nowhere": (
+        ("UPDATE payments SET amount = amount - 0.01 WHERE kind = 'MOVED_OUT'",),
+        {"I10-moved"},
+    ),
+    "a line is in another currency than its order": (
+        (f"UPDATE order_lines SET currency_code = 'EUR' WHERE order_id = {PART}",),
+        {"I15-currency"},
+    ),
+    "a payment status that there is not": (
+        (f"UPDATE orders SET payment_status = 'MAYBE' WHERE id = {PART}",),
+        {"I15-currency", "I5-paid"},
+    ),
+    "a hold that ended before it began": (
+        ("UPDATE order_holds SET released_at = placed_at - interval '1 day' WHERE released_at IS NOT NULL",),
+        {"I14-holds"},
+    ),
+    "a hold that nobody ended": (
+        (
+            *without("order_holds", "a_hold_that_ended_was_ended_by_somebody"),
+            "UPDATE order_holds SET released_by = NULL",
+        ),
+        {"I14-holds"},
+    ),
+    "an order is held twice for the same": (
+        (
+            "DROP INDEX order_holds_active_key",
+            f"INSERT INTO order_holds (order_id, reason, placed_by) SELECT {PART}, 'MANUAL_REVIEW', 'tester'",
+        ),
+        {"I14-holds"},
+    ),
+    "hold rules with a hole in their sequence": (
+        ("UPDATE hold_rules SET position = 7 WHERE position = 1",),
+        {"I15-hold-rules"},
+    ),
+    "a hold rule whose bound has no currency": (
+        (
+            *without("hold_rules", "a_bound_has_a_currency"),
+            "UPDATE hold_rules SET discount_from = 1 WHERE position = 0",
+        ),
+        {"I15-hold-rules"},
+    ),
+}
+
+
 @pytest.mark.parametrize(("statements", "expected"), BREAKAGES.values(), ids=BREAKAGES)
 async def test_exactly_the_invariants_that_something_breaks_report_it(world_engine, statements, expected):
     async with world_engine.connect() as connection:
         assert await broken_by(connection, *statements) == expected
+
+
+def test_every_invariant_about_payments_and_holds_is_broken_by_something():
+    broken = set().union(*(expected for _, expected in BREAKAGES.values()))
+
+    assert {one.id for one in INVARIANTS} - broken == set()
 
 
 FORGOTTEN = (
