@@ -1,5 +1,6 @@
 """From order to doorstep through the API: release, pick, check, pack, ship, deliver."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest_asyncio
 from domain.fulfillments import TRANSITIONS
 from domain.kinds import FulfillmentState
 from tests.builders import a_key
-from tests.gql.serving import Served
+from tests.gql.serving import SECONDS_MAX, Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -75,10 +76,9 @@ class Shop:
         placed = await self.api.mutate(
             "placeOrder",
             "... on PlaceOrderSuccess { order { id } }",
-            channel="WEB",
             number=self.api.unique("N"),
             lines=[{"sku": sku, "quantity": quantity} for sku, quantity in lines],
-            **({"shipTo": HOME} | more),
+            **({"channel": "WEB", "shipTo": HOME} | more),
         )
         order = str(placed["order"]["id"])
         if allocate:
@@ -506,3 +506,67 @@ async def test_i15_every_step_that_the_table_does_not_allow_is_refused_and_chang
             assert answer["fulfillment"]["state"] == state
             tried += 1
     assert tried == 30
+
+
+async def test_r3_r10_a_channel_releases_its_orders_by_itself_as_soon_as_nothing_is_in_the_way(shop: Shop):
+    channel = shop.api.unique("SELF")
+    await shop.api.mutate("saveChannels", channels=[{"code": channel, "name": "Self", "releasesByItself": True}])
+    sku = await shop.sku(leeds=5)
+    ready = await shop.order((sku, 1), channel=channel)
+    nowhere = await shop.order((sku, 1), channel=channel, shipTo={"countryCode": "GB"})
+
+    async def released(order: str) -> None:
+        async with asyncio.timeout(SECONDS_MAX):
+            while (await shop.now(order))["fulfillmentStatus"] != "RELEASED":  # noqa: ASYNC110  (nothing tells it)
+                await asyncio.sleep(0.05)
+
+    await released(ready)
+    assert (await shop.now(nowhere))["fulfillmentStatus"] == "NOT_RELEASED"
+    await shop.api.mutate("editOrder", "... on EditOrderSuccess { order { id } }", order={"id": nowhere}, shipTo=HOME)
+    await released(nowhere)
+
+
+async def test_what_is_not_there_or_is_rubbish_is_refused_in_words_and_changes_nothing(shop: Shop):
+    sku = await shop.sku(leeds=3)
+    order = await shop.order((sku, 3))
+    (fulfillment,) = await shop.released(order)
+    (task,) = fulfillment["pickTasks"]
+    line = fulfillment["lines"][0]["line"]["id"]
+
+    for step in STEPS:
+        for nobody in ("", "x", order, task["id"]):
+            answer = await shop.move(step, {"id": nobody}, **STEPS[step])
+            assert answer["__typename"] == "NotFound", (step, nobody)
+    strangers, too_many, none = await shop.record(
+        {"task": order, "quantity": 1}, {"task": task["id"], "quantity": 4}, {"task": task["id"], "quantity": 3}
+    )
+    assert strangers["refusal"]["__typename"] == "NotFound"
+    assert too_many["refusal"]["obstacle"] == "MORE_THAN_ASKED_FOR"
+    assert none["outcome"] == "APPLIED"
+    for contents in ([{"line": line, "quantity": 4}], [{"line": line, "quantity": 0}], []):
+        answer = await shop.move("packFulfillment", fulfillment, parcels=[{"contents": contents}])
+        assert answer["__typename"] == "InvalidInput", contents
+    future = await shop.move("packFulfillment", fulfillment, parcels=[{"weightGrams": -1}])
+    assert future["__typename"] == "InvalidInput"
+    await shop.move("packFulfillment", fulfillment, parcels=[{}])
+    for wrong in ({"shippedAt": "2199-01-01T00:00:00Z"}, {"trackingUrl": "javascript:alert(1)"}):
+        assert (await shop.move("shipFulfillment", fulfillment, **wrong))["__typename"] == "InvalidInput"
+    assert [one["state"] for one in (await shop.now(order))["fulfillments"]] == ["PACKED"]
+
+
+async def test_a_picker_sees_the_live_list_of_a_location(shop: Shop):
+    sku = await shop.sku(leeds=3)
+    watch = """subscription ($location: String!, $after: String) {
+        pickTasksChanged(location: $location, after: $after) { locationCode skus tasks { sku state picked } } }"""
+    start = (await shop.api("{ eventCursor }"))["eventCursor"]
+    (fulfillment,) = await shop.released(await shop.order((sku, 3)))
+    await shop.pick(fulfillment)
+
+    async with shop.api.socket() as socket:
+        await socket.subscribe("1", watch, location="LEEDS", after=start)
+        told = [(await socket.next("1"))["pickTasksChanged"] for _ in range(2)]
+
+    assert [one["skus"] for one in told] == [[sku], [sku]]
+    assert told[1]["tasks"] == [{"sku": sku, "state": "DONE", "picked": 3}]
+    query = "query ($location: String!) { pickTasks(location: $location) { nodes { sku bin } } }"
+    assert sku not in [task["sku"] for task in (await shop.api(query, location="LEEDS"))["pickTasks"]["nodes"]]
