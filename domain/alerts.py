@@ -15,7 +15,7 @@ BECOMES: Mapping[AlertKind, AllocationStatus] = {
 }
 """Kinds that every change of an order's allocation status is judged by, also one that is over by now."""
 
-LASTS: frozenset[AlertKind] = frozenset((AlertKind.ORDER_NOT_ALLOCATED,))
+LASTS: frozenset[AlertKind] = frozenset((AlertKind.ORDER_NOT_ALLOCATED, AlertKind.ORDER_NOT_SHIPPED))
 """Kinds that an order comes to by waiting. Their SQL is one row of `persistence.situations.LASTING` each."""
 
 

@@ -6,9 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.events import AlertEvent, AlertRaised, AlertResolved, AllocationStatusChanged, Event, OrderChanged
+from domain.events import (
+    AlertEvent,
+    AlertRaised,
+    AlertResolved,
+    AllocationStatusChanged,
+    Event,
+    FulfillmentChanged,
+    OrderChanged,
+)
 from domain.ids import AlertId, EventId, MailId, OrderId
-from domain.kinds import AllocationStatus, MailAudience, MailState, MailTopic, OrderChange, OrderStatus
+from domain.kinds import (
+    AllocationStatus,
+    FulfillmentState,
+    MailAudience,
+    MailState,
+    MailTopic,
+    OrderChange,
+    OrderStatus,
+)
 from domain.texts import one_line
 from domain.webhooks import spread
 
@@ -35,6 +51,12 @@ class Telling:
 
 
 ORDER_PLACEHOLDERS = ("order.number", "order.channel", "order.placedAt", "order.lines", "customer.name")
+SHIPPING_PLACEHOLDERS = (
+    "shipping.carrier",
+    "shipping.trackingNumber",
+    "shipping.estimatedShipAt",
+    "shipping.estimatedDeliveryAt",
+)
 ALERT_PLACEHOLDERS = ("alert.rule", "alert.kind", "alert.subject", "alert.available", "alert.at")
 
 
@@ -44,6 +66,10 @@ def _has(*changes: OrderChange) -> Callable[[Event], bool]:
 
 def _becomes(status: AllocationStatus) -> Callable[[Event], bool]:
     return lambda event: isinstance(event, AllocationStatusChanged) and event.after is status
+
+
+def _comes(state: FulfillmentState) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, FulfillmentChanged) and event.after is state is not event.before
 
 
 CUSTOMER, TEAM = MailAudience
@@ -60,6 +86,22 @@ TOPICS: Mapping[MailTopic, Telling] = {
     MailTopic.ORDER_CANCELED: Telling(
         audience=CUSTOMER, told_by=_has(OrderChange.VOIDED), placeholders=ORDER_PLACEHOLDERS, once=True
     ),
+    MailTopic.ORDER_RELEASED: Telling(
+        audience=CUSTOMER,
+        told_by=_comes(FulfillmentState.RELEASED),
+        placeholders=ORDER_PLACEHOLDERS + SHIPPING_PLACEHOLDERS,
+        once=True,
+    ),
+    MailTopic.ORDER_SHIPPED: Telling(
+        audience=CUSTOMER,
+        told_by=_comes(FulfillmentState.SHIPPED),
+        placeholders=ORDER_PLACEHOLDERS + SHIPPING_PLACEHOLDERS,
+    ),
+    MailTopic.ORDER_DELIVERED: Telling(
+        audience=CUSTOMER,
+        told_by=_comes(FulfillmentState.DELIVERED),
+        placeholders=ORDER_PLACEHOLDERS + SHIPPING_PLACEHOLDERS,
+    ),
     MailTopic.ALERT_RAISED: Telling(
         audience=TEAM, told_by=lambda event: isinstance(event, AlertRaised), placeholders=ALERT_PLACEHOLDERS
     ),
@@ -69,7 +111,14 @@ TOPICS: Mapping[MailTopic, Telling] = {
 }
 
 
-NOTICED = ("OrderChanged", "AllocationStatusChanged", "StockLevelChanged", "AlertRaised", "AlertResolved")
+NOTICED = (
+    "OrderChanged",
+    "AllocationStatusChanged",
+    "StockLevelChanged",
+    "FulfillmentChanged",
+    "AlertRaised",
+    "AlertResolved",
+)
 """The types of events that alerts and mails are made of."""
 
 
@@ -117,6 +166,29 @@ DEFAULTS: Mapping[MailTopic, MailTemplate] = {
             subject="Your order {{ order.number }} has been canceled",
             body="Hello {{ customer.name }},\n\nyour order {{ order.number }} has been canceled. Nothing will be "
             "shipped.",
+        ),
+        MailTemplate(
+            topic=MailTopic.ORDER_RELEASED,
+            audience=CUSTOMER,
+            subject="Your order {{ order.number }} is being prepared",
+            body="Hello {{ customer.name }},\n\nour warehouse is preparing your order {{ order.number }}:"
+            "\n\n{{ order.lines }}\n\nIt should leave by {{ shipping.estimatedShipAt }} and be with you by "
+            "{{ shipping.estimatedDeliveryAt }}.",
+        ),
+        MailTemplate(
+            topic=MailTopic.ORDER_SHIPPED,
+            audience=CUSTOMER,
+            subject="Your order {{ order.number }} is on its way",
+            body="Hello {{ customer.name }},\n\ngoods of your order {{ order.number }} have left our house.\n\n"
+            "Carrier: {{ shipping.carrier }}\nTracking number: {{ shipping.trackingNumber }}\n\n"
+            "They should be with you by {{ shipping.estimatedDeliveryAt }}.",
+        ),
+        MailTemplate(
+            topic=MailTopic.ORDER_DELIVERED,
+            audience=CUSTOMER,
+            subject="Your order {{ order.number }} has arrived",
+            body="Hello {{ customer.name }},\n\ngoods of your order {{ order.number }} have been delivered. We hope "
+            "you like them.",
         ),
         MailTemplate(
             topic=MailTopic.ALERT_RAISED,
@@ -210,6 +282,18 @@ def order_values(order: OrderToTell) -> dict[str, str]:
         "order.placedAt": f"{order.placed_at:%Y-%m-%d}",
         "order.lines": "\n".join([*lines, f"… and {more} more"] if more > 0 else lines),
         "customer.name": _value(order.customer_name or "customer"),
+    }
+
+
+def shipping_values(event: FulfillmentChanged) -> dict[str, str]:
+    def day(moment: datetime | None) -> str:
+        return "-" if moment is None else f"{moment:%Y-%m-%d}"
+
+    return {
+        "shipping.carrier": _value(event.carrier or "-"),
+        "shipping.trackingNumber": _value(event.tracking_number or "-"),
+        "shipping.estimatedShipAt": day(event.estimated_ship_at),
+        "shipping.estimatedDeliveryAt": day(event.estimated_delivery_at),
     }
 
 

@@ -242,7 +242,8 @@ SAVE_BINS = statement(
 )
 SAVE_STATUSES = statement(
     """
-    UPDATE orders o SET fulfillment_status = n.status
+    UPDATE orders o SET fulfillment_status = n.status,
+        released_at = CASE WHEN n.status <> 'NOT_RELEASED' THEN coalesce(o.released_at, clock_timestamp()) END
     FROM jsonb_to_recordset(:rows) AS n(id bigint, status text) WHERE o.id = n.id
     """,
     rows=JSON,

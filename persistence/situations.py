@@ -23,6 +23,9 @@ LASTING: Mapping[AlertKind, Lasting] = {
         waits="""(o.status = 'FINALIZED'
             AND o.allocation_status IN ('UNALLOCATED', 'COULD_NOT_ALLOCATE', 'PARTIALLY_ALLOCATED'))""",
     ),
+    AlertKind.ORDER_NOT_SHIPPED: Lasting(
+        since="o.released_at", waits="o.fulfillment_status IN ('RELEASED', 'PICKING', 'PACKED')"
+    ),
 }
 """Kinds that an order comes to by waiting: one row each, and nothing else."""
 

@@ -268,6 +268,8 @@ orders = Table(
     Column("version", BigInteger, nullable=False),
     Column("fulfillment_status", Text(collation="C"), nullable=False, server_default=text("'NOT_RELEASED'")),
     Column("promised_delivery_at", DateTime(timezone=True)),
+    # Since when warehouses have had the go-ahead.
+    Column("released_at", DateTime(timezone=True)),
     # The version that a rule could not release: it is not tried again before something changes.
     Column("release_refused_at_version", BigInteger),
     Column("customer_phone", Text),
@@ -291,6 +293,11 @@ orders = Table(
     ),
     Index(None, "placed_at", "id"),
     Index(None, "priority", "placed_at", "id"),
+    Index(
+        "orders_released_idx",
+        "released_at",
+        postgresql_where=text("fulfillment_status IN ('RELEASED', 'PICKING', 'PACKED')"),
+    ),
     Index("orders_scheduled_idx", "allocate_after", postgresql_where=text("allocate_after IS NOT NULL")),
     # BRIN, because an update that changes no column of another kind of index touches no index at all (PostgreSQL 16).
     Index(None, "updated_at", postgresql_using="brin"),

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from domain.alerts import LASTS, AlertRule, Found, Judged, OpenKey, WatchingRule, judge_change, settle, subject_of
-from domain.events import AlertEvent, AllocationStatusChanged, LoggedEvent, OrderEvent, StockLevelChanged
+from domain.events import (
+    AlertEvent,
+    AllocationStatusChanged,
+    Event,
+    FulfillmentChanged,
+    LoggedEvent,
+    OrderEvent,
+    StockLevelChanged,
+)
 from domain.ids import AlertId, EventId, OrderId
 from domain.kinds import AlertKind, MailAudience, MailTopic
 from domain.mail_addresses import address_problem
@@ -22,6 +30,7 @@ from domain.mails import (
     alert_values,
     concerns,
     order_values,
+    shipping_values,
     topics_of,
     write,
 )
@@ -189,6 +198,7 @@ async def _write_mails(uow: UnitOfWork, events: Sequence[LoggedEvent]) -> None:
         await uow.mails.add(sorted(mails, key=lambda one: one.event))
 
 
+OF_ORDERS = (OrderEvent, FulfillmentChanged)
 Told = Sequence[tuple[LoggedEvent, MailTopic]]
 
 
@@ -197,7 +207,7 @@ async def _to_customers(uow: UnitOfWork, told: Told, saved: dict[MailTopic, Mail
     wanted = []
     for one, topic in told:
         template = saved.get(topic)
-        if template and isinstance(one.event, OrderEvent) and one.event.channel_code in template.channels:
+        if template and isinstance(one.event, OF_ORDERS) and one.event.channel_code in template.channels:
             wanted.append((one, one.event.order_id, template))
     orders = await uow.mails.orders_to_tell(list(dict.fromkeys(order for _, order, _ in wanted))) if wanted else {}
     found: list[NewMail] = []
@@ -219,11 +229,15 @@ def _to_customer(one: LoggedEvent, order: OrderToTell, template: MailTemplate, a
         about=f"order {order.id}",
         template=template,
         recipient=one_line(address, 500),
-        written=write(template, order_values(order)),
+        written=write(template, order_values(order) | _of_shipping(one.event)),
         event=EventId(one.id),
         order=order.id,
         error=address_problem(address),
     )
+
+
+def _of_shipping(event: Event) -> dict[str, str]:
+    return shipping_values(event) if isinstance(event, FulfillmentChanged) else {}
 
 
 async def _to_team(uow: UnitOfWork, told: Told, saved: dict[MailTopic, MailTemplate]) -> list[NewMail]:

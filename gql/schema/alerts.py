@@ -25,7 +25,9 @@ class AlertRule:
         description="At each of these locations, by code; null: over all locations together."
     )
     units: int | None = strawberry.field(description="For STOCK_RUNNING_OUT: at so many or fewer available.")
-    hours: int | None = strawberry.field(description="For ORDER_NOT_ALLOCATED: after so many hours.")
+    hours: int | None = strawberry.field(
+        description="For ORDER_NOT_ALLOCATED and ORDER_NOT_SHIPPED: after so many hours."
+    )
     emails: list[str] = strawberry.field(description="Who gets a mail when an alert is raised or resolved.")
     endpoints: list[str] = strawberry.field(
         description="The webhook endpoints that are told, by name, if they want such events; empty: all that do."

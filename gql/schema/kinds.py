@@ -327,6 +327,7 @@ _publish(
     ORDER_ALLOCATED="An order became ALLOCATED; over when it no longer is.",
     ORDER_OVERALLOCATED="An order became OVERALLOCATED; over when it no longer is.",
     ORDER_NOT_ALLOCATED="An order was placed so many hours ago, and not all of it is set aside.",
+    ORDER_NOT_SHIPPED="An order was released so many hours ago, and nothing of it has left.",
     STOCK_RUNNING_OUT="Of a SKU so many units or fewer are available, at a location or over all.",
 )
 _publish(
@@ -334,6 +335,9 @@ _publish(
     ORDER_PLACED="An order has come in, or a draft was confirmed.",
     ORDER_ALLOCATED="Everything in the order is set aside, for the first time.",
     ORDER_CANCELED="An order that the customer may know of was canceled.",
+    ORDER_RELEASED="The warehouse has the go-ahead, for the first time; with the estimated dates.",
+    ORDER_SHIPPED="A fulfillment has left; with carrier and tracking number.",
+    ORDER_DELIVERED="A fulfillment has arrived.",
     ALERT_RAISED="A rule of alerts has seen something.",
     ALERT_RESOLVED="What a rule of alerts had seen is over.",
 )

@@ -22,7 +22,9 @@ class AlertRuleInput:
         default=UNSET,
     )
     units: int | None = _("For STOCK_RUNNING_OUT, and only there: at so many or fewer available.", default=UNSET)
-    hours: int | None = _("For ORDER_NOT_ALLOCATED, and only there: after so many hours, 1 to 2,160.", default=UNSET)
+    hours: int | None = _(
+        "For ORDER_NOT_ALLOCATED and ORDER_NOT_SHIPPED, and only there: after so many hours, 1 to 2,160.", default=UNSET
+    )
     emails: list[str] = _("Mail addresses that are told, 20 at most.", default_factory=list)
     endpoints: list[str] = _(
         "Webhook endpoints that are told, by name; those that do not want AlertRaised or AlertResolved are not. Empty: "

@@ -68,10 +68,19 @@ def upgrade() -> None:
         op.f("postage_has_a_currency"), "fulfillments", "(postage IS NULL) = (postage_currency IS NULL)"
     )
     op.add_column("parcels", sa.Column("label_url", sa.Text(), nullable=True))
+    op.add_column("orders", sa.Column("released_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "orders_released_idx",
+        "orders",
+        ["released_at"],
+        postgresql_where=sa.text("fulfillment_status IN ('RELEASED', 'PICKING', 'PACKED')"),
+    )
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.drop_index("orders_released_idx", table_name="orders")
+    op.drop_column("orders", "released_at")
     op.drop_column("parcels", "label_url")
     op.drop_constraint(op.f("postage_has_a_currency"), "fulfillments")
     op.drop_column("fulfillments", "postage_currency")

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.gql.serving import Served, serving
+from tests.gql.test_fulfillments import HOME, RELEASED, Shop
 from tests.receiver import receiving
 from tests.workers.webhooks import eventually, settled
 
@@ -302,6 +303,28 @@ async def test_r11_an_order_that_waits_for_too_long_is_alerted_to_by_the_clock_a
     await all_read(served)
     assert (await told(served))[-1] == ("AlertResolved", "late", "0")
     assert len(await told(served)) == 6
+
+
+async def test_r11_an_order_that_was_released_and_does_not_leave_is_alerted_to_until_it_does(served: Served):
+    await a_shop(served)
+    await rules(served, {"name": "stuck", "kind": "ORDER_NOT_SHIPPED", "hours": 2})
+    await place(served, "1", shipTo=HOME)
+    await allocate(served, "1")
+    answer = await served.mutate("releaseOrders", RELEASED, orders=[named("1")])
+    (fulfillment,) = answer["results"][0]["fulfillments"]
+    async with served.database.engine.begin() as connection:
+        await connection.execute(text("UPDATE orders SET released_at = now() - interval '3 hours'"))
+
+    async def is_found() -> bool:
+        return len(await alerts(served, open=True)) == 1
+
+    await eventually(is_found)
+    shop = Shop(served)
+    await shop.pick(fulfillment)
+    await shop.move("packFulfillment", fulfillment, parcels=[{}])
+    await shop.move("shipFulfillment", fulfillment)
+    await all_read(served)
+    assert await told(served) == [("AlertRaised", "stuck", "1"), ("AlertResolved", "stuck", "1")]
 
 
 async def test_r11_an_order_that_comes_in_late_or_is_given_back_late_is_alerted_to_by_its_events(served: Served):

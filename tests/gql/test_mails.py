@@ -11,6 +11,7 @@ from domain.mails import MailPatience
 from services.notices import forget_old_notices
 from tests.gql.serving import Served, serving
 from tests.gql.test_alerts import DONE, OVER, a_shop, all_read, allocate, count, named, place, rules
+from tests.gql.test_fulfillments import HOME, RELEASED, Shop
 from tests.mail_server import HANG_UP, MailBox, a_mail_server
 from tests.workers.webhooks import eventually
 from workers.mailing import Mailer
@@ -85,6 +86,9 @@ async def test_a9_templates_are_there_from_the_beginning_and_off(served: Served)
         ("ORDER_PLACED", "CUSTOMER", [], True),
         ("ORDER_ALLOCATED", "CUSTOMER", [], True),
         ("ORDER_CANCELED", "CUSTOMER", [], True),
+        ("ORDER_RELEASED", "CUSTOMER", [], True),
+        ("ORDER_SHIPPED", "CUSTOMER", [], True),
+        ("ORDER_DELIVERED", "CUSTOMER", [], True),
         ("ALERT_RAISED", "TEAM", None, True),
         ("ALERT_RESOLVED", "TEAM", None, True),
     ]
@@ -156,6 +160,35 @@ async def test_a4_a9_a_customer_is_told_of_placed_allocated_and_canceled_in_that
     ]
     for mail in await mails(served):
         assert (mail["state"], mail["attempts"], mail["error"], mail["dueAt"]) == ("SENT", 1, None, None)
+
+
+async def test_r9_r12_a_customer_is_told_of_released_with_dates_shipped_with_tracking_and_delivered(
+    served: Served, box: MailBox
+):
+    await a_shop(served)
+    topics = ("ORDER_RELEASED", "ORDER_SHIPPED", "ORDER_DELIVERED")
+    await templates(served, *(PLACED | {"topic": topic} for topic in topics))
+    await place(served, "1001", 2, shipTo=HOME, **ADA)
+    await allocate(served, "1001")
+    shop = Shop(served)
+    answer = await served.mutate("releaseOrders", RELEASED, orders=[named("1001")])
+    (fulfillment,) = answer["results"][0]["fulfillments"]
+    await shop.pick(fulfillment)
+    await shop.move("packFulfillment", fulfillment, parcels=[{}])
+    await shop.move("shipFulfillment", fulfillment, carrier="Royal Mail", trackingNumber="RM42")
+    await all_sent(served)
+    await shop.move("deliverFulfillment", fulfillment)
+    await all_sent(served)
+
+    assert [mail.message["Subject"] for mail in box.received] == [
+        "Your order 1001 is being prepared",
+        "Your order 1001 is on its way",
+        "Your order 1001 has arrived",
+    ]
+    released, shipped, _ = (mail.message.get_body(("plain",)).get_content() for mail in box.received)
+    assert fulfillment["estimatedDeliveryAt"][:10] in released
+    assert "Royal Mail" in shipped
+    assert "RM42" in shipped
 
 
 async def test_a9_a_mail_says_what_the_template_and_the_order_say(served: Served, box: MailBox):
