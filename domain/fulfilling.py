@@ -90,7 +90,8 @@ def release(
         raise OrderNotReleasable(order=order_id, obstacles=obstacles)
     made = send_out(batch, waiting, now)
     if made:
-        batch.note(order_id, OrderChange.RELEASED)
+        whole = status is AllocationStatus.ALLOCATED
+        batch.note(order_id, OrderChange.RELEASED if whole else OrderChange.RELEASED_IN_PART)
     return made
 
 

@@ -1,6 +1,6 @@
 """What must always be true of fulfillments, pick tasks and bins, as SQL; see `persistence.verify`."""
 
-from persistence.verify_log import LOG, broken_versions
+from persistence.verify_log import CUT, LOG, broken_versions
 
 UNDER_WAY = "('RELEASED', 'PICKING', 'PICKED', 'CHECKED', 'PACKED')"
 
@@ -123,7 +123,27 @@ FULFILLMENT_VERSIONS = f"""
     WHERE {broken_versions("f")}
     """  # noqa: S608
 
+RELEASED_WHOLE = f"""
+    SELECT r.order_id, r.version, s.after
+    FROM (
+        SELECT order_id, CAST(payload ->> 'order_version' AS bigint) AS version FROM {LOG}
+        WHERE type = 'OrderChanged' AND payload -> 'changes' ? 'RELEASED'
+    ) AS r
+    LEFT JOIN LATERAL (
+        SELECT true AS is_known, payload ->> 'after' AS after FROM {LOG}
+        WHERE type = 'AllocationStatusChanged' AND order_id = r.order_id
+            AND CAST(payload ->> 'order_version' AS bigint) <= r.version
+        ORDER BY CAST(payload ->> 'order_version' AS bigint) DESC LIMIT 1
+    ) AS s ON true
+    WHERE s.after IS DISTINCT FROM 'ALLOCATED' AND (s.is_known OR NOT {CUT})
+    """  # noqa: S608
+
 FLOOR = (
+    (
+        "I9-whole",
+        "An order was fully allocated in the commit that released it, or released in part on purpose.",
+        RELEASED_WHOLE,
+    ),
     ("I1-picked", "What is picked of a level is what its allocations say.", PICKED_LEVELS),
     ("I2-sent", "What a fulfillment under way sends is set aside for it, and what has left is not.", SENT_LINES),
     ("I9-where", "What is released is sent for its line, from where it is.", CLAIMS_ARE_SENT_WHERE_THEY_ARE),

@@ -278,6 +278,14 @@ BREAKAGES = {
         (f"UPDATE fulfillment_lines SET line_id = (SELECT min(id) FROM order_lines) WHERE fulfillment_id = {PACKED}",),
         {"I9-where"},
     ),
+    "an order was released that was not allocated": (
+        (
+            """UPDATE events SET payload = jsonb_set(payload, '{changes}', payload -> 'changes' || '["RELEASED"]')
+                WHERE type = 'OrderChanged' AND order_id = """
+            + STRONG,
+        ),
+        {"I9-whole"},
+    ),
     "more has left than the line says": (
         ("UPDATE order_lines SET shipped = shipped - 1 WHERE shipped > 0",),
         {"I10-shipped", "I5-status"},
