@@ -82,7 +82,8 @@ class ReleaseOrders:
             return OrderReleased(index=index, order=None, refusal=NotFound(references=(str(self.orders[index]),)))
         assert known.now is not None
         try:
-            found = obstacles(batch.totals_of(order).status, batch.standing_of(order).holds, known.views[order].ship_to)
+            terms = batch.terms_of(order) or known.views[order].terms
+            found = obstacles(batch.totals_of(order).status, batch.standing_of(order).holds, terms.ship_to)
             made = fulfilling.release(batch, order, known.now, found, partial=self.partial)
         except DomainError as refusal:
             return OrderReleased(index=index, order=order, refusal=refusal)
