@@ -273,8 +273,10 @@ def replace_units(
     wanted = OrderToAllocate(reference=f"Order:{one.order}", order=one.order, lines=lines)
     allocate(batch, [wanted], Terms(each_line=False, starts_over=False))
     fresh = [claim for claim in batch.claims_of(one.order) if claim.id not in known]
-    alive = batch.floor.fulfillments[one.id].state is not FulfillmentState.CANCELED
-    return send_out(batch, fresh, now, one if alive else None, on)
+    left = batch.floor.fulfillments[one.id]
+    if left.state is FulfillmentState.CANCELED and any(claim.location == one.location for claim in fresh):
+        batch.floor.change(replace(left, state=FulfillmentState.PICKING))  # all of it was missing, and is replaced
+    return send_out(batch, fresh, now, one, on)
 
 
 # ---------------------------------------------------------------- pack
