@@ -74,7 +74,19 @@ from services.supplies import (
 from tests.builders import NOON, a_catalog, a_key, by_id, by_reference, cart_by_id, clock, run_out
 from tests.conftest import WIPE
 from tests.services.model import Line, Model, Order, Told
-from tests.services.warehouse import CALLER, CHECKING, GOODS, HOME, PLACES, SKUS, SOME, Warehouse, a_warehouse
+from tests.services.warehouse import (
+    CALLER,
+    CHECKING,
+    FAR,
+    GOODS,
+    HOME,
+    PLACES,
+    SKUS,
+    SOME,
+    WHICH,
+    Warehouse,
+    a_warehouse,
+)
 from tests.sizes import FULL
 
 EXAMPLES, STEPS = (300, 50) if FULL else (15, 20)
@@ -191,9 +203,11 @@ class Shop(Warehouse, RuleBasedStateMachine):
 
     # ------------------------------------------------------------ what is asked for
 
-    @initialize(first=st.lists(LINES, min_size=2, max_size=4), units=st.integers(2, 9))
-    def open(self, first, units):
-        """Some stock, and orders that hold it."""
+    @initialize(
+        first=st.lists(LINES, min_size=2, max_size=4), units=st.integers(4, 9), which=WHICH, far=st.sampled_from(FAR)
+    )
+    def open(self, first, units, which, far):
+        """Some stock, and orders that hold it, some of which the warehouses have begun with."""
         self.receive("LEEDS", [("CHAIR", units), ("TABLE", 3)], together=False)
         self.look_at_the_clock()
         self.receive("YORK", [("CHAIR", 2), ("LAMP", units)], together=False)
@@ -201,6 +215,8 @@ class Shop(Warehouse, RuleBasedStateMachine):
             self.place(lines, ShippingPolicy.SHIP_AVAILABLE, 0, draft=False, again=False, together=False)
         self.allocate(list(range(len(first))), None, together=False)
         self.release_orders(list(range(1, len(first))), together=False)
+        if self.model.fulfillments:
+            self.go_on(which, far)
 
     @rule(place=A_PLACE, lines=LINES, together=st.booleans())
     def receive(self, place, lines, together):
@@ -598,8 +614,6 @@ class Shop(Warehouse, RuleBasedStateMachine):
             return levels, {numbers[order] for order in answer.overallocated}, list(answer.superseded)
         if isinstance(answer, Released):
             return [type(one.refusal).__name__ if one.refusal else len(one.fulfillments) for one in answer.results]
-        if isinstance(answer, list):
-            return [type(one.refusal).__name__ if one.refusal else "done" for one in answer]
         if isinstance(answer, ReservationDone):
             return next(name for name, cart in self.carts.items() if cart == answer.reservation)
         return "done"

@@ -32,7 +32,7 @@ from services.fulfillments import (
     release_orders,
     ship_fulfillment,
 )
-from services.picking import RecordPick, record_picks
+from services.picking import RecordPick
 from tests.builders import by_id
 from tests.services.floor_model import UNDER_WAY, Seen
 
@@ -119,7 +119,6 @@ class Warehouse:
         self.flush()
         tasks = self.rows(OPEN_TASKS)
         chosen = list(dict.fromkeys(tasks[one % len(tasks)] for one in some)) if tasks else []
-        picks = []
         for at, ((task, fulfillment, line, missing, in_bin, recorded), n) in enumerate(
             zip(chosen, units, strict=False)
         ):
@@ -127,16 +126,15 @@ class Warehouse:
             wanted = missing if n > 5 else missing + 1 if n == 5 else min(n, missing)
             how = None if at else short
             if wanted or how:
-                picks.append((task, seen, wanted, how))
-        if picks:
-            self.ask_for_picks(picks, together=together)
+                self.record_pick(task, seen, wanted, how)
+        if not together:
+            self.flush()
 
-    def ask_for_picks(self, picks, *, together):
-        commands = [RecordPick(pick=Pick(task=task, quantity=n, short=_short(how))) for task, _, n, how in picks]
+    def record_pick(self, task, seen, units, short):
+        """Without `record_picks`, which asks for several at once, and a moment later."""
+        command = RecordPick(pick=Pick(task=task, quantity=units, short=_short(short)))
         self.ask(
-            lambda desk, key: record_picks(desk, CALLER, [(f"{key}-{at}", one) for at, one in enumerate(commands)]),
-            lambda model: [model.record_pick(seen, n, how) for _, seen, n, how in picks],
-            together=together,
+            lambda desk, key: desk.perform(CALLER, command, key), lambda model: model.record_pick(seen, units, short)
         )
 
     @precondition(lambda self: self.model.fulfillments)
