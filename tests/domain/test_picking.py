@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 from domain import fulfilling, picking
 from domain.errors import PickConflict
 from domain.ids import OrderId, PickListId
-from domain.kinds import FulfillmentState, PickObstacle, PickTaskState, ShortReason, StockQuantity
+from domain.kinds import (
+    AllocationCause,
+    FulfillmentState,
+    MovementCause,
+    PickObstacle,
+    PickTaskState,
+    ShortReason,
+    StockQuantity,
+)
 from domain.picking import Pick, Short
 from domain.stock import StockLevel
+from domain.stocking import StockChange, apply
 from tests.builders import CHAIR, LEEDS, YORK, warehouse
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -92,6 +101,23 @@ def test_what_is_picked_from_anywhere_was_in_a_bin_where_nothing_lies_elsewhere(
     record(batch, task, 2)
 
     assert batch.floor.bins == {(*HERE, "A-1"): 1}
+
+
+def test_r8_who_has_fetched_units_loses_stock_last_and_as_few_as_possible():
+    batch, first = released((1, LEEDS, 2), (2, LEEDS, 3), on_hand={LEEDS: 5})
+    second = max(batch.floor.tasks.values(), key=lambda task: task.id)
+    record(batch, second, 2)
+
+    for lost, flags in ((1, (0, 1)), (1, (1, 1)), (1, (2, 1))):
+        change = StockChange(item=CHAIR, location=LEEDS, delta=-lost)
+        apply(batch, [change], MovementCause.COUNT, AllocationCause.STOCK_ADJUSTED, None)
+        batch.settle()
+        assert tuple(batch.lines[line].overallocated for line in (1, 2)) == flags
+    batch.levels[HERE] = replace(batch.levels[HERE], safety_stock=1)
+    batch.change_level(batch.levels[HERE], AllocationCause.STOCK_ADJUSTED)
+    batch.settle()
+    assert tuple(batch.lines[line].overallocated for line in (1, 2)) == (2, 2)
+    assert first.fulfillment != second.fulfillment
 
 
 # ---------------------------------------------------------------- what is not there

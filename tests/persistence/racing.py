@@ -11,8 +11,8 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from domain.errors import DomainError, InsufficientStock, NotFound, ReservationEnded
-from domain.ids import KeyId, LineId, OrderId, ReservationId, Sku
+from domain.errors import DomainError, InsufficientStock, NotFound, PickConflict, ReservationEnded
+from domain.ids import KeyId, LineId, OrderId, PickTaskId, ReservationId, Sku
 from domain.kinds import AdjustmentReason, StockQuantity, SupplyState
 from domain.orders import NewLine, NewOrder
 from persistence.database import PostgresDatabase, Timeouts, connect
@@ -44,6 +44,7 @@ from tests.builders import (
     status_now,
     voided,
 )
+from tests.warehousing import fetched
 
 PROCESSES = 4
 ANY = OrderFilter()
@@ -217,6 +218,15 @@ async def pay_out(database: PostgresDatabase, caller: Caller, share: tuple[str, 
         return True
 
     return sum(await asyncio.gather(*(task() for _ in range(times))))
+
+
+async def fetch(database: PostgresDatabase, caller: Caller, share: tuple[PickTaskId, int]) -> Counter[str]:
+    """Fetch one unit for the same task, so many times at once; how often it was recorded, or why not."""
+    task, times = share
+    answers = await asyncio.gather(*(fetched(database, caller, task, 1) for _ in range(times)))
+    return Counter(
+        answer.refusal.obstacle if isinstance(answer.refusal, PickConflict) else "applied" for answer in answers
+    )
 
 
 async def trade(database: PostgresDatabase, caller: Caller, share: tuple[int, float, Sequence[str]]) -> Counter[str]:
