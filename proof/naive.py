@@ -474,6 +474,12 @@ TWINS = (
         ("persistence/batch_writes.py", "        line.dropshipped,  # or", "        0,  # or"),
     ),
     twin(
+        "28 what is ready is released all at once, however many SKUs that are",
+        "tests/services/test_releasing.py::"
+        "test_orders_of_more_skus_than_a_transaction_takes_are_released_one_transaction_after_the_other",
+        ("services/fulfillments.py", "orders = await within_bounds(uow, ready)", "orders = ready"),
+    ),
+    twin(
         "a connection that has broken off is written to",
         "tests/gql/test_breaking_off.py::test_a_connection_that_has_broken_off_takes_nothing_and_disturbs_nobody",
         ("dibs/door.py", "        if self.transport.is_closing():", "        if self.transport is None:"),

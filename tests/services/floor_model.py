@@ -182,8 +182,7 @@ class Floor:
         """So many units of each line, all of them picked, become a fulfillment of their own: the latest."""
         if not sum(leaving.values()):
             return None
-        part = self._start(one.order, one.place, state=one.state)
-        divided: list[tuple[Claim, int]] = []
+        part, made = self._start(one.order, one.place, state=one.state), self.made
         for at, units in leaving.items():
             one.units[at] -= units
             one.picked[at] -= units
@@ -194,12 +193,11 @@ class Floor:
                 if here == claim.units:
                     claim.sent = part.number
                 elif here:
-                    divided.append((claim, here))
-        for claim, here in sorted(divided, key=lambda pair: pair[0].age):
-            claim.units -= here
-            claim.picked -= here
-            made = self._make(claim.order, claim.line, claim.place, here, claim.age)
-            made.sent, made.picked = part.number, here
+                    claim.units -= here
+                    claim.picked -= here
+                    apart = self._make(claim.order, claim.line, claim.place, here, claim.age)
+                    apart.sent, apart.picked = part.number, here
+        self._by_age(made)
         return part
 
     # ------------------------------------------------------------ what may be asked for

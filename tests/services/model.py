@@ -343,9 +343,10 @@ class Model(Floor):
             return "InvalidInput"
         if any(units > open_units[at] for at, units in quantities.items()):
             return "InvalidInput"
-        self.orders[to] = Order(order.status, order.policy, order.priority, [])
+        self.orders[to], made = Order(order.status, order.policy, order.priority, []), self.made
         for at, units in quantities.items():
             self._move(number, at, to, units, lost)
+        self._by_age(made)
         self.fulfill(number)
         return "done"
 
@@ -367,6 +368,13 @@ class Model(Floor):
             line.quantity -= units
         else:
             line.canceled += units
+
+    def _by_age(self, made: int) -> None:
+        """Parts that came off in one transaction are numbered by their age. `made`: how many claims there were."""
+        new = sorted((claim for claim in self.claims if claim.number > made), key=lambda one: (one.age, one.number))
+        for number, claim in enumerate(new, made + 1):
+            claim.number = number
+        self.claims = [*(claim for claim in self.claims if claim not in new), *new]
 
     def _make(self, order: str, line: int, place: str, units: int, age: int = 0) -> Claim:
         self.made += 1
@@ -405,6 +413,7 @@ class Model(Floor):
 
     def _take_over(self, name: str, number: str) -> None:
         """Each line gets of the oldest units first, until it has what it wants."""
+        made = self.made
         for at, line in enumerate(self.orders[number].lines):
             line.looked_at, missing = True, line.open
             for claim in self.claims_of(name):
@@ -418,6 +427,7 @@ class Model(Floor):
                         self._make(number, at, claim.place, units, claim.age)
         self.carts[name].order = number
         self._end_cart(name, "TAKEN_OVER")
+        self._by_age(made)
 
     def _end_cart(self, name: str, state: str) -> None:
         self._end(self.claims_of(name))
