@@ -30,7 +30,7 @@ from domain.kinds import (
     ShippingPolicy,
     StockQuantity,
 )
-from domain.orders import NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
+from domain.orders import Address, NewLine, NewOrder, Order, OrderLine, OrderTerms, allocation_status
 from domain.reservations import Reservation
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, StockLevel
@@ -320,6 +320,7 @@ async def placed(
     status: OrderStatus = OrderStatus.FINALIZED,
     policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE,
     priority: int = 0,
+    ship_to: Address | None = None,
     reservation: ReservationId | None = None,
 ) -> OrderId:
     """An order of {sku: quantity}, or of (sku, quantity) where a SKU repeats. `reservation`: the cart it was."""
@@ -329,7 +330,7 @@ async def placed(
         number=number or f"T-{next(_numbers)}",
         lines=tuple(NewLine(sku=Sku(sku), quantity=quantity) for sku, quantity in pairs),
         status=status,
-        terms=OrderTerms(shipping_policy=policy, priority=priority),
+        terms=OrderTerms(shipping_policy=policy, priority=priority, ship_to=ship_to),
     )
     by = None if reservation is None else cart_by_id(reservation)
     return (await place_order(Desk(database), caller, new, key or a_key(), reservation=by)).order
