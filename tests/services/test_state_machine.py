@@ -89,7 +89,7 @@ from tests.services.warehouse import (
 )
 from tests.sizes import FULL
 
-EXAMPLES, STEPS = (300, 50) if FULL else (15, 20)
+EXAMPLES, STEPS = (300, 50) if FULL else (12, 20)
 
 A_SKU, A_PLACE, UNITS, PRIORITY = st.sampled_from(SKUS), st.sampled_from(PLACES), st.integers(1, 5), st.integers(-1, 1)
 POLICY, QUANTITY = st.sampled_from(ShippingPolicy), st.sampled_from(StockQuantity)
