@@ -64,12 +64,14 @@ class OrderOutcome:
 class Terms:
     """What holds for all orders of a run. `locations`: those that may be used, with their ranks; None: all.
 
-    `each_line`: whether the outcomes shall tell of each line. `closed`: SKUs that no later order may have; it grows.
+    `each_line`: whether the outcomes shall tell of each line. `starts_over`: an overallocated order is deallocated
+    first. `closed`: SKUs that no later order may have; it grows.
     """
 
     policy: Policy = FREE_FOR_ALL
     locations: Mapping[LocationId, int] | None = None
     each_line: bool = True
+    starts_over: bool = True
     closed: set[ItemId] = field(default_factory=set)
 
 
@@ -80,7 +82,7 @@ def allocate(batch: Batch, wanted: Sequence[OrderToAllocate], terms: Terms | Non
     served = [index for index in range(len(wanted)) if index not in refused]
     before = {index: batch.status_of(_known(wanted[index])) for index in served}
     demands = [
-        _open_order(batch, batch.orders[_known(wanted[index])], before[index], wanted[index].lines, terms.policy)
+        _open_order(batch, batch.orders[_known(wanted[index])], before[index], wanted[index].lines, terms)
         for index in served
     ]
     decision = plan(demands, _stock(batch, demands, terms), terms.policy, terms.closed)
@@ -138,10 +140,10 @@ def _open_order(
     order: Order,
     status: AllocationStatus | None,
     wanted: Mapping[LineId, int | None] | None,
-    policy: Policy,
+    terms: Terms,
 ) -> OpenOrder:
-    """What the order looks for: its open units that are not set aside, or all of them where it is overallocated."""
-    starts_over = status is AllocationStatus.OVERALLOCATED
+    """What the order looks for: its open units that are not set aside, or all of them where it is deallocated first."""
+    starts_over = terms.starts_over and status is AllocationStatus.OVERALLOCATED
     claims = batch.claims_of(order.id)
     gives_back = _returned(claims) if starts_over else ()
     returned: Counter[LineId] = Counter()
@@ -165,7 +167,7 @@ def _open_order(
         order=order.id,
         asks=tuple(asks),
         gives_back=gives_back,
-        all_or_nothing=(policy.shipping_policy or order.shipping_policy) is ShippingPolicy.SHIP_COMPLETE,
+        all_or_nothing=(terms.policy.shipping_policy or order.shipping_policy) is ShippingPolicy.SHIP_COMPLETE,
         not_asked_for=not_asked_for,
         sourcing=sourcing,
         ship_to=order.ship_to,
@@ -179,8 +181,10 @@ def _returned(claims: Iterable[Claim]) -> tuple[Take, ...]:
 
 
 def _given_back(claim: Claim) -> int:
-    """All of it; of what is released, only what has no stock behind it."""
-    return claim.quantity if claim.fulfillment_line is None else claim.overallocated
+    """All of it; of what is released, only what has no stock behind it and has not been fetched."""
+    if claim.fulfillment_line is None:
+        return claim.quantity
+    return min(claim.overallocated, claim.quantity - claim.picked)
 
 
 def _held_at(claims: Iterable[Claim]) -> dict[LineId, tuple[LocationId, ...]]:

@@ -175,6 +175,7 @@ REPLENISHING = {
     AllocationCause.STOCK_TRANSFERRED,
     AllocationCause.CANCELED,
     AllocationCause.EDITED,
+    AllocationCause.DROPSHIPPED,
     AllocationCause.STOCK_RESERVATION,
     AllocationCause.UNPAID,
 }
@@ -652,6 +653,9 @@ class Batch:
         part = replace(claim, quantity=quantity, overallocated=unbacked, picked=quantity, fulfillment_line=line)
         self._add_claim(self._divide(claim, part))
         self._unsorted.add(claim.order)
+        if claim.overallocated:  # the part is the weaker one, also than parts that came off before
+            self._stale_levels.add(claim.level)
+            self._level_causes.setdefault(claim.level, AllocationCause.PICKED)
 
     def hand_over(
         self, claim: Held, to_line: LineId, quantity: int, cause: AllocationCause = AllocationCause.EDITED

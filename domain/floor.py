@@ -103,6 +103,10 @@ class Floor:
     def parcels_of(self, fulfillment: FulfillmentId) -> list[Parcel]:
         return [parcel for parcel in self.parcels.values() if parcel.fulfillment == fulfillment]
 
+    def has_moved(self, task: PickTaskId) -> bool:
+        """Whether this batch has changed the task already: its next version is under way."""
+        return self.tasks[task] != self._tasks_before.get(task)
+
     def in_bins(self, key: LevelKey) -> int:
         """Units of a level that lie in bins."""
         return sum(units for (item, location, _), units in self.bins.items() if (item, location) == key)
@@ -228,9 +232,9 @@ class Floor:
     def _look_elsewhere(self, task: PickTask) -> None:
         """One other bin that has it all, or wherever the SKU lies."""
         self.tasks[task.id] = replace(task, bin=None)
-        first, units = self.where_to_pick(task.item, task.location, task.missing)[0]
-        if first != task.bin and units == task.missing:
-            self.tasks[task.id] = replace(task, bin=first)
+        others = sorted(key for key in self.bins if key[:2] == (task.item, task.location) and key != task.key)
+        enough = (key[2] for key in others if self.bins[key] - self.asked_of(key) >= task.missing)
+        self.tasks[task.id] = replace(task, bin=next(enough, None))
 
 
 def _ended_if_done(task: PickTask) -> PickTask:

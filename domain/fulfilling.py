@@ -227,7 +227,10 @@ def check(batch: Batch, fulfillment_id: FulfillmentId, failed: Sequence[FailedUn
         _set_apart(batch, one, lines[units.line], units)
     if batch.floor.fulfillments[one.id].state is not FulfillmentState.CANCELED:
         batch.floor.settle(one.id)
-    replace_units(batch, one, [units.line for units in failed], now)
+    missing: defaultdict[LineId, int] = defaultdict(int)
+    for units in failed:
+        missing[units.line] += units.quantity
+    replace_units(batch, one, missing, now)
 
 
 def _refuse_failed(lines: Mapping[LineId, FulfillmentLine], failed: Sequence[FailedUnits]) -> None:
@@ -259,16 +262,22 @@ def _set_apart(batch: Batch, one: Fulfillment, line: FulfillmentLine, failed: Fa
 
 
 def replace_units(
-    batch: Batch, one: Fulfillment, lines: Sequence[LineId], now: datetime, on: PickListId | None = None
+    batch: Batch, one: Fulfillment, missing: Mapping[LineId, int], now: datetime, on: PickListId | None = None
 ) -> list[FulfillmentId]:
-    """Set other units aside for lines of a released order, and send them out too; the new fulfillments elsewhere."""
-    wanted = OrderToAllocate(reference=f"Order:{one.order}", order=one.order, lines=dict.fromkeys(lines))
-    allocate(batch, [wanted], Terms(each_line=False))
-    fresh = [
-        claim for claim in batch.claims_of(one.order) if claim.fulfillment_line is None and claim.line in set(lines)
-    ]
-    alive = batch.floor.fulfillments[one.id].state is not FulfillmentState.CANCELED
-    return send_out(batch, fresh, now, one if alive else None, on)
+    """Set so many other units aside for lines of a released order, and send them out too; the new fulfillments
+    elsewhere.
+
+    Nothing else of the order moves: what waits to be released has not been looked at yet, and goes on waiting.
+    """
+    known = {claim.id for claim in batch.claims_of(one.order)}
+    lines = {line: batch.lines[line].allocated + units for line, units in missing.items()}
+    wanted = OrderToAllocate(reference=f"Order:{one.order}", order=one.order, lines=lines)
+    allocate(batch, [wanted], Terms(each_line=False, starts_over=False))
+    fresh = [claim for claim in batch.claims_of(one.order) if claim.id not in known]
+    left = batch.floor.fulfillments[one.id]
+    if left.state is FulfillmentState.CANCELED and any(claim.location == one.location for claim in fresh):
+        batch.floor.change(replace(left, state=FulfillmentState.PICKING))  # all of it was missing, and is replaced
+    return send_out(batch, fresh, now, one, on)
 
 
 # ---------------------------------------------------------------- pack

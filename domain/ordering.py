@@ -1,5 +1,6 @@
 """Place, edit, finalize and void: the operations that a merchant decides on."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from domain.errors import (
     QuantityAlreadyShipped,
 )
 from domain.fulfilling import cancel_all
-from domain.fulfillments import GONE
+from domain.fulfillments import GONE, FulfillmentLine
 from domain.ids import ItemId, LineId, OrderId, Sku
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, FulfillmentState, OrderChange
 from domain.orders import (
@@ -146,17 +147,17 @@ def _refuse_lines(order: OrderId, existing: dict[LineId, OrderLine], quantities:
 
 def _refuse_packed(batch: Batch, order: OrderId, quantities: Sequence[tuple[LineId, int]]) -> None:
     """What is in a parcel is not edited away."""
-    floor = batch.floor
-    packed = {
-        line.line: line.quantity
-        for one in floor.of(order)
-        if one.state is FulfillmentState.PACKED
-        for line in one.lines
-    }
+    packed: Counter[LineId] = Counter()
+    for line in _packed(batch, order):
+        packed[line.line] += line.quantity
     for line_id, quantity in quantities:
-        line = batch.lines[line_id]
-        if line_id in packed and quantity < line.shipped + line.dropshipped + packed[line_id]:
+        known = batch.lines[line_id]
+        if packed[line_id] and quantity < known.shipped + known.dropshipped + packed[line_id]:
             raise OrderAlreadyReleased(order=order)
+
+
+def _packed(batch: Batch, order: OrderId) -> list[FulfillmentLine]:
+    return [line for one in batch.floor.of(order) if one.state is FulfillmentState.PACKED for line in one.lines]
 
 
 def _set_quantity(batch: Batch, line: OrderLine, quantity: int) -> None:
@@ -171,16 +172,21 @@ def _set_quantity(batch: Batch, line: OrderLine, quantity: int) -> None:
         batch.change_line(edited)
     surplus = edited.allocated - edited.open
     claims = [claim for claim in batch.claims_of(line.order) if claim.line == line.id][::-1]
-    for claim in sorted(claims, key=_how_far) if batch.floor.of(line.order) else claims:
+    for claim in _least_far_first(batch, claims) if batch.floor.of(line.order) else claims:
         units = min(surplus, claim.quantity)
         if units > 0:
             batch.give_back(claim, units, AllocationEnd.EDITED, AllocationCause.EDITED)
             surplus -= units
 
 
-def _how_far(claim: Claim) -> tuple[bool, bool]:
-    """What nobody has begun to fetch is given back first."""
-    return claim.fulfillment_line is not None, claim.picked > 0
+def _least_far_first(batch: Batch, claims: Sequence[Claim]) -> list[Claim]:
+    """What nobody has begun to fetch is given back first, and what is in a parcel never has to be."""
+    packed = {line.id for line in _packed(batch, claims[0].order)} if claims else set()
+
+    def how_far(claim: Claim) -> tuple[bool, bool, bool]:
+        return claim.fulfillment_line is not None, claim.picked > 0, claim.fulfillment_line in packed
+
+    return sorted(claims, key=how_far)
 
 
 def _placed_lines(

@@ -65,7 +65,7 @@ def _obstacle(batch: Batch, task: PickTask, pick: Pick, *, is_right_item: bool) 
         return PickObstacle.TASK_ENDED
     if task.picker is not None and pick.picker != task.picker:
         return PickObstacle.CLAIMED_BY_ANOTHER
-    if pick.expected_version not in (None, task.version):
+    if pick.expected_version is not None and (pick.expected_version != task.version or batch.floor.has_moved(task.id)):
         return PickObstacle.VERSION_CHANGED
     if not is_right_item:
         return PickObstacle.WRONG_BARCODE
@@ -116,7 +116,7 @@ def _close_the_loop(batch: Batch, task: PickTask, short: Short, now: datetime) -
         if here:
             batch.give_back(claim, here, AllocationEnd.PICKED_SHORT, AllocationCause.PICKED_SHORT)
             left -= here
-    return tuple(replace_units(batch, one, [line.line], now, task.list))
+    return tuple(replace_units(batch, one, {line.line: missing}, now, task.list))
 
 
 def _correct(batch: Batch, task: PickTask, short: Short, missing: int) -> None:

@@ -201,16 +201,16 @@ INSERT_BUNDLES = statement(
 
 LINE_COLUMNS = (
     "ids", "orders", "positions", "references", "items", "quantities", "allocated", "overallocated", "canceled",
-    "looked", "prices", "currencies", "bundles", "bundle_units", "discounts", "taxes", "notes",
+    "dropshipped", "looked", "prices", "currencies", "bundles", "bundle_units", "discounts", "taxes", "notes",
 )  # fmt: skip
 INSERT_LINES = statement(
     """
     INSERT INTO order_lines (id, order_id, position, reference, item_id, quantity, allocated, overallocated, canceled,
-                             looked_at, unit_price, currency_code, bundle_id, bundle_units, discount, tax,
+                             dropshipped, looked_at, unit_price, currency_code, bundle_id, bundle_units, discount, tax,
                              customization_note)
     SELECT * FROM unnest(:ids, :orders, :positions, :references, :items, :quantities, :allocated, :overallocated,
-                         :canceled, :looked, :prices, :currencies, :bundles, :bundle_units, :discounts, :taxes,
-                         :notes)
+                         :canceled, :dropshipped, :looked, :prices, :currencies, :bundles, :bundle_units, :discounts,
+                         :taxes, :notes)
     """,
     ids=BIGINTS,
     orders=BIGINTS,
@@ -221,6 +221,7 @@ INSERT_LINES = statement(
     allocated=INTS,
     overallocated=INTS,
     canceled=INTS,
+    dropshipped=INTS,
     looked=FLAGS,
     prices=NUMERICS,
     currencies=TEXTS,
@@ -604,6 +605,7 @@ def _new_line(placed: PlacedLine) -> tuple[Any, ...]:
         line.allocated,
         line.overallocated,
         line.canceled,  # a later request of the same batch may have canceled it already
+        line.dropshipped,  # or given it to a supplier
         line.looked_at,
         price and price.amount,
         price and price.currency_code,

@@ -166,15 +166,19 @@ INSERT_FULFILLMENTS = statement(
     """,
     rows=JSON,
 )
+# Several steps may be taken in one transaction: those that were passed through have their times, too.
 UPDATE_FULFILLMENTS = statement(
     """
     UPDATE fulfillments f SET state = n.state, version = n.version, carrier = n.carrier, service = n.service,
         tracking_number = n.tracking_number, tracking_url = n.tracking_url, postage = n.postage,
         postage_currency = n.postage_currency,
-        picked_at = CASE WHEN n.state = 'PICKED' THEN coalesce(f.picked_at, clock_timestamp()) ELSE f.picked_at END,
+        picked_at = CASE WHEN f.kind = 'STOCK' AND n.state IN ('PICKED', 'CHECKED', 'PACKED', 'SHIPPED', 'DELIVERED')
+                    THEN coalesce(f.picked_at, clock_timestamp()) ELSE f.picked_at END,
         checked_at = CASE WHEN n.state = 'CHECKED' THEN clock_timestamp() ELSE f.checked_at END,
-        packed_at = CASE WHEN n.state = 'PACKED' THEN coalesce(f.packed_at, clock_timestamp()) ELSE f.packed_at END,
+        packed_at = CASE WHEN f.kind = 'STOCK' AND n.state IN ('PACKED', 'SHIPPED', 'DELIVERED')
+                    THEN coalesce(f.packed_at, clock_timestamp()) ELSE f.packed_at END,
         shipped_at = CASE WHEN n.state = 'SHIPPED' THEN coalesce(f.shipped_at, n.at, clock_timestamp())
+                     WHEN n.state = 'DELIVERED' THEN coalesce(f.shipped_at, least(n.at, clock_timestamp()))
                      ELSE f.shipped_at END,
         delivered_at = CASE WHEN n.state = 'DELIVERED' THEN coalesce(f.delivered_at, n.at, clock_timestamp()) END,
         canceled_at = CASE WHEN n.state = 'CANCELED' THEN coalesce(f.canceled_at, clock_timestamp()) END

@@ -23,6 +23,9 @@ SHARING = "tests/gql/test_sharing.py::"
 SOCKETS = "tests/gql/test_websocket.py::"
 CLEANING = "tests/services/test_cleaning.py::"
 PLANS = "tests/domain/test_properties.py::"
+GOODS = "tests/persistence/test_floor_races.py::"
+FULFILLING = "tests/domain/test_fulfilling.py::"
+PICKING = "tests/domain/test_picking.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
 WAITING_TWIN = "tests/persistence/test_keys.py::test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored"
@@ -57,6 +60,16 @@ def twin(name: str, tests: str | tuple[str, ...], *edits: tuple[str, str, str]) 
 
 
 TAKE_LOCKS = "        await lock_skus(self._driver, locked)\n"
+READ_FLOOR = "floor=await read_floor(self._driver, has_any, locked if bins else None)"
+EARLY_FLOOR = (
+    (
+        "persistence/batches.py",
+        TAKE_LOCKS,
+        "        early = await read_floor(self._driver, orders, locked)\n    " + TAKE_LOCKS,
+    ),
+    ("persistence/batches.py", READ_FLOOR, "floor=early"),
+)
+"""What is sent is read before the lock, and looked at as if it were still so."""
 READ_LEVELS = "        skus, bundles, levels = await self._levels(locked)\n"
 
 TWINS = (
@@ -331,6 +344,140 @@ TWINS = (
             'if not (await self._connection.execute(TRY_LOCK, {"key": RELAY_KEY})).scalar_one():',
             "if not most:",
         ),
+    ),
+    twin(
+        "20 what is sent is read before the lock: void and ship",
+        GOODS + "test_i14_i10_of_who_voids_an_order_and_who_ships_it_the_first_one_wins",
+        *EARLY_FLOOR,
+    ),
+    twin(
+        "20b what is sent is read before the lock: cancel and pick",
+        GOODS + "test_i14_of_who_cancels_a_fulfillment_and_who_picks_it_nothing_stays_in_the_pickers_hands",
+        *EARLY_FLOOR,
+    ),
+    twin(
+        "20c what is sent is read before the lock: two pickers",
+        (
+            GOODS + "test_of_two_who_fetch_all_of_one_task_the_second_is_told",
+            GOODS + "test_in_four_processes_no_more_is_fetched_than_was_asked_for",
+        ),
+        *EARLY_FLOOR,
+    ),
+    twin(
+        "20d what is sent is read before the lock: pick, pack and edit",
+        (
+            GOODS + "test_who_picks_what_an_edit_takes_away_is_told_or_puts_it_back",
+            GOODS + "test_what_an_edit_takes_away_is_not_packed_and_what_is_packed_is_not_edited_away",
+        ),
+        *EARLY_FLOOR,
+    ),
+    twin(
+        "20e what is sent is read before the lock: two who ship",
+        GOODS + "test_i14_i10_of_two_who_ship_the_same_parcels_one_does_and_the_goods_leave_once",
+        *EARLY_FLOOR,
+    ),
+    twin(
+        "20f what is sent is read before the lock: two who deliver",
+        GOODS + "test_i14_c5_an_order_that_two_deliver_is_fulfilled_once",
+        *EARLY_FLOOR,
+    ),
+    twin(
+        "21 shipped without looking at the state again under the lock",
+        (
+            GOODS + "test_i14_i10_of_who_voids_an_order_and_who_ships_it_the_first_one_wins",
+            GOODS + "test_i14_i10_of_two_who_ship_the_same_parcels_one_does_and_the_goods_leave_once",
+        ),
+        (
+            "domain/fulfilling.py",
+            'one = moved(batch, fulfillment_id, "shipFulfillment")',
+            "one = replace(batch.floor.fulfillments[fulfillment_id], state=FulfillmentState.SHIPPED)",
+        ),
+    ),
+    twin(
+        "21b delivered without looking at the state again under the lock",
+        GOODS + "test_i14_c5_an_order_that_two_deliver_is_fulfilled_once",
+        (
+            "domain/fulfilling.py",
+            'one = moved(batch, fulfillment_id, "deliverFulfillment")',
+            "one = replace(batch.floor.fulfillments[fulfillment_id], state=FulfillmentState.DELIVERED)",
+        ),
+    ),
+    twin(
+        "21c an order is voided whatever of it has left",
+        GOODS + "test_i14_i10_of_who_voids_an_order_and_who_ships_it_the_first_one_wins",
+        (
+            "domain/ordering.py",
+            "    if gone:\n        lines = tuple(dict",
+            "    if not gone:\n        lines = tuple(dict",
+        ),
+    ),
+    twin(
+        "22 released without the stock re-check",
+        (
+            GOODS + "test_i9_r8_an_order_whose_stock_is_taken_is_released_before_or_not_at_all",
+            FULFILLING + "test_i9_r8_what_is_short_or_has_lost_its_stock_is_not_released_and_nothing_moves",
+        ),
+        (
+            "domain/fulfilling.py",
+            "obstacles = (*found, *stock_obstacles(status, policy, waits=bool(waiting), partial=partial))",
+            "obstacles = tuple(found)",
+        ),
+    ),
+    twin(
+        "23 picked units are flagged like others",
+        PICKING + "test_r8_who_has_fetched_units_loses_stock_last_and_as_few_as_possible",
+        (
+            "domain/allocation.py",
+            "min(claim.quantity - claim.picked, overallocated)",
+            "min(claim.quantity, overallocated)",
+        ),
+    ),
+    twin(
+        "23b a run takes picked units from an order that has lost its stock",
+        FULFILLING + "test_r8_a_run_takes_nothing_that_is_picked_from_an_order_that_has_lost_its_stock",
+        ("domain/allocating.py", "min(claim.overallocated, claim.quantity - claim.picked)", "claim.overallocated"),
+    ),
+    twin(
+        "23c the flags of what is packed apart stay with the older part",
+        FULFILLING + "test_the_flags_of_units_that_are_packed_apart_go_with_those_that_came_off_last",
+        ("domain/batch.py", "        if claim.overallocated:  # the part", "        if claim is None:  # the part"),
+    ),
+    twin(
+        "24 more is fetched than was asked for",
+        GOODS + "test_in_four_processes_no_more_is_fetched_than_was_asked_for",
+        ("domain/picking.py", "    if task.state is not PickTaskState.OPEN:\n", "    if task is None:\n"),
+        ("domain/picking.py", "    if pick.quantity > task.missing:\n", "    if pick.quantity > task.quantity:\n"),
+    ),
+    twin(
+        "24b two who come together expect the same version of a task, and both are right",
+        PICKING + "test_i12_of_two_who_expect_the_same_version_in_one_transaction_the_second_is_told",
+        ("domain/picking.py", " or batch.floor.has_moved(task.id)", ""),
+    ),
+    twin(
+        "25 what waits for its release is sent with what replaces missing units",
+        FULFILLING + "test_what_is_missing_is_replaced_and_what_waits_for_its_release_goes_on_waiting",
+        ("domain/fulfilling.py", "if claim.id not in known]", "if claim.fulfillment_line is None]"),
+    ),
+    twin(
+        "26 what is packed at one of two locations may be edited away",
+        FULFILLING + "test_what_is_packed_at_two_locations_is_not_edited_away",
+        ("domain/ordering.py", "packed[line.line] += line.quantity", "packed[line.line] = line.quantity"),
+    ),
+    twin(
+        "26b an edit takes units out of a parcel that others could give",
+        FULFILLING + "test_an_edit_gives_back_first_what_waits_then_what_is_not_picked_and_never_what_is_packed",
+        ("domain/ordering.py", "claim.picked > 0, claim.fulfillment_line in packed", "claim.picked > 0, False"),
+    ),
+    twin(
+        "27 a line that is added and dropshipped in one batch is written as open",
+        DESK + "test_a_line_that_is_added_and_dropshipped_in_one_batch_is_the_suppliers",
+        ("persistence/batch_writes.py", "        line.dropshipped,  # or", "        0,  # or"),
+    ),
+    twin(
+        "28 what is ready is released all at once, however many SKUs that are",
+        "tests/services/test_releasing.py::"
+        "test_orders_of_more_skus_than_a_transaction_takes_are_released_one_transaction_after_the_other",
+        ("services/fulfillments.py", "orders = await within_bounds(uow, ready)", "orders = ready"),
     ),
     twin(
         "a connection that has broken off is written to",

@@ -19,6 +19,7 @@ from services.performing import Known, Needs, Performer, execute_one
 from services.ports import Database, OrderReference, UnitOfWork
 from services.references import checked_reference
 from services.releasing import obstacles
+from services.runs import within_bounds
 
 UNKNOWN = Shipping()
 RELEASED_MAX = 1_000
@@ -82,7 +83,8 @@ class ReleaseOrders:
             return OrderReleased(index=index, order=None, refusal=NotFound(references=(str(self.orders[index]),)))
         assert known.now is not None
         try:
-            found = obstacles(batch.totals_of(order).status, batch.standing_of(order).holds, known.views[order].ship_to)
+            terms = batch.terms_of(order) or known.views[order].terms
+            found = obstacles(batch.totals_of(order).status, batch.standing_of(order).holds, terms.ship_to)
             made = fulfilling.release(batch, order, known.now, found, partial=self.partial)
         except DomainError as refusal:
             return OrderReleased(index=index, order=order, refusal=refusal)
@@ -399,7 +401,8 @@ async def release_what_is_ready(database: Database) -> bool:
         ready = await uow.fulfillments.ready(SWEPT_MAX)
         if not ready:
             return False
-        command = ReleaseOrders(orders=tuple(OrderReference(id=order) for order in ready))
+        orders = await within_bounds(uow, ready)
+        command = ReleaseOrders(orders=tuple(OrderReference(id=order) for order in orders))
         done = await execute_one(uow, RELEASER, command)
         await uow.fulfillments.refused([one.order for one in done.results if one.refusal and one.order])
         return True

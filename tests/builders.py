@@ -4,7 +4,9 @@ The first half makes facts for the pure domain, with small whole numbers for ids
 calls things by their natural keys.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -17,6 +19,7 @@ from domain.allocating import OrderOutcome
 from domain.allocation import Ask, CartClaim, Claim, Held, OpenOrder, Plan, StockView, Take
 from domain.batch import Batch, Facts
 from domain.events import Event
+from domain.floor import FloorFacts
 from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
 from domain.kinds import (
     AdjustmentReason,
@@ -179,12 +182,16 @@ def batch(
     lines: Iterable[OrderLine] = (),
     claims: Iterable[Held] = (),
     reservations: Iterable[Reservation] = (),
+    *,
+    floor: FloorFacts | None = None,
+    locations: Mapping[LocationId, Location] = LOCATIONS,
 ) -> Batch:
     """A working copy; the orders' allocation statuses are those of their lines."""
     lines = list(lines)
     return Batch(
         Facts(
-            locations=LOCATIONS,
+            locations=locations,
+            floor=floor,
             skus=SKUS,
             levels=list(levels),
             orders=[with_status(one, lines) for one in orders],
@@ -193,6 +200,40 @@ def batch(
             reservations=list(reservations),
         )
     )
+
+
+def warehouse(
+    *wanted: tuple[int, LocationId, int],
+    on_hand: Mapping[LocationId, int],
+    quantities: Mapping[int, int] | None = None,
+    bins: Mapping[str, int] | None = None,
+    checks: bool = False,
+    policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE,
+    **unavailable: int,
+) -> Batch:
+    """Orders of one line of chairs each, with claims (order, location, units), the oldest first.
+
+    `quantities`: of those that want more than they have. `bins`: in Leeds. `checks`: whether each location checks the
+    quality. Lines and orders have the same numbers; claims are numbered from 1.
+    """
+    held: Counter[int] = Counter()
+    committed: Counter[LocationId] = Counter()
+    for number, place, units in wanted:
+        held[number] += units
+        committed[place] += units
+    numbers = {**held, **(quantities or {})}
+    levels = [level(CHAIR, at, on_hand=units, committed=committed[at], **unavailable) for at, units in on_hand.items()]
+    made = batch(
+        levels,
+        [order(number, policy=policy) for number in numbers],
+        [line(CHAIR, units, number=at, order=at, allocated=held[at]) for at, units in numbers.items()],
+        [claim(at, n, location=to, order=of, line=of) for at, (of, to, n) in enumerate(wanted, 1)],
+        floor=FloorFacts(bins={(CHAIR, LEEDS, code): units for code, units in (bins or {}).items()}),
+        locations={at: replace(place, checks_quality=checks) for at, place in LOCATIONS.items()},
+    )
+    made.floor.ids = count(1_000)
+    assert all(one.flagged == 0 for one in levels), "begin with what is backed"
+    return made
 
 
 def with_status(one: Order, lines: Iterable[OrderLine]) -> Order:
@@ -283,6 +324,7 @@ async def placed(
     status: OrderStatus = OrderStatus.FINALIZED,
     policy: ShippingPolicy = ShippingPolicy.SHIP_AVAILABLE,
     priority: int = 0,
+    ship_to: Address | None = None,
     reservation: ReservationId | None = None,
     ship_to: Address | None = None,
 ) -> OrderId:

@@ -119,15 +119,22 @@ def _one_place(places: Sequence[str], item: str, units: int, free: dict[tuple[st
     return []
 
 
-def unbacked(claims: Sequence[tuple[int, int, int, int]], units: int) -> dict[int, int]:
-    """Claims as (id, id of their age, priority, units): which of them lose how many of the units that are missing."""
+def unbacked(
+    claims: Sequence[tuple[int, int, int, int]], units: int, picked: Mapping[int, int] | None = None
+) -> dict[int, int]:
+    """Claims as (id, id of their age, priority, units): which of them lose how many of the units that are missing.
+
+    `picked`: units of a claim that have been fetched. They are lost only where there are no others.
+    """
     lost: dict[int, int] = {}
     held = {number: quantity for number, _, _, quantity in claims}
+    kept = dict(picked or {})
     for _ in range(units):
         losers = [(priority, -made, -number) for number, made, priority, _ in claims if held[number]]
+        in_bins = [one for one in losers if held[-one[2]] > kept.get(-one[2], 0)]
         if not losers:
             break
-        loser = -min(losers)[2]
+        loser = -min(in_bins or losers)[2]
         held[loser] -= 1
         lost[loser] = lost.get(loser, 0) + 1
     return lost

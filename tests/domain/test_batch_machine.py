@@ -44,6 +44,9 @@ SOME = st.lists(st.integers(0, 50), min_size=1, max_size=4)
 class Shop(RuleBasedStateMachine):
     """A shop that does what its merchant happens to do."""
 
+    more_ends: tuple[AllocationEnd, ...] = ()
+    """For what reasons units are given back, beside those of a shop without a warehouse."""
+
     def __init__(self) -> None:
         super().__init__()
         self.memory = Memory(SKUS, LOCATIONS)
@@ -101,7 +104,7 @@ class Shop(RuleBasedStateMachine):
         self.adjust(*(StockChange(item=item, location=place, delta=units) for (item, place), units in changes.items()))
 
     def adjust(self, *changes):
-        batch = self.memory.load(items={one.item for one in changes})
+        batch = self.memory.load(items={one.item for one in changes}, bins=True)
         try:
             stocking.apply(batch, changes, MovementCause.COUNT, AllocationCause.STOCK_ADJUSTED, None)
         except DomainError:
@@ -250,7 +253,9 @@ class Shop(RuleBasedStateMachine):
         batch = self.memory.load(orders=orders)
         committed = {key: level.committed for key, level in batch.levels.items()}
         for which, target, units in moves:
-            claims = [one for one in batch.claims.values() if isinstance(one, Claim)]
+            claims = [one for one in batch.claims.values() if isinstance(one, Claim) and one.fulfillment_line is None]
+            if not claims:
+                break
             claim = claims[which % len(claims)]
             lines = [one for one in batch.lines.values() if one.item == claim.item and one.open > one.allocated]
             if lines:
@@ -267,7 +272,7 @@ class Shop(RuleBasedStateMachine):
     def split(self, some, quantities, ready):
         (order, *_) = self.pick(some)
         batch = self.memory.load(orders=[order])
-        if batch.orders[order].status not in EDITABLE:
+        if batch.orders[order].status not in EDITABLE or self.memory.is_with_a_warehouse(order):
             return
         lines = batch.lines_of(order)
         wanted = {line.id: min(units, line.open) for line, units in zip(lines, quantities, strict=False)}
@@ -302,6 +307,7 @@ class Shop(RuleBasedStateMachine):
         try:
             operation(batch, order)
         except DomainError:
+            self.memory.expect_nothing(batch)
             return
         self.memory.record(batch)
 
@@ -317,7 +323,7 @@ class Shop(RuleBasedStateMachine):
             assert level.committed == sum(claim.quantity for claim in claims[key])
             assert level.flagged == level.overallocated == max(0, level.committed - level.backing)
             ranked = [(one.id, age(one)[0], one.priority, one.quantity) for one in claims[key]]
-            expected = unbacked(ranked, level.overallocated)
+            expected = unbacked(ranked, level.overallocated, {one.id: one.picked for one in claims[key]})
             assert {one.id: one.overallocated for one in claims[key] if one.overallocated} == expected
 
     @invariant()
@@ -404,6 +410,7 @@ class Shop(RuleBasedStateMachine):
             AllocationEnd.CANCELED,
             AllocationEnd.RELEASED,
             AllocationEnd.EXPIRED,
+            *self.more_ends,
         }
 
     @invariant()

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,15 +11,17 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from domain.errors import DomainError, InsufficientStock, NotFound, ReservationEnded
-from domain.ids import KeyId, LineId, OrderId, ReservationId, Sku
-from domain.kinds import AdjustmentReason, StockQuantity, SupplyState
+from domain.errors import DomainError, InsufficientStock, NotFound, PickConflict, ReservationEnded
+from domain.ids import KeyId, LineId, OrderId, PickTaskId, ReservationId, Sku
+from domain.kinds import AdjustmentReason, FulfillmentState, PickTaskState, StockQuantity, SupplyState
 from domain.orders import NewLine, NewOrder
+from domain.picking import Short
 from persistence.database import PostgresDatabase, Timeouts, connect
 from services.callers import Caller
 from services.desk import Desk
+from services.fulfillments import ReleaseOrders, release_orders
 from services.orders import place_order
-from services.ports import OrderFilter, OrderReference, SupplyFilter, SupplyView
+from services.ports import FulfillmentFilter, OrderFilter, OrderReference, PickTaskFilter, SupplyFilter, SupplyView
 from services.reservations import expire_reservations
 from services.splitting import SplitLine, SplitOrder, split_order
 from services.stock import AdjustedLine, AdjustStock, adjust_stock
@@ -44,6 +46,7 @@ from tests.builders import (
     status_now,
     voided,
 )
+from tests.warehousing import HOME, canceled_one, delivered, fetched, packed, shipped
 
 PROCESSES = 4
 ANY = OrderFilter()
@@ -219,6 +222,15 @@ async def pay_out(database: PostgresDatabase, caller: Caller, share: tuple[str, 
     return sum(await asyncio.gather(*(task() for _ in range(times))))
 
 
+async def fetch(database: PostgresDatabase, caller: Caller, share: tuple[PickTaskId, int]) -> Counter[str]:
+    """Fetch one unit for the same task, so many times at once; how often it was recorded, or why not."""
+    task, times = share
+    answers = await asyncio.gather(*(fetched(database, caller, task, 1) for _ in range(times)))
+    return Counter(
+        answer.refusal.obstacle if isinstance(answer.refusal, PickConflict) else "applied" for answer in answers
+    )
+
+
 async def trade(database: PostgresDatabase, caller: Caller, share: tuple[int, float, Sequence[str]]) -> Counter[str]:
     """Do everything that moves stock at random for a while; how often each thing was done or refused.
 
@@ -248,7 +260,13 @@ async def trade(database: PostgresDatabase, caller: Caller, share: tuple[int, fl
 async def do_place(database: PostgresDatabase, caller: Caller, chance: random.Random, skus: Sequence[str]) -> None:
     lines = [(sku, chance.randint(1, 3)) for sku in chance.choices(skus, k=chance.randint(1, 4))]
     order = await placed(
-        database, caller, lines, number=a_key(), channel=chance.choice(("SHOP", "WEB")), priority=chance.randint(0, 1)
+        database,
+        caller,
+        lines,
+        number=a_key(),
+        channel=chance.choice(("SHOP", "WEB")),
+        priority=chance.randint(0, 1),
+        ship_to=HOME,
     )
     if chance.random() < 0.7:
         await allocated(database, caller, order)
@@ -346,12 +364,49 @@ async def do_end(database: PostgresDatabase, caller: Caller, chance: random.Rand
     await chance.choice((canceled, closed))(database, caller, supply.reference)
 
 
+async def do_release(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    orders = tuple(OrderReference(id=order) for order in (await some_orders(database, chance))[:4])
+    await release_orders(Desk(database), caller, ReleaseOrders(orders=orders, partial=True), a_key())
+
+
+async def do_fetch(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    """All that a task asks for or a part of it, and sometimes there is no more."""
+    wanted = PickTaskFilter(location=chance.choice(("LEEDS", "YORK")), states=(PickTaskState.OPEN,))
+    tasks = await database.read(lambda uow: uow.fulfillments.task_page(wanted, 20, None))
+    if not tasks:
+        raise NotFound(references=())
+    task = chance.choice(tasks)
+    short = Short() if chance.random() < 0.2 else None
+    units = chance.choice((task.missing, task.missing, chance.randint(0 if short else 1, task.missing)))
+    answer = await fetched(database, caller, task.id, units, short)
+    if answer.refusal:
+        raise answer.refusal
+
+
+async def do_go_on(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    """The next step of something that is picked, packed or shipped; or it is canceled."""
+    state = chance.choice(tuple(STEPS))
+    there = await database.read(lambda uow: uow.fulfillments.page(FulfillmentFilter(states=(state,)), 20, None))
+    if not there:
+        raise NotFound(references=())
+    step = canceled_one if chance.random() < 0.1 else STEPS[state]
+    await step(database, caller, chance.choice(there).id)
+
+
+STEPS: Mapping[FulfillmentState, Callable[..., Awaitable[Any]]] = {
+    FulfillmentState.PICKED: packed,
+    FulfillmentState.PACKED: shipped,
+    FulfillmentState.SHIPPED: delivered,
+}
+
+
 REFERENCES = [f"R{number}" for number in range(200)]
 """So few that two sometimes meet at one."""
 OFTEN = (do_place, do_allocate, do_adjust)
 SUPPLYING = (do_count, do_expect, do_send, do_receive_some, do_receive_some, do_end)
 ORDERING = (do_deallocate, do_edit, do_split, do_split, do_void)
-DEEDS = (*OFTEN, *OFTEN, *ORDERING, do_receive, do_reserve, *SUPPLYING)
+SENDING = (do_release, do_release, do_fetch, do_fetch, do_fetch, do_go_on, do_go_on)
+DEEDS = (*OFTEN, *OFTEN, *ORDERING, do_receive, do_reserve, *SUPPLYING, *SENDING)
 
 
 async def some_supply(database: PostgresDatabase, chance: random.Random) -> SupplyView:

@@ -1,7 +1,8 @@
 """A merchant's shop in dictionaries: what Dibs must say and hold after each request, without a database or a batch.
 
 It knows orders by number and lines by position, and serves one request after the other: also those that reached Dibs
-together. Who gets which unit is the business of the reference allocator. A new operation is a method that moves the
+together. Who gets which unit is the business of the reference allocator; what becomes of the goods, of
+`tests.services.floor_model`. A new operation is a method that moves the
 dictionaries and returns what the caller must be told (`tests/services/test_state_machine.py` says in which form).
 """
 
@@ -12,10 +13,12 @@ from itertools import count
 from typing import Any
 
 from tests import reference
+from tests.services.floor_model import Floor
 
 Key = tuple[str, str]
 """SKU and location."""
 ON_HAND, SET_APART = "ON_HAND", ("DAMAGED", "QUALITY_CONTROL", "SAFETY_STOCK")
+EDITABLE = ("DRAFT", "FINALIZED")
 Told = Any
 
 
@@ -27,10 +30,17 @@ class Line:
     quantity: int
     canceled: int = 0
     looked_at: bool = False
+    shipped: int = 0
+    dropshipped: int = 0
+
+    @property
+    def gone(self) -> int:
+        """What is not to be served any more, by whoever sends it."""
+        return self.shipped + self.dropshipped
 
     @property
     def open(self) -> int:
-        return self.quantity - self.canceled
+        return self.quantity - self.canceled - self.gone
 
 
 @dataclass
@@ -75,7 +85,8 @@ class Transfer:
 class Claim:
     """Units that are set aside. The list of claims is in the order in which they were made.
 
-    `order`: or the cart. `age`: the number of the claim that it was part of: it is as old.
+    `order`: or the cart. `age`: the number of the claim that it was part of: it is as old. `sent`: with which
+    fulfillment; `picked`: units of it that have been fetched.
     """
 
     number: int
@@ -84,10 +95,12 @@ class Claim:
     place: str
     units: int
     age: int = 0
+    sent: int | None = None
+    picked: int = 0
 
 
 @dataclass
-class Model:
+class Model(Floor):
     """`places` in the sequence in which they are tried.
 
     Moments are 1, 2, 3; `now` is between two of them. `moved`: when on hand changed, the moment that the change is
@@ -129,10 +142,11 @@ class Model:
         for claim in self.claims:
             priority = 0 if claim.order in self.carts else self.orders[claim.order].priority
             at[self.key_of(claim)].append((claim.number, claim.age, priority, claim.units))
+        picked = {claim.number: claim.picked for claim in self.claims}
         lost: dict[int, int] = {}
         for key, claims in at.items():
             missing = max(0, sum(units for *_, units in claims) - self.supply(key))
-            lost |= reference.unbacked(claims, missing)
+            lost |= reference.unbacked(claims, missing, picked)
         return lost
 
     def statuses(self) -> dict[str, str | None]:
@@ -190,8 +204,8 @@ class Model:
         after = {(sku, place): Counter(self.stock.get((sku, place), Counter())) for sku, _ in lines}
         for sku, units in lines:
             after[sku, place][quantity] += units
-        for level in after.values():
-            if level[quantity] < 0 or level["DAMAGED"] + level["QUALITY_CONTROL"] > level[ON_HAND]:
+        for key, level in after.items():
+            if level[quantity] < 0 or self.set_apart(key, level) > level[ON_HAND]:
                 return "InsufficientStock"
         self.stock |= after
         if quantity == ON_HAND:
@@ -261,8 +275,11 @@ class Model:
 
     def void(self, number: str) -> Told:
         order = self.orders[number]
-        if order.status == "VOID":
+        if order.status not in EDITABLE:
             return "OrderNotInState"
+        if self.has_sent(number):
+            return "QuantityAlreadyShipped"
+        self.cancel_all(number)
         order.status = "VOID"
         self._end(self.claims_of(number))
         for line in order.lines:
@@ -277,8 +294,13 @@ class Model:
         terms: Mapping[str, Any],
     ) -> Told:
         order = self.orders[number]
-        if order.status == "VOID":
+        if order.status not in EDITABLE:
             return "OrderNotInState"
+        if any(units < order.lines[at].gone for at, units in quantities.items()):
+            return "QuantityAlreadyShipped"
+        packed = self.packed(number)
+        if any(packed[at] and units < order.lines[at].gone + packed[at] for at, units in quantities.items()):
+            return "OrderAlreadyReleased"
         had_everything = self.statuses()[number] == "ALLOCATED"
         for at, units in quantities.items():
             self._set_quantity(number, at, units)
@@ -287,6 +309,7 @@ class Model:
         order.policy = terms.get("shipping_policy", order.policy)
         if had_everything and sum(line.open for line in order.lines) > sum(one.units for one in self.claims_of(number)):
             self.allocate([number], None, starts_over=False)
+        self.fulfill(number)
         return "done"
 
     def _set_quantity(self, number: str, at: int, units: int) -> None:
@@ -295,19 +318,18 @@ class Model:
         if units:
             line.quantity, line.canceled = units, 0
         else:
-            line.canceled = line.quantity
+            line.canceled += line.open
         line.looked_at = line.looked_at and line.open <= before
         while sum(claim.units for claim in self.claims_of(number, at)) > line.open:
-            latest = self.claims_of(number, at)[-1]
-            latest.units -= 1
-            if not latest.units:
-                self._end([latest])
+            self.give_back(self.least_far(number, at), 1)
 
     def split(self, number: str, to: str | None, quantities: Mapping[int, int] | None) -> Told:
         """`quantities`: open units by line; None: what is set aside and has stock behind it."""
         order, lost = self.orders[number], self.unbacked()
-        if order.status == "VOID":
+        if order.status not in EDITABLE:
             return "OrderNotInState"
+        if self.is_with_a_warehouse(number):
+            return "OrderAlreadyReleased"
         to = to or next(f"{number}-{at}" for at in count(1) if f"{number}-{at}" not in self.orders)
         if to in self.orders:
             return "OrderAlreadyPlaced"
@@ -321,9 +343,11 @@ class Model:
             return "InvalidInput"
         if any(units > open_units[at] for at, units in quantities.items()):
             return "InvalidInput"
-        self.orders[to] = Order(order.status, order.policy, order.priority, [])
+        self.orders[to], made = Order(order.status, order.policy, order.priority, []), self.made
         for at, units in quantities.items():
             self._move(number, at, to, units, lost)
+        self._by_age(made)
+        self.fulfill(number)
         return "done"
 
     def _move(self, number: str, at: int, to: str, units: int, lost: Mapping[int, int]) -> None:
@@ -345,9 +369,18 @@ class Model:
         else:
             line.canceled += units
 
-    def _make(self, order: str, line: int, place: str, units: int, age: int = 0) -> None:
+    def _by_age(self, made: int) -> None:
+        """Parts that came off in one transaction are numbered by their age. `made`: how many claims there were."""
+        new = sorted((claim for claim in self.claims if claim.number > made), key=lambda one: (one.age, one.number))
+        for number, claim in enumerate(new, made + 1):
+            claim.number = number
+        self.claims = [*(claim for claim in self.claims if claim not in new), *new]
+
+    def _make(self, order: str, line: int, place: str, units: int, age: int = 0) -> Claim:
         self.made += 1
-        self.claims.append(Claim(self.made, order, line, place, units, age or self.made))
+        made = Claim(self.made, order, line, place, units, age or self.made)
+        self.claims.append(made)
+        return made
 
     # ------------------------------------------------------------ carts
 
@@ -380,6 +413,7 @@ class Model:
 
     def _take_over(self, name: str, number: str) -> None:
         """Each line gets of the oldest units first, until it has what it wants."""
+        made = self.made
         for at, line in enumerate(self.orders[number].lines):
             line.looked_at, missing = True, line.open
             for claim in self.claims_of(name):
@@ -393,6 +427,7 @@ class Model:
                         self._make(number, at, claim.place, units, claim.age)
         self.carts[name].order = number
         self._end_cart(name, "TAKEN_OVER")
+        self._by_age(made)
 
     def _end_cart(self, name: str, state: str) -> None:
         self._end(self.claims_of(name))
@@ -417,6 +452,7 @@ class Model:
         """
         before = self.statuses()
         served = [number for number in numbers if self.orders[number].status == "FINALIZED"]
+        returned = {number: self.returned(number) for number in served}
         wishes = {
             number: self._wish(number, starts_over and before[number] == "OVERALLOCATED", units, policy)
             for number in served
@@ -424,8 +460,9 @@ class Model:
         decided = self._decide(list(wishes.values()), places, nobody_passes=nobody_passes)
         answers = dict(zip(served, decided, strict=True))
         for number in served:
-            if wishes[number].gives_back:
-                self._end(self.claims_of(number))
+            if starts_over and before[number] == "OVERALLOCATED":
+                for claim, quantity in returned[number]:
+                    self.give_back(claim, quantity)
         for number, answer in answers.items():
             for (at, place), quantity in answer.taken.items():
                 self._make(number, at, place, quantity)
@@ -450,11 +487,14 @@ class Model:
         self, number: str, starts_over: bool, units: Mapping[int, int | None] | None, policy: str | None
     ) -> reference.Wish:
         order = self.orders[number]
+        returned = Counter[int]()
+        for claim, quantity in self.returned(number) if starts_over else ():
+            returned[claim.line] += quantity
         asks: list[tuple[int, str, int]] = []
         left_out = False
         for at, line in enumerate(order.lines):
             held = sum(claim.units for claim in self.claims_of(number, at))
-            kept = 0 if starts_over else held
+            kept = held - returned[at]
             wanted: int | None
             if units is None:
                 wanted = line.open
@@ -465,7 +505,7 @@ class Model:
             if line.open and wanted is not None:
                 asks.append((at, line.sku, max(0, wanted - kept)))
             left_out = left_out or max(wanted or 0, kept) < line.open
-        back = [(*self.key_of(claim), claim.units) for claim in self.claims_of(number)] if starts_over else []
+        back = [(*self.key_of(claim), n) for claim, n in self.returned(number)] if starts_over else []
         return reference.Wish(asks, back, (policy or order.policy) == "SHIP_COMPLETE", left_out)
 
     @staticmethod
@@ -484,6 +524,8 @@ class Model:
         order = self.orders[number]
         if order.status != "FINALIZED":
             return "OrderNotInState"
+        if any(claim.sent is not None for claim in self.claims_of(number)):
+            return "OrderAlreadyReleased"
         given_back: dict[int, Counter[str]] = {}
         for claim in self.claims_of(number):
             given_back.setdefault(claim.line, Counter())[claim.place] += claim.units

@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import IdempotencyKeyReused, InvalidInput, NotFound, OrderNotInState, OrderVersionConflict
 from domain.events import OrderChanged
 from domain.ids import OrderId, Sku
-from domain.kinds import AllocationStatus, OrderChange
+from domain.kinds import AllocationStatus, LocationKind, OrderChange
 from domain.orders import NewLine, NewOrder
 from services.allocation import AllocateOrder, AllocateOrders, DeallocateOrders, allocate_orders, deallocate_orders
 from services.bundles import LineQuantity
+from services.catalog import save_locations
 from services.desk import Desk
+from services.fulfillments import DropshipOrder, dropship_order
 from services.orders import EditOrder, Place, edit_order, place_order, void_order
 from services.ports import Busy, OutcomeUnknown
 from tests.builders import (
@@ -215,6 +217,20 @@ async def test_a_line_that_is_added_and_voided_in_one_batch_is_canceled(database
 
     assert desk.batches == 1
     assert [(line.quantity, line.canceled) for line in await lines_now(database, order)] == [(1, 1), (2, 2)]
+
+
+async def test_a_line_that_is_added_and_dropshipped_in_one_batch_is_the_suppliers(database, caller, desk):
+    await save_locations(database, [{"code": "DEPOT", "name": "Depot", "kind": LocationKind.DROPSHIP}])
+    order = await placed(database, caller, {"CHAIR": 1})
+    edit = EditOrder(order=by_id(order), lines=(NewLine(sku=Sku("CHAIR"), quantity=2),))
+
+    await at_once(
+        edit_order(desk, caller, edit, a_key()),
+        dropship_order(desk, caller, DropshipOrder(order=by_id(order), supplier="DEPOT"), a_key()),
+    )
+
+    assert desk.batches == 1
+    assert [line.dropshipped for line in await lines_now(database, order)] == [1, 2]
 
 
 async def test_orders_of_one_number_that_come_together_are_placed_once(database, caller, desk):

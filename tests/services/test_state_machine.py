@@ -22,7 +22,7 @@ from sqlalchemy import text
 from domain.allocating import OrderOutcome
 from domain.allocation import Policy
 from domain.errors import DomainError
-from domain.ids import KeyId, LineId, OrderId, ReservationId, Sku
+from domain.ids import FulfillmentId, LineId, OrderId, ParcelId, ReservationId, Sku
 from domain.kinds import AdjustmentReason, OrderStatus, ShippingPolicy, StockQuantity
 from domain.orders import NewLine, NewOrder, OrderTerms
 from domain.stocking import StockOutcome
@@ -38,8 +38,8 @@ from services.allocation import (
     deallocate_orders,
 )
 from services.bundles import LineQuantity
-from services.callers import Caller
 from services.desk import Desk
+from services.fulfillments import Released
 from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
 from services.reservations import (
     ReservationDone,
@@ -74,26 +74,49 @@ from services.supplies import (
 from tests.builders import NOON, a_catalog, a_key, by_id, by_reference, cart_by_id, clock, run_out
 from tests.conftest import WIPE
 from tests.services.model import Line, Model, Order, Told
+from tests.services.warehouse import (
+    CALLER,
+    CHECKING,
+    FAR,
+    GOODS,
+    HOME,
+    PLACES,
+    SKUS,
+    SOME,
+    WHICH,
+    Warehouse,
+    a_warehouse,
+)
 from tests.sizes import FULL
 
-EXAMPLES, STEPS = (300, 50) if FULL else (15, 20)
+EXAMPLES, STEPS = (300, 50) if FULL else (12, 20)
 
-SKUS, PLACES = ("CHAIR", "TABLE", "LAMP"), ("LEEDS", "YORK")
 A_SKU, A_PLACE, UNITS, PRIORITY = st.sampled_from(SKUS), st.sampled_from(PLACES), st.integers(1, 5), st.integers(-1, 1)
 POLICY, QUANTITY = st.sampled_from(ShippingPolicy), st.sampled_from(StockQuantity)
 LINES = st.lists(st.tuples(A_SKU, UNITS), min_size=1, max_size=4)
-SOME = st.lists(st.integers(0, 50), min_size=1, max_size=4)
-"""Picks orders, or requests, by position from the latest one back, modulo how many there are."""
-DEED = st.sampled_from(("edit", "allocate", "deallocate", "split", "void", "finalize"))
-CALLER = Caller(key=KeyId(1), actor="tester", request="a test")
+DEED = st.sampled_from(
+    (
+        "edit",
+        "allocate",
+        "deallocate",
+        "split",
+        "void",
+        "finalize",
+        "release_orders",
+        "dropship",
+        "cancel_one",
+        "ship_one",
+    )
+)
 
 LEVELS = """
-    SELECT i.sku, l.code, s.on_hand, s.damaged, s.quality_control, s.safety_stock, s.committed, s.flagged
+    SELECT i.sku, l.code, s.on_hand, s.damaged, s.quality_control, s.safety_stock, s.committed, s.flagged, s.picked
     FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations l ON l.id = s.location_id
     """
-ORDERS = "SELECT number, status, allocation_status, shipping_policy, priority FROM orders"
+ORDERS = "SELECT number, status, allocation_status, shipping_policy, priority, fulfillment_status FROM orders"
 ORDER_LINES = """
-    SELECT o.number, l.position, i.sku, l.quantity, l.canceled, l.looked_at, l.allocated, l.overallocated
+    SELECT o.number, l.position, i.sku, l.quantity, l.canceled, l.looked_at, l.shipped, l.dropshipped, l.allocated,
+           l.overallocated
     FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN items i ON i.id = l.item_id
     """
 CARTS = """
@@ -114,9 +137,11 @@ TRANSFER_LINES = """
     FROM supply_lines l JOIN supplies s ON s.id = l.supply_id JOIN items i ON i.id = l.item_id
     """
 CLAIMS = f"""
-    SELECT coalesce(o.number, c.cart), coalesce(l.position, c.position), p.code, a.quantity, a.overallocated
+    SELECT coalesce(o.number, c.cart), coalesce(l.position, c.position), p.code, a.quantity, a.overallocated, a.picked,
+           f.fulfillment_id
     FROM allocations a LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
     LEFT JOIN ({CART_LINES}) c ON c.id = a.reserved_line_id
+    LEFT JOIN fulfillment_lines f ON f.id = a.fulfillment_line_id
     JOIN locations p ON p.id = a.location_id ORDER BY a.id
     """  # noqa: S608
 LEDGER = """
@@ -135,7 +160,7 @@ class Request:
     expected: Callable[[Model], Told]
 
 
-class Shop(RuleBasedStateMachine):
+class Shop(Warehouse, RuleBasedStateMachine):
     """A merchant who does what happens to come to mind."""
 
     url: str
@@ -143,14 +168,16 @@ class Shop(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.model = Model(PLACES)
+        self.model = Model(PLACES, checking=CHECKING)
         self.ids: dict[str, OrderId] = {}
         self.line_ids: dict[str, list[LineId]] = {}
         self.carts: dict[str, ReservationId] = {}
+        self.sent: list[FulfillmentId] = []
+        self.parcels: dict[FulfillmentId, list[ParcelId]] = {}
         self.picked: list[str] = []
         self.moments: list[datetime] = []
         self.waiting: list[Request] = []
-        self.sent: list[tuple[Request, str, Told]] = []
+        self.asked: list[tuple[Request, str, Told]] = []
         self.numbers = count(1)
         self.engine = connect(self.url, pool_size=2)
         self.database = PostgresDatabase(self.engine)
@@ -162,6 +189,7 @@ class Shop(RuleBasedStateMachine):
             assert raw.driver_connection
             await raw.driver_connection.execute(WIPE)
         await a_catalog(self.database, CALLER, {(sku, place): 0 for place in PLACES for sku in SKUS})
+        await a_warehouse(self.database)
         items, places = await self._read("SELECT id, sku FROM items", "SELECT id, code FROM locations")
         self.sku_of, self.place_of = dict(items), dict(places)
 
@@ -175,15 +203,20 @@ class Shop(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ what is asked for
 
-    @initialize(first=st.lists(LINES, min_size=2, max_size=4), units=st.integers(2, 9))
-    def open(self, first, units):
-        """Some stock, and orders that hold it."""
+    @initialize(
+        first=st.lists(LINES, min_size=2, max_size=4), units=st.integers(4, 9), which=WHICH, far=st.sampled_from(FAR)
+    )
+    def open(self, first, units, which, far):
+        """Some stock, and orders that hold it, some of which the warehouses have begun with."""
         self.receive("LEEDS", [("CHAIR", units), ("TABLE", 3)], together=False)
         self.look_at_the_clock()
         self.receive("YORK", [("CHAIR", 2), ("LAMP", units)], together=False)
         for lines in first:
             self.place(lines, ShippingPolicy.SHIP_AVAILABLE, 0, draft=False, again=False, together=False)
         self.allocate(list(range(len(first))), None, together=False)
+        self.release_orders(list(range(1, len(first))), together=False)
+        if self.model.fulfillments:
+            self.go_on(which, far)
 
     @rule(place=A_PLACE, lines=LINES, together=st.booleans())
     def receive(self, place, lines, together):
@@ -316,7 +349,7 @@ class Shop(RuleBasedStateMachine):
             number=number,
             lines=tuple(NewLine(sku=Sku(sku), quantity=units) for sku, units in lines),
             status=status,
-            terms=OrderTerms(shipping_policy=policy, priority=priority),
+            terms=OrderTerms(shipping_policy=policy, priority=priority, ship_to=HOME),
         )
         self.ask(
             lambda desk, key: place_order(
@@ -488,17 +521,25 @@ class Shop(RuleBasedStateMachine):
                     self.edit([which], quantities, lines[:1], {}, together=True)
                 case "allocate":
                     self.allocate([which], None, together=True)
+                case "dropship":
+                    self.dropship([which], None, together=True)
+                case "cancel_one" | "ship_one" if not self.model.fulfillments:
+                    pass
+                case "cancel_one":
+                    self.cancel_fulfillment(which, together=True)
+                case "ship_one":
+                    self.ship(which, None, together=True)
                 case _:
                     getattr(self, deed)([which], together=True)
             which = 0
         self.flush()
 
-    @precondition(lambda self: self.sent)
+    @precondition(lambda self: self.asked)
     @rule(some=SOME, together=st.booleans())
     def ask_again(self, some, together):
         """Under the same keys: the same answers, and nothing else."""
         for which in some:
-            request, key, told = self.sent[-1 - which % len(self.sent)]
+            request, key, told = self.asked[-1 - which % len(self.asked)]
             self.ask(lambda desk, _, send=request.send, key=key: send(desk, key), lambda _, told=told: told)
         if not together:
             self.flush()
@@ -528,14 +569,16 @@ class Shop(RuleBasedStateMachine):
         told = [request.expected(self.model) for request in requests]
         self.look(answers, told)
         answered = zip(requests, keys, told, strict=True)
-        self.sent += [one for one in answered if one[-1] != "InvalidInput"]  # It is not kept under its key.
+        self.asked += [one for one in answered if one[-1] != "InvalidInput"]  # It is not kept under its key.
 
     def look(self, answers: Sequence[Any] = (), told: Sequence[Told] = ()) -> None:
-        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, *MORE, IDS))
-        *rows, carts, cart_lines, transfers, transfer_lines, ids = rows
+        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, *MORE, *GOODS, IDS))
+        *rows, carts, cart_lines, transfers, transfer_lines, sent, sent_lines, parcels, ids = rows
         self._learn(ids)
+        self.learn_goods(sent, parcels)
         self.carts = {name: cart for name, cart, *_ in carts}
         assert [self._told(answer) for answer in answers] == list(told)
+        self.compare_goods(sent, sent_lines, parcels)
         self._compare(*rows)
         self._compare_carts(carts, cart_lines)
         self._compare_transfers(transfers, transfer_lines)
@@ -569,6 +612,8 @@ class Shop(RuleBasedStateMachine):
             numbers = {order: number for number, order in self.ids.items()}
             levels = [(self.sku_of[item], self.place_of[place]) for item, place in answer.levels]
             return levels, {numbers[order] for order in answer.overallocated}, list(answer.superseded)
+        if isinstance(answer, Released):
+            return [type(one.refusal).__name__ if one.refusal else len(one.fulfillments) for one in answer.results]
         if isinstance(answer, ReservationDone):
             return next(name for name, cart in self.carts.items() if cart == answer.reservation)
         return "done"
@@ -595,6 +640,7 @@ class Shop(RuleBasedStateMachine):
                 *(here[name] for name in ("ON_HAND", "DAMAGED", "QUALITY_CONTROL", "SAFETY_STOCK")),
                 model.committed(key),
                 max(0, model.committed(key) - model.supply(key)),
+                model.picked_at(key),
             )
             for key, here in model.stock.items()
         }
@@ -603,11 +649,26 @@ class Shop(RuleBasedStateMachine):
         }
         statuses = model.statuses()
         assert {number: tuple(rest) for number, *rest in orders} == {
-            number: (order.status, statuses[number], order.policy, order.priority)
+            number: (
+                order.status,
+                statuses[number],
+                order.policy,
+                order.priority,
+                model.fulfillment_status(number),
+            )
             for number, order in model.orders.items()
         }
         assert [(*row,) for row in claims] == [
-            (claim.order, claim.line, claim.place, claim.units, lost.get(claim.number, 0)) for claim in model.claims
+            (
+                claim.order,
+                claim.line,
+                claim.place,
+                claim.units,
+                lost.get(claim.number, 0),
+                claim.picked,
+                None if claim.sent is None else self.sent[claim.sent],
+            )
+            for claim in model.claims
         ]
         assert {(number, at): tuple(rest) for number, at, *rest in lines} == {
             (number, at): (
@@ -615,6 +676,8 @@ class Shop(RuleBasedStateMachine):
                 line.quantity,
                 line.canceled,
                 line.looked_at,
+                line.shipped,
+                line.dropshipped,
                 sum(claim.units for claim in model.claims_of(number, at)),
                 sum(lost.get(claim.number, 0) for claim in model.claims_of(number, at)),
             )

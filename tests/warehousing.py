@@ -1,0 +1,100 @@
+"""Builders for what becomes of goods, through the services: an order's fulfillments and tasks by the order."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.fulfilling import NewParcel
+from domain.ids import FulfillmentId, OrderId, PickTaskId, Sku
+from domain.kinds import FulfillmentStatus, PickTaskState
+from domain.orders import Address, NewLine, NewOrder, OrderTerms
+from domain.picking import Pick, Short
+from persistence.database import PostgresDatabase
+from services.callers import Caller
+from services.desk import Desk
+from services.fulfillments import (
+    CancelFulfillment,
+    DeliverFulfillment,
+    FulfillmentDone,
+    OrderReleased,
+    PackFulfillment,
+    ReleaseOrders,
+    ShipFulfillment,
+    cancel_fulfillment,
+    deliver_fulfillment,
+    pack_fulfillment,
+    release_orders,
+    ship_fulfillment,
+)
+from services.orders import place_order
+from services.picking import PickAnswer, RecordPick, record_picks
+from services.ports import FulfillmentView, PickTaskView
+from tests.builders import a_key, allocated, by_id, order_now
+
+HOME = Address(name="Ada King", line1="12 St James's Square", city="London", postal_code="SW1Y 4JH", country_code="GB")
+
+
+async def bought(database: PostgresDatabase, caller: Caller, units: Mapping[str, int]) -> OrderId:
+    """An order that is paid, knows where it goes, and is allocated as far as it can be."""
+    new = NewOrder(
+        channel="SHOP",
+        number=a_key(),
+        lines=tuple(NewLine(sku=Sku(sku), quantity=quantity) for sku, quantity in units.items()),
+        terms=OrderTerms(ship_to=HOME),
+    )
+    order = (await place_order(Desk(database), caller, new, a_key())).order
+    await allocated(database, caller, order)
+    return order
+
+
+async def to_warehouse(database: PostgresDatabase, caller: Caller, order: OrderId) -> OrderReleased:
+    """Released; or the refusal is told."""
+    (done,) = (await release_orders(Desk(database), caller, ReleaseOrders(orders=(by_id(order),)), a_key())).results
+    return done
+
+
+async def fulfillments_now(database: PostgresDatabase, order: OrderId) -> list[FulfillmentView]:
+    """The oldest first."""
+    return await database.read(lambda uow: uow.fulfillments.of_orders([order]))
+
+
+async def open_tasks(database: PostgresDatabase, order: OrderId) -> list[PickTaskView]:
+    sent = [one.id for one in await fulfillments_now(database, order)]
+    tasks = await database.read(lambda uow: uow.fulfillments.tasks_of(sent))
+    return [task for task in tasks if task.state is PickTaskState.OPEN]
+
+
+async def fulfillment_status_now(database: PostgresDatabase, order: OrderId) -> FulfillmentStatus:
+    return (await order_now(database, order)).fulfillment_status
+
+
+async def fetched(
+    database: PostgresDatabase, caller: Caller, task: PickTaskId, quantity: int, short: Short | None = None, **more: Any
+) -> PickAnswer:
+    """What a picker is told who says so."""
+    pick = Pick(task=task, quantity=quantity, short=short, **more)
+    (answer,) = await record_picks(Desk(database), caller, [(a_key(), RecordPick(pick=pick))])
+    return answer
+
+
+async def picked(database: PostgresDatabase, caller: Caller, order: OrderId) -> None:
+    """All of it."""
+    for task in await open_tasks(database, order):
+        assert (await fetched(database, caller, task.id, task.quantity)).refusal is None
+
+
+async def canceled_one(database: PostgresDatabase, caller: Caller, one: FulfillmentId) -> FulfillmentDone:
+    return await cancel_fulfillment(Desk(database), caller, CancelFulfillment(fulfillment=one), a_key())
+
+
+async def packed(database: PostgresDatabase, caller: Caller, one: FulfillmentId) -> FulfillmentDone:
+    """In one parcel."""
+    command = PackFulfillment(fulfillment=one, parcels=(NewParcel(),))
+    return await pack_fulfillment(Desk(database), caller, command, a_key())
+
+
+async def shipped(database: PostgresDatabase, caller: Caller, one: FulfillmentId) -> FulfillmentDone:
+    return await ship_fulfillment(Desk(database), caller, ShipFulfillment(fulfillment=one), a_key())
+
+
+async def delivered(database: PostgresDatabase, caller: Caller, one: FulfillmentId) -> FulfillmentDone:
+    return await deliver_fulfillment(Desk(database), caller, DeliverFulfillment(fulfillment=one), a_key())
