@@ -134,7 +134,8 @@ def demo_command(
     """Allocate a real day of orders, watch it happen, and keep serving until Ctrl-C."""
     from dibs.demo import demo
 
-    demo(_settings(data, port=port, explorer=True), port_was_given=port is not None, once=once)
+    # Pages on this machine, such as examples/browser, are opened from the disk.
+    demo(_settings(data, port=port, explorer=True, cors_origins="null"), port_was_given=port is not None, once=once)
 
 
 @app.command("migrate")

@@ -34,10 +34,13 @@ CODES: Mapping[str, str] = {
     "BUSY": "Too busy just now; nothing was written. Try again after retryAfterMs.",
     "CARRIER_UNAVAILABLE": "The carrier cannot be asked just now. Send the same again: it sells once.",
     "CURSOR_EXPIRED": "The cursor is older than the log goes back; `cursor` is where the log ends now.",
+    "DOCUMENT_NOT_TRUSTED": "This server runs registered documents only, and this is none of them.",
     "GRAPHQL_PARSE_FAILED": "The document is not GraphQL.",
     "GRAPHQL_VALIDATION_FAILED": "The document does not fit the schema.",
     "INTERNAL_SERVER_ERROR": "A mistake of ours; the log has it under correlationId.",
     "OUTCOME_UNKNOWN": "Nobody knows yet whether it was done: send it again with the same idempotency key.",
+    "PERSISTED_QUERY_NOT_SUPPORTED": "A hash without a document; this server has no registered documents.",
+    "RATE_LIMITED": "The key has asked for more than its budget. Try again after retryAfterMs.",
     "TOO_SLOW": "The subscriber did not keep up: subscribe again after `cursor`.",
     "UNAUTHENTICATED": "No valid API key was given.",
 }

@@ -21,5 +21,5 @@ def test_every_audit_of_graphql_over_http_passes(program: str, scripts: Path, sh
 
     assert len(audits) == AUDITS
     assert {one["id"]: (one["status"], one["name"], one["reason"]) for one in audits if one["status"] != "ok"} == {
-        id: ("notice", name, "Response status code is not 200") for id, name in GET_IS_TAKEN.items()
+        one: ("notice", name, "Response status code is not 200") for one, name in GET_IS_TAKEN.items()
     }
