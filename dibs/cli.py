@@ -1,5 +1,6 @@
 """The command line. Every command works against the given PostgreSQL or the embedded one."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -135,7 +136,11 @@ def demo_command(
     from dibs.demo import demo
 
     # Pages on this machine, such as examples/browser, are opened from the disk.
-    demo(_settings(data, port=port, explorer=True, cors_origins="null"), port_was_given=port is not None, once=once)
+    demo(
+        _settings(data, port=port, explorer=True, cors_origins=os.environ.get("DIBS_CORS_ORIGINS") or "null"),
+        port_was_given=port is not None,
+        once=once,
+    )
 
 
 @app.command("migrate")

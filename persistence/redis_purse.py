@@ -22,7 +22,7 @@ local level = tonumber(kept[1]) or most
 local at = tonumber(kept[2]) or now
 level = math.min(most, level + math.max(0, now - at) * most / window)
 local wait = 0
-if level <= 0 then wait = math.ceil((1 - level) * window / most) else level = level - cost end
+if level < 1 then wait = math.ceil((1 - level) * window / most) else level = level - cost end
 redis.call('HSET', KEYS[1], 'level', tostring(level), 'at', tostring(now))
 redis.call('PEXPIRE', KEYS[1], math.ceil((most - level) * window / most) + 1000)
 return wait

@@ -1,6 +1,6 @@
 """What a key may ask for: so many objects a minute, however and wherever it asks.
 
-A bucket that fills steadily up to a minute's worth. Who asks while there is anything in it is served, and pays; what
+A bucket that fills steadily up to a minute's worth. Who asks while there is an object in it is served, and pays; what
 one request takes too much is a debt, and the next one waits until it is paid. So nothing that may be asked for at all
 is refused for ever, and the average holds.
 """
@@ -51,7 +51,7 @@ class MemoryPurse:
             self._forget_full(now)
             bucket = self._buckets[key] = _Bucket(self._most, now)
         bucket.level, bucket.at = self._level(bucket, now), now
-        if bucket.level <= 0:
+        if bucket.level < 1:
             return wait_ms(bucket.level, self._most)
         bucket.level -= cost
         return 0
@@ -68,7 +68,7 @@ class MemoryPurse:
 
 
 def wait_ms(level: float, objects_per_minute: int) -> int:
-    """Until a bucket with nothing in it, or less, has one object in it."""
+    """Until there is an object in a bucket that has none."""
     return math.ceil((1 - level) * SECONDS * 1000 / objects_per_minute)
 
 
