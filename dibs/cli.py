@@ -136,11 +136,9 @@ def demo_command(
     from dibs.demo import demo
 
     # Pages on this machine, such as examples/browser, are opened from the disk.
-    demo(
-        _settings(data, port=port, explorer=True, cors_origins=os.environ.get("DIBS_CORS_ORIGINS") or "null"),
-        port_was_given=port is not None,
-        once=once,
-    )
+    origins = os.environ.get("DIBS_CORS_ORIGINS") or "null"
+    settings = _settings(data, port=port, explorer=True, cors_origins=origins)
+    demo(settings, port_was_given=port is not None, once=once)
 
 
 @app.command("migrate")

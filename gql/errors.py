@@ -29,6 +29,8 @@ from services.ports import Busy, CarrierUnavailable, CursorExpired, OutcomeUnkno
 log = logging.getLogger("dibs.gql")
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
+MESSAGE_LENGTH_MAX = 1_000
+"""What GraphQL says of a document may repeat all that the client wrote."""
 CODES: Mapping[str, str] = {
     "BAD_USER_INPUT": "A variable or an argument is not what the schema wants, or a cursor is malformed.",
     "BUSY": "Too busy just now; nothing was written. Try again after retryAfterMs.",
@@ -268,7 +270,7 @@ def _told(error: GraphQLError, cause: Exception | None, code: str) -> tuple[str,
     if isinstance(cause, OutcomeUnknown):
         return str(cause), {"code": "OUTCOME_UNKNOWN"}
     if cause is None:
-        return error.message, {"code": code}
+        return error.message[:MESSAGE_LENGTH_MAX], {"code": code}
     return masked(cause, error.path)
 
 

@@ -85,7 +85,10 @@ def may_open(origin: str | None, host: str | None, origins: Collection[str]) -> 
     """Whether a page of this origin may open a socket. Who is no browser sends none."""
     if origin is None or "*" in origins or origin.lower() in origins:
         return True
-    return host is not None and urlsplit(origin).netloc.lower() == host.lower()
+    try:
+        return host is not None and urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # brackets that hold no address
+        return False
 
 
 class Connection:

@@ -39,7 +39,7 @@ async def test_what_a_request_takes_too_much_is_a_debt_for_the_next():
 
     assert await purse.take(ONE, 1_200) == 0
     assert await purse.take(ONE, 1) == 60_100
-    clock.now += 60.1
+    clock.now += 60.11
     assert await purse.take(ONE, 1) == 0
 
 
