@@ -145,9 +145,12 @@ def test_a_hostile_document_is_cheap_and_told_what_is_wrong_with_it(target: Serv
 def test_a_socket_is_no_way_around(target: Serving, name: str):
     if name == "a subscription":
         pytest.skip("a socket is where it belongs")
-    with cheap(target), websocket(target) as peer:
-        peer.sendall(text(GREETING) + text({"type": "subscribe", "id": "1", "payload": {"query": DOCUMENTS[name]}}))
-        told = until(peer, b'"id":"1"')
+    subscribe = text({"type": "subscribe", "id": "1", "payload": {"query": DOCUMENTS[name]}})
+    with cheap(target, TIMES):
+        for _ in range(TIMES):
+            with websocket(target) as peer:
+                peer.sendall(text(GREETING) + subscribe)
+                told = until(peer, b'"id":"1"')
 
     assert b'"type":"error"' in told or b'"type":"next"' in told
     assert b"INTERNAL" not in told
@@ -365,6 +368,8 @@ FRAMES = {
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_frames_that_are_rubbish_are_cheap_and_close_their_socket_alone(target: Serving, name: str):
-    with cheap(target), websocket(target) as peer, suppress(ConnectionError):
-        peer.sendall(FRAMES[name])
-        assert CLOSE in until(peer, CLOSE)
+    with cheap(target, TIMES):
+        for _ in range(TIMES):
+            with websocket(target) as peer, suppress(ConnectionError):
+                peer.sendall(FRAMES[name])
+                assert CLOSE in until(peer, CLOSE)
