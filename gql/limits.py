@@ -63,7 +63,7 @@ class Limits:
         """Why the document is too much, whatever its variables are."""
         counts = _Counts()
         visit(self._document, counts)
-        for what, limit in COUNTED.items():
+        for what, limit in _counted().items():
             if counts.of[what] > limit:
                 return f"The document has {counts.of[what]:,} {what}; at most {limit:,} are taken."
         depths: dict[str, int] = {}
@@ -158,14 +158,18 @@ def _page_size(node: FieldNode, field: GraphQLField, variables: Mapping[str, Any
 
 
 INTROSPECTIONS = ("__schema", "__type")
-COUNTED = {
-    "aliases": ALIASES_MAX,
-    "directives": DIRECTIVES_MAX,
-    "fragments": FRAGMENTS_MAX,
-    "introspections": INTROSPECTIONS_MAX,
-    "pairs of repeated fields": REPEATS_MAX,
-    "digits in one number": DIGITS_MAX,
-}
+
+
+def _counted() -> Mapping[str, int]:
+    """What is counted, and how many of it are taken."""
+    return {
+        "aliases": ALIASES_MAX,
+        "directives": DIRECTIVES_MAX,
+        "fragments": FRAGMENTS_MAX,
+        "introspections": INTROSPECTIONS_MAX,
+        "pairs of repeated fields": REPEATS_MAX,
+        "digits in one number": DIGITS_MAX,
+    }
 
 
 class _Counts(Visitor):
