@@ -12,6 +12,8 @@ from typing import TypedDict
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -33,11 +35,16 @@ from gql.http import HttpEndpoint
 from gql.hub import Hub
 from gql.loaders import Reading
 from gql.parts import Parts
+from gql.spending import Spending
+from gql.trusted import trusted_documents
 from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
 from persistence.bell import BroadcastBell
+from persistence.bell_backends import REDIS
 from persistence.database import PostgresDatabase
 from persistence.migrating import schema_is_current
+from persistence.redis_purse import RedisPurse
+from services.budgets import Budget, MemoryPurse, Purse
 from services.callers import Caller
 from services.cleaning import forget_expired_keys, forget_old_events
 from services.credentials import Doorkeeper
@@ -161,16 +168,17 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
             beside = working(settings, on, feed) if with_workers else nullcontext()
             rechecking = partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS)
             carrier = easypost(settings)
-            closing = aclosing(carrier) if carrier else nullcontext()
+            closing, budget = aclosing(carrier) if carrier else nullcontext(), Budget(purse_for(settings))
             async with running(on.bell.run, feed.run, rechecking), beside, closing:
                 yield {
                     "running": _plug(
-                        settings, on.engine, on.database, reading, doorkeeper, desk, planner, feed, carrier
+                        settings, on.engine, on.database, reading, doorkeeper, desk, planner, feed, carrier, budget
                     )
                 }
                 await desk.close()
                 await reading.close()
                 await doorkeeper.close()
+                await budget.close()
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),
@@ -180,7 +188,32 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=routes, lifespan=lifespan, middleware=cross_origin(settings))
+
+
+def cross_origin(settings: Settings) -> list[Middleware]:
+    """Tells browsers whose pages may ask over HTTP. Sockets, which browsers open for everybody, look for themselves."""
+    if not settings.cors_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["POST"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+            expose_headers=["Retry-After"],
+            max_age=3600,
+        )
+    ]
+
+
+def purse_for(settings: Settings) -> Purse | None:
+    """Where keys pay from: in Redis where the bell hangs there, so that nodes count together."""
+    if not settings.cost_budget:
+        return None
+    own = MemoryPurse(settings.cost_budget)
+    url = settings.bell_url.get_secret_value() if settings.bell_url else ""
+    return RedisPurse(url, settings.cost_budget, own) if url.startswith(REDIS) else own
 
 
 def _plug(
@@ -193,6 +226,7 @@ def _plug(
     planner: Planner,
     feed: Feed,
     carrier: EasyPost | None,
+    budget: Budget,
 ) -> Running:
     async def who(secret: str) -> Caller | None:
         return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
@@ -200,8 +234,9 @@ def _plug(
     def context(caller: Caller) -> Context:
         return Context(caller, database, reading, desk, planner, settings.webhook_allow_loopback, carrier)
 
-    executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer)
-    parts = Parts(executor, Hub(feed), who, doorkeeper.watched, context)
+    trusted = trusted_documents(settings.trusted_documents) if settings.trusted_documents else None
+    executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
+    parts = Parts(executor, Hub(feed), who, doorkeeper.watched, context, Spending(budget), settings.cors_origins)
     drawing = DocumentEndpoint(parts, Drawer(database, Documents()))
     return Running(engine, feed, parts.hub, HttpEndpoint(parts), WebSocketEndpoint(parts), drawing)
 

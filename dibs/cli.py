@@ -1,5 +1,6 @@
 """The command line. Every command works against the given PostgreSQL or the embedded one."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -134,7 +135,10 @@ def demo_command(
     """Allocate a real day of orders, watch it happen, and keep serving until Ctrl-C."""
     from dibs.demo import demo
 
-    demo(_settings(data, port=port, explorer=True), port_was_given=port is not None, once=once)
+    # Pages on this machine, such as examples/browser, are opened from the disk.
+    origins = os.environ.get("DIBS_CORS_ORIGINS") or "null"
+    settings = _settings(data, port=port, explorer=True, cors_origins=origins)
+    demo(settings, port_was_given=port is not None, once=once)
 
 
 @app.command("migrate")

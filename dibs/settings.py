@@ -1,11 +1,14 @@
 """Settings: read once from the environment (DIBS_…), then frozen."""
 
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.webhooks import url_problem
+from gql.trusted import BadFolder, trusted_documents
 from persistence.bell_backends import ADDRESSES
 from services.credentials import SECRET_LENGTH_MIN
 from workers.smtp import mail_server, sender_address
@@ -45,6 +48,13 @@ class Settings(BaseSettings):
         None, description="A carrier API in the shape of EasyPost's, such as https://api.easypost.com/v2."
     )
     carrier_easypost_key: SecretStr | None = Field(None, validate_default=True, description="The key to it.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Whose pages may ask from browsers, separated by commas; * is everybody, null a file."
+    )
+    cost_budget: int = Field(
+        10_000_000, ge=0, le=10**12, description="Objects that a key may ask for a minute; 0 is no limit."
+    )
+    trusted_documents: Path | None = Field(None, description="A folder; only the documents in it are executed.")
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
     event_retention_days: int = Field(90, ge=1, le=36_500, description="How long events are kept, at least.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
@@ -66,6 +76,28 @@ class Settings(BaseSettings):
     def _is_a_bell(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(ADDRESSES):
             raise ValueError(f"must begin with {', '.join(ADDRESSES[:-1])} or {ADDRESSES[-1]}")
+        return value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _are_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        origins = tuple(one.strip().lower() for one in value.split(",") if one.strip())
+        for one in origins:
+            parts = urlsplit(one)
+            if one not in ("*", "null") and one != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError(f"{one[:100]} is no origin: write https://shop.example, without a path")
+        return origins
+
+    @field_validator("trusted_documents")
+    @classmethod
+    def _holds_documents(cls, value: Path | None) -> Path | None:
+        try:
+            if value is not None:
+                trusted_documents(value)
+        except BadFolder as problem:
+            raise ValueError(str(problem)) from None
         return value
 
     @field_validator("behind_pooler")

@@ -29,15 +29,20 @@ from services.ports import Busy, CarrierUnavailable, CursorExpired, OutcomeUnkno
 log = logging.getLogger("dibs.gql")
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
+MESSAGE_LENGTH_MAX = 1_000
+"""What GraphQL says of a document may repeat all that the client wrote."""
 CODES: Mapping[str, str] = {
     "BAD_USER_INPUT": "A variable or an argument is not what the schema wants, or a cursor is malformed.",
     "BUSY": "Too busy just now; nothing was written. Try again after retryAfterMs.",
     "CARRIER_UNAVAILABLE": "The carrier cannot be asked just now. Send the same again: it sells once.",
     "CURSOR_EXPIRED": "The cursor is older than the log goes back; `cursor` is where the log ends now.",
+    "DOCUMENT_NOT_TRUSTED": "This server runs registered documents only, and this is none of them.",
     "GRAPHQL_PARSE_FAILED": "The document is not GraphQL.",
     "GRAPHQL_VALIDATION_FAILED": "The document does not fit the schema.",
     "INTERNAL_SERVER_ERROR": "A mistake of ours; the log has it under correlationId.",
     "OUTCOME_UNKNOWN": "Nobody knows yet whether it was done: send it again with the same idempotency key.",
+    "PERSISTED_QUERY_NOT_SUPPORTED": "A hash without a document; this server has no registered documents.",
+    "RATE_LIMITED": "The key has asked for more than its budget. Try again after retryAfterMs.",
     "TOO_SLOW": "The subscriber did not keep up: subscribe again after `cursor`.",
     "UNAUTHENTICATED": "No valid API key was given.",
 }
@@ -265,7 +270,7 @@ def _told(error: GraphQLError, cause: Exception | None, code: str) -> tuple[str,
     if isinstance(cause, OutcomeUnknown):
         return str(cause), {"code": "OUTCOME_UNKNOWN"}
     if cause is None:
-        return error.message, {"code": code}
+        return error.message[:MESSAGE_LENGTH_MAX], {"code": code}
     return masked(cause, error.path)
 
 

@@ -27,11 +27,12 @@ from graphql import Executor as GraphQLExecutor
 
 from domain.events import LoggedEvent
 from gql.context import Context
-from gql.errors import formatted, told
+from gql.errors import CODES, formatted, told
 from gql.hub import Wanted
 from gql.limits import COST_MAX, Limits
 from gql.pagination import seek
 from gql.schema.events import event_of
+from gql.trusted import plain, sha256
 from gql.watching import Shape, Watch, shape
 
 TOKENS_MAX = 1_000
@@ -39,6 +40,9 @@ ERRORS_MAX = 10
 DOCUMENTS_MAX = 500
 """Documents that are kept, and only those of at most so many characters:"""
 KEPT_DOCUMENT_LENGTH_MAX = 20_000
+
+NOT_TRUSTED = "DOCUMENT_NOT_TRUSTED"
+NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
 
 Answer = dict[str, Any]
 
@@ -68,6 +72,8 @@ class Operation:
     type: OperationType
     name: str | None
     variables: dict[str, Any]
+    cost: int
+    """About how many objects it asks for, and itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +86,24 @@ class Refused:
 class Executor:
     """Executes operations of one schema."""
 
-    def __init__(self, schema: strawberry.Schema, *, suggestions: bool = True) -> None:
-        """`suggestions`: whether errors may name fields that the client did not (off in production)."""
+    def __init__(
+        self, schema: strawberry.Schema, *, suggestions: bool = True, trusted: Mapping[str, str] | None = None
+    ) -> None:
+        """`suggestions`: whether errors may name fields that the client did not (off in production).
+
+        `trusted`: the documents that may be executed, by their hashes; None: all.
+        """
         self.schema: GraphQLSchema = schema._schema  # noqa: SLF001  (Strawberry shows it nowhere else; a test watches)
         self._hide = not suggestions
+        self._trusted = trusted
         self._kept: OrderedDict[str, Document] = OrderedDict()
 
-    def prepare(self, query: str, name: str | None, variables: dict[str, Any]) -> Operation | Refused:
-        """Find the operation to execute."""
-        document = self._document(query)
+    def prepare(
+        self, query: str, name: str | None, variables: dict[str, Any], document_id: str | None = None
+    ) -> Operation | Refused:
+        """Find the operation to execute. `document_id`: of a registered document; then `query` may be empty."""
+        text = self._text(query, document_id)
+        document = text if isinstance(text, Refused) else self._document(text)
         if isinstance(document, Refused):
             return document
         if name is None and len(document.operations) == 1:
@@ -102,7 +117,16 @@ class Executor:
         if cost > COST_MAX:
             message = f"This asks for about {cost:,} objects; at most {COST_MAX:,} are given at once. Ask for fewer."
             return _refused(GraphQLError(message), code="GRAPHQL_VALIDATION_FAILED")
-        return Operation(document, document.operations[name].operation, name or None, variables)
+        return Operation(document, document.operations[name].operation, name or None, variables, 1 + cost)
+
+    def _text(self, query: str, document_id: str | None) -> str | Refused:
+        """The document that is meant. Both may be given; then they have to be of each other."""
+        if document_id is not None and query and plain(document_id) != sha256(query):
+            return _refused(GraphQLError("The hash is not that of `query`."), code="BAD_USER_INPUT")
+        if self._trusted is None:
+            return query or _refused(GraphQLError(CODES[NOT_SUPPORTED]), code=NOT_SUPPORTED)
+        text = self._trusted.get(sha256(query) if document_id is None else plain(document_id))
+        return _refused(GraphQLError(CODES[NOT_TRUSTED]), code=NOT_TRUSTED) if text is None else text
 
     async def execute(self, operation: Operation, context: Context) -> Answer:
         """Execute a query or a mutation."""
@@ -115,7 +139,8 @@ class Executor:
             max_coercion_errors=ERRORS_MAX,
             hide_suggestions=self._hide,
         )
-        return _answer(await result if isawaitable(result) else result)
+        answer = _answer(await result if isawaitable(result) else result)
+        return answer | {"extensions": {"cost": operation.cost}}
 
     async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer | None:
         """What a subscription asks for; an answer where that is refused, and None where nothing will ever come.
@@ -166,12 +191,12 @@ class Executor:
             node = parse(query, max_tokens=TOKENS_MAX)
         except GraphQLSyntaxError as error:
             return _refused(error, code="GRAPHQL_PARSE_FAILED")
+        limits = Limits(self.schema, node)
+        if excess := limits.excess():  # before validation, whose time may grow with the square of the document
+            return _refused(GraphQLError(excess), code="GRAPHQL_VALIDATION_FAILED")
         errors = validate(self.schema, node, max_errors=ERRORS_MAX, hide_suggestions=self._hide)
         if errors:
             return _refused(*errors[:ERRORS_MAX], code="GRAPHQL_VALIDATION_FAILED")
-        limits = Limits(self.schema, node)
-        if excess := limits.excess():
-            return _refused(GraphQLError(excess), code="GRAPHQL_VALIDATION_FAILED")
         definitions = [one for one in node.definitions if isinstance(one, OperationDefinitionNode)]
         return Document(node, {one.name.value if one.name else "": one for one in definitions}, limits)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +45,8 @@ class HttpRequest:
     query: str
     operation_name: str | None
     variables: dict[str, Any]
+    document_id: str | None = None
+    """Of a registered document; then `query` may be empty."""
 
 
 class HttpEndpoint:
@@ -59,10 +63,14 @@ class HttpEndpoint:
             caller = await self._parts.authenticate(bearer(request.headers.get("authorization")) or "")
             if caller is None:
                 raise Unacceptable(401, "UNAUTHENTICATED", UNAUTHENTICATED)
+            self._parts.spending.check(caller)
             return await self._answer(request, caller, parse_body(await _body(request)))
         except Unacceptable as refusal:
             headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
             return _response(request, error_body(refusal.code, str(refusal)), refusal.status, headers)
+        except ApiError as error:  # the key has to wait
+            wait = {"Retry-After": str(-(-error.extensions["retryAfterMs"] // 1000))}
+            return _response(request, told(error), 429, wait)
         except ClientDisconnect:
             return Response(status_code=499)
         except (Busy, OutcomeUnknown) as error:
@@ -71,17 +79,17 @@ class HttpEndpoint:
             return _response(request, told(error), 500)
 
     async def _answer(self, request: Request, caller: Caller, body: HttpRequest) -> Response:
-        operation = self._parts.executor.prepare(body.query, body.operation_name, body.variables)
+        operation = self._parts.executor.prepare(body.query, body.operation_name, body.variables, body.document_id)
+        await self._parts.spending.pay(caller, operation)
         if isinstance(operation, Refused):
             return _outcome(request, {"errors": operation.errors}, refused=True)
         if operation.type is OperationType.SUBSCRIPTION:
             return await self._stream(request, caller, operation)
         try:
-            async with asyncio.timeout(REQUEST_SECONDS_MAX):
+            async with in_time():
                 answer = await self._parts.executor.execute(operation, self._parts.make_context(caller))
-        except TimeoutError:
-            message = "This took too long. What it changed, if anything, its idempotency key will tell."
-            raise Unacceptable(503, "OUTCOME_UNKNOWN", message) from None
+        except ApiError as error:
+            raise Unacceptable(503, error.code, str(error)) from None
         return _outcome(request, answer, refused="data" in answer and answer["data"] is None)
 
     async def _stream(self, request: Request, caller: Caller, operation: Operation) -> Response:
@@ -105,6 +113,17 @@ NO_STREAM = (
 UNAUTHENTICATED = "Send a valid API key as `Authorization: Bearer <key>`."
 
 
+@asynccontextmanager
+async def in_time() -> AsyncIterator[None]:
+    """A query or a mutation, over HTTP or a socket, ends. Raises ApiError."""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS_MAX):
+            yield
+    except TimeoutError:
+        message = "This took too long. What it changed, if anything, its idempotency key will tell."
+        raise ApiError("OUTCOME_UNKNOWN", message) from None
+
+
 def bearer(header: str | None) -> str | None:
     """The key of an Authorization header."""
     scheme, _, key = (header or "").partition(" ")
@@ -125,15 +144,29 @@ def parse_request(body: object) -> HttpRequest:
     if not isinstance(body, dict):
         raise Unacceptable(400, "BAD_USER_INPUT", "A request is one JSON object with `query`; batches are not taken.")
     query, name, variables = body.get("query"), body.get("operationName"), body.get("variables")
-    if not isinstance(query, str) or not query.strip():
+    document_id = _document_id(body)
+    if query is None and document_id:
+        query = ""
+    elif not isinstance(query, str) or not query.strip():
         raise Unacceptable(400, "BAD_USER_INPUT", "`query` must be a GraphQL document.")
     if not isinstance(name, str | None):
         raise Unacceptable(400, "BAD_USER_INPUT", "`operationName` must be text.")
     if not isinstance(variables, dict | None):
         raise Unacceptable(400, "BAD_USER_INPUT", "`variables` must be an object.")
-    if not isinstance(body.get("extensions"), dict | None):
+    return HttpRequest(query, name, variables or {}, document_id)
+
+
+def _document_id(body: dict[str, Any]) -> str | None:
+    """The hash of a registered document: `documentId`, or as Apollo's clients send it."""
+    extensions = body.get("extensions")
+    if not isinstance(extensions, dict | None):
         raise Unacceptable(400, "BAD_USER_INPUT", "`extensions` must be an object.")
-    return HttpRequest(query, name, variables or {})
+    persisted = (extensions or {}).get("persistedQuery")
+    hashed = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+    found = body.get("documentId", hashed)
+    if not isinstance(found, str | None):
+        raise Unacceptable(400, "BAD_USER_INPUT", "The id of a document must be text.")
+    return found or None
 
 
 def _check_content(request: Request) -> None:

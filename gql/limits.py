@@ -1,15 +1,18 @@
 """What one document may ask for: how deep, under how many names, and how many objects in all.
 
-Tokens are limited when the document is parsed, and introspection by graphql-core's own rule. Everything here is judged
-before anything is executed, in a time that grows with the document and not with what it asks for.
+Tokens are limited when the document is parsed, and introspection's depth by graphql-core's own rule. Everything else is
+judged here, before the document is compared with the schema and before anything is executed: in one walk, and each
+fragment once, so in a time that grows with the document and not with what it asks for.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from graphql import (
     DocumentNode,
     FieldNode,
+    FloatValueNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
@@ -33,14 +36,21 @@ from gql.pagination import PAGE_MAX
 
 DEPTH_MAX = 10
 ALIASES_MAX = 15
+DIRECTIVES_MAX = 50
+FRAGMENTS_MAX = 50
+INTROSPECTIONS_MAX = 1
+REPEATS_MAX = 500
+"""Pairs of fields of one answer name in one selection: validation compares each with each, and all that is in them."""
+DIGITS_MAX = 100
 COST_MAX = 50_000
 """Objects that one operation may ask for, as far as they can be counted before they are there."""
+INTROSPECTION_COST = 1_000
 LIST_LENGTH = 10
 """What a list that has no pages is counted as: the lines of an order, the levels of an item."""
 
 
 class Limits:
-    """Measures one document that fits the schema."""
+    """Measures one document. Only its cost wants one that fits the schema."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         self._schema = schema
@@ -51,10 +61,11 @@ class Limits:
 
     def excess(self) -> str | None:
         """Why the document is too much, whatever its variables are."""
-        aliases = _Aliases()
-        visit(self._document, aliases)
-        if aliases.count > ALIASES_MAX:
-            return f"The document has {aliases.count} aliases; at most {ALIASES_MAX} are taken."
+        counts = _Counts()
+        visit(self._document, counts)
+        for what, limit in _counted().items():
+            if counts.of[what] > limit:
+                return f"The document has {counts.of[what]:,} {what}; at most {limit:,} are taken."
         depths: dict[str, int] = {}
         for one in self._document.definitions:
             if isinstance(one, OperationDefinitionNode) and self._depth(one.selection_set, depths) > DEPTH_MAX:
@@ -82,7 +93,9 @@ class Limits:
                 assert isinstance(one, FragmentSpreadNode)
                 name = one.name.value
                 if name not in known:
-                    known[name] = self._depth(self._fragments[name].selection_set, known)
+                    known[name] = 0  # what a fragment within itself is worth: validation tells the circle
+                    fragment = self._fragments.get(name)
+                    known[name] = self._depth(fragment.selection_set, known) if fragment else 0
                 depth = known[name]
             deepest = max(deepest, depth)
         return deepest
@@ -114,6 +127,8 @@ class Limits:
     def _field_cost(
         self, node: FieldNode, parent: GraphQLNamedType | None, variables: Mapping[str, Any], known: dict[str, int]
     ) -> int:
+        if node.name.value in INTROSPECTIONS:
+            return INTROSPECTION_COST
         fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
         field = fields.get(node.name.value)
         if field is None or node.selection_set is None:
@@ -142,10 +157,57 @@ def _page_size(node: FieldNode, field: GraphQLField, variables: Mapping[str, Any
     return min(value, PAGE_MAX) if isinstance(value, int) and value > 0 else 1
 
 
-class _Aliases(Visitor):
-    """Counts them."""
+INTROSPECTIONS = ("__schema", "__type")
 
-    count = 0
+
+def _counted() -> Mapping[str, int]:
+    """What is counted, and how many of it are taken."""
+    return {
+        "aliases": ALIASES_MAX,
+        "directives": DIRECTIVES_MAX,
+        "fragments": FRAGMENTS_MAX,
+        "introspections": INTROSPECTIONS_MAX,
+        "pairs of repeated fields": REPEATS_MAX,
+        "digits in one number": DIGITS_MAX,
+    }
+
+
+class _Counts(Visitor):
+    """Counts all of them in one walk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of: Counter[str] = Counter()
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        self.count += node.alias is not None
+        self.of["aliases"] += node.alias is not None
+        self.of["introspections"] += node.name.value in INTROSPECTIONS
+        self._count_repeats(node.selection_set)
+
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
+        self._count_repeats(node.selection_set)
+
+    def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
+        self.of["fragments"] += 1
+        self._count_repeats(node.selection_set)
+
+    def enter_directive(self, *_: Any) -> None:
+        self.of["directives"] += 1
+
+    def enter_int_value(self, node: IntValueNode | FloatValueNode, *_: Any) -> None:
+        self.of["digits in one number"] = max(self.of["digits in one number"], len(node.value))
+
+    enter_float_value = enter_int_value
+
+    def _count_repeats(self, selections: SelectionSetNode | None) -> None:
+        names = Counter(_names(selections))
+        self.of["pairs of repeated fields"] += sum(count * (count - 1) // 2 for count in names.values())
+
+
+def _names(selections: SelectionSetNode | None) -> Iterator[str]:
+    """Under which the fields of a selection are answered, with those of its inline fragments."""
+    for one in selections.selections if selections else ():
+        if isinstance(one, FieldNode):
+            yield one.alias.value if one.alias else one.name.value
+        elif isinstance(one, InlineFragmentNode):
+            yield from _names(one.selection_set)

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gql.context import Context
 from gql.execution import Executor
 from gql.hub import Hub
+from gql.spending import Spending
 from services.callers import Caller
 
 
@@ -22,3 +23,6 @@ class Parts:
     authenticate: Callable[[str], Awaitable[Caller | None]]
     watched: Callable[[Caller, Callable[[], None]], AbstractContextManager[None]]
     make_context: Callable[[Caller], Context]
+    spending: Spending = field(default_factory=Spending)
+    origins: tuple[str, ...] = ()
+    """Whose pages may open sockets, besides our own."""

@@ -5,9 +5,11 @@ A malformed frame costs one clean close; a bad operation ends that operation and
 
 import asyncio
 import logging
+from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from graphql import OperationType
@@ -17,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from gql.context import Context
 from gql.errors import error_body, masked, told
 from gql.execution import Answer, Operation, Refused
-from gql.http import Unacceptable, bearer, parse_request
+from gql.http import Unacceptable, bearer, in_time, parse_request
 from gql.hub import Frame, Told, Wanted
 from gql.outbox import ClientGone, Outbox, cannot_write
 from gql.parts import Parts
@@ -68,12 +70,25 @@ class WebSocketEndpoint:
         self._parts = parts
 
     async def __call__(self, socket: WebSocket) -> None:
+        if not may_open(socket.headers.get("origin"), socket.headers.get("host"), self._parts.origins):
+            await socket.close()  # before it is accepted: the handshake is answered with 403
+            return
         if PROTOCOL not in socket.scope["subprotocols"]:
             await socket.accept()
             await socket.close(4406, "Subprotocol not acceptable")
             return
         await socket.accept(PROTOCOL)
         await Connection(socket, self._parts).run()
+
+
+def may_open(origin: str | None, host: str | None, origins: Collection[str]) -> bool:
+    """Whether a page of this origin may open a socket. Who is no browser sends none."""
+    if origin is None or "*" in origins or origin.lower() in origins:
+        return True
+    try:
+        return host is not None and urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # brackets that hold no address
+        return False
 
 
 class Connection:
@@ -231,18 +246,24 @@ class Connection:
             await self._send({"type": "error", "id": operation, "payload": told(error)["errors"]})
 
     async def _execute(self, operation: str, payload: object, caller: Caller) -> None:
+        self._parts.spending.check(caller)
         try:
             request = parse_request(payload)
         except Unacceptable as refusal:
             raise OperationRefused.with_message(str(refusal)) from None
-        prepared = self._parts.executor.prepare(request.query, request.operation_name, request.variables)
+        prepared = self._parts.executor.prepare(
+            request.query, request.operation_name, request.variables, request.document_id
+        )
+        await self._parts.spending.pay(caller, prepared)
         if isinstance(prepared, Refused):
             raise OperationRefused(prepared.errors)
         context = self._parts.make_context(caller)
         if prepared.type is OperationType.SUBSCRIPTION:
             await self._follow(operation, prepared, context)
         else:
-            await self._answer(operation, await self._parts.executor.execute(prepared, context))
+            async with in_time():
+                answer = await self._parts.executor.execute(prepared, context)
+            await self._answer(operation, answer)
 
     async def _follow(self, operation: str, prepared: Operation, context: Context) -> None:
         found = await self._parts.executor.watch(prepared, context)

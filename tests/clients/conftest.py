@@ -19,6 +19,8 @@ SET_UP = """mutation ($stock: ReceiveStockInput!) {
   saveLocations(input: {locations: [{code: "LEEDS", name: "Leeds"}]}) { __typename }
   receiveStock(input: $stock) { __typename }
 }"""
+ORIGINS = "null,https://shop.example"
+"""Whose pages may ask: those that are opened from the disk, and one other."""
 STOCK = {"location": "LEEDS", "lines": [{"sku": "CHAIR", "quantity": 500}]}
 
 
@@ -27,7 +29,9 @@ def shop(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory
     """`dibs serve` with chairs to sell. Afterwards: a quiet database, whole invariants, and no traceback."""
     name = f"{PREFIX}_clients"
     url = server.create(name, template)
-    with serving(tmp_path_factory.mktemp("shop"), DIBS_DATABASE_URL=url, DIBS_ADMIN_KEY=KEY) as shop:
+    with serving(
+        tmp_path_factory.mktemp("shop"), DIBS_DATABASE_URL=url, DIBS_ADMIN_KEY=KEY, DIBS_CORS_ORIGINS=ORIGINS
+    ) as shop:
         assert "errors" not in shop.ask(SET_UP, stock=STOCK | {"idempotencyKey": a_key()}).json()
         yield shop
     assert not has_traceback(shop.log.read_text())

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
@@ -64,13 +65,29 @@ def test_the_page_says_that_its_key_is_none(shop: Serving, tmp_path: Path):
         assert "does not know this key" in tab.run("part('verdict').textContent")
 
 
-@pytest.mark.parametrize("origin", ["null", "file://", "http://127.0.0.1:9"])
-def test_a_page_from_anywhere_may_open_the_socket_since_only_its_key_lets_it_in(shop: Serving, origin: str):
+@pytest.mark.parametrize("origin", ["null", "https://shop.example", "its own"])
+def test_a_page_that_is_listed_may_open_the_socket_and_only_its_key_lets_it_in(shop: Serving, origin: str):
+    if origin == "its own":
+        origin = shop.address.removesuffix("/graphql")
     with opened(shop, origin, KEY) as socket:
         assert json.loads(socket.recv()) == {"type": "connection_ack"}
     with opened(shop, origin, "nobody's") as socket, pytest.raises(ConnectionClosedError):
         socket.recv()
     assert socket.close_code == 4403
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:9", "file://", "https://shop.example.evil.example", "", "[", "*"])
+def test_a_page_that_is_not_listed_opens_no_socket(shop: Serving, origin: str):
+    handshake = {
+        "origin": origin,
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "eHh4eHh4eHh4eHh4eHh4eA==",
+        "sec-websocket-protocol": "graphql-transport-ws",
+    }
+
+    assert httpx.get(shop.address, headers=handshake).status_code == 403
 
 
 @contextmanager

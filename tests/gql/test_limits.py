@@ -146,3 +146,40 @@ def test_no_document_of_a_thousand_tokens_takes_long_to_judge(executor: Executor
 
 def test_the_schema_of_the_tests_is_the_one_that_is_served():
     assert validate(SCHEMA._schema, parse("{ eventCursor }")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "what"),
+    [
+        ("{ " + "items { nodes { id } } " * 33 + "}", "528 pairs of repeated fields"),
+        ("{ " + "... on Query { items { nodes { id } } } " * 33 + "}", "528 pairs of repeated fields"),
+        ("{ " + "eventCursor @nonsense " * 10 + "@nonsense " * 41 + "}", "51 directives"),
+        ("{ ...F0 } " + " ".join(f"fragment F{n} on Query {{ eventCursor }}" for n in range(51)), "51 fragments"),
+        ("{ __schema { types { name } } b: __schema { types { name } } }", "2 introspections"),
+        ('{ __schema { types { name } } __type(name: "Order") { name } }', "2 introspections"),
+        ("{ items(first: " + "1" * 101 + ") { nodes { id } } }", "101 digits in one number"),
+        ("{ items(first: 1." + "1" * 99 + ") { nodes { id } } }", "101 digits in one number"),
+    ],
+)
+def test_what_would_make_validation_slow_is_counted_before_it(executor: Executor, query: str, what: str):
+    assert what in str(refusal(executor, query))
+
+
+def test_introspection_once_is_taken_and_has_its_price(executor: Executor):
+    prepared = executor.prepare("{ __schema { types { name } } }", None, {})
+
+    assert isinstance(prepared, Operation)
+    assert prepared.cost == 1 + limits.INTROSPECTION_COST
+
+
+def test_a_short_document_of_nested_fragments_is_judged_in_no_time(executor: Executor):
+    """674 characters of this kind cost a second where each spread is walked anew."""
+    names = "ABCDEFGHIJKLMNOPQRS"
+    pairs = zip(names, names[1:] + "Z", strict=True)
+    query = "{ ...A } " + " ".join(f"fragment {one} on Query {{ ...{other} ...{other} }}" for one, other in pairs)
+    query += " fragment Z on Query { eventCursor }"
+    started = time.process_time()
+
+    assert refusal(executor, query) is None
+    assert len(query) < 700
+    assert time.process_time() - started < 0.1
