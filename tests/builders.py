@@ -326,7 +326,6 @@ async def placed(
     priority: int = 0,
     ship_to: Address | None = None,
     reservation: ReservationId | None = None,
-    ship_to: Address | None = None,
 ) -> OrderId:
     """An order of {sku: quantity}, or of (sku, quantity) where a SKU repeats. `reservation`: the cart it was."""
     pairs = lines.items() if isinstance(lines, Mapping) else lines
