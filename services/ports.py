@@ -84,6 +84,10 @@ class Busy(Exception):
         self.retry_after_ms = retry_after_ms
 
 
+class NotRead(Busy):
+    """Nothing could be read just now. Within a mutation this says nothing about what was written before it."""
+
+
 class OutcomeUnknown(Exception):
     """The database did not answer in time whether it committed. The same idempotency key finds out."""
 
