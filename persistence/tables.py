@@ -697,6 +697,12 @@ events = Table(
     Index("events_position_key", "position", unique=True, postgresql_where=text("position IS NOT NULL")),
     Index("events_waiting_for_a_position_idx", "id", postgresql_where=text("position IS NULL")),
     Index("events_order_id_idx", "order_id", "id", postgresql_where=text("order_id IS NOT NULL")),
+    Index(
+        "events_of_runs_idx",
+        text("CAST(payload ->> 'run_id' AS bigint)"),
+        "id",
+        postgresql_where=text("type = 'AllocationRunProgressed'"),
+    ),
     comment="The log. Rows are written in the transaction of their change; the relay gives them dense positions.",
 )
 

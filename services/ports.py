@@ -826,6 +826,9 @@ class EventLog(Protocol):
         Raises CursorExpired rather than leave out what is no longer kept.
         """
 
+    async def last_of(self, run: RunId) -> LoggedEvent | None:
+        """What was written of a run last. Its position is 0 while it has none; None: the log no longer has it."""
+
     async def forget(self, days: int, most: int) -> int:
         """Remove events that are older, the oldest first, at most so many; how many.
 
