@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -31,6 +31,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address to serve on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to serve on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None,
+        description="Where customers reach this server, such as https://orders.shop.example; without it there are no "
+        "tracking links.",
+    )
     explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
     run_waiting: bool = Field(True, description="Run the orders that wait for stock when it becomes available.")
     webhook_allow_loopback: bool = Field(False, description="Webhooks may go to this machine, also by http://.")
@@ -58,7 +63,10 @@ class Settings(BaseSettings):
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
     event_retention_days: int = Field(90, ge=1, le=36_500, description="How long events are kept, at least.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
-    log_json: bool = Field(False, description="One JSON object a line instead of text for people.")
+    log_json: bool | None = Field(
+        None, description="One JSON object a line (true) or text for people (false); by the terminal if absent."
+    )
+    log_access: bool = Field(True, description="A line in the log for each request.")
 
     @field_validator("database_url", "listen_url")
     @classmethod
@@ -77,6 +85,18 @@ class Settings(BaseSettings):
         if value is not None and not value.get_secret_value().startswith(ADDRESSES):
             raise ValueError(f"must begin with {', '.join(ADDRESSES[:-1])} or {ADDRESSES[-1]}")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_where_customers_look(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.rstrip("/"))
+        plain = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        is_web = parts.scheme in ("https", "http") and parts.hostname and "@" not in parts.netloc
+        if not is_web or plain != value.rstrip("/") or not value.isascii() or any(map(str.isspace, value)):
+            raise ValueError("must look like https://orders.shop.example, without a question mark, a # or a user")
+        return plain
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -112,6 +132,13 @@ class Settings(BaseSettings):
         """Your PostgreSQL without a pooler between; None where an embedded one runs."""
         url = self.listen_url or self.database_url
         return url.get_secret_value() if self.database_url and url else None
+
+    @property
+    def secrets(self) -> set[str]:
+        """What must never be shown, and what in it must not: the passwords of addresses."""
+        found = {value.get_secret_value() for _, value in self if isinstance(value, SecretStr)}
+        passwords = {password for value in found if (password := _password(value))}
+        return found | passwords | {unquote(password) for password in passwords}
 
     @field_validator("admin_key")
     @classmethod
@@ -150,3 +177,10 @@ class Settings(BaseSettings):
         if (value is None) != (so_far.data.get("carrier_easypost_url") is None):
             raise ValueError("must be set together with DIBS_CARRIER_EASYPOST_URL")
         return value
+
+
+def _password(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return None
