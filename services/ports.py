@@ -96,6 +96,10 @@ class OutcomeUnknown(Exception):
         super().__init__("Nobody knows yet whether this was done. Send it again with the same idempotency key.")
 
 
+OUT_OF_REACH = (Busy, OutcomeUnknown)
+"""What whoever works by themselves is told where the database cannot be had just now: do it again, it will be there."""
+
+
 SKUS_MAX = 2_000
 """Distinct SKUs in one batch: each is a lock, and the lock table is shared by the whole server."""
 

@@ -69,6 +69,13 @@ class Buyers:
         async with asyncio.timeout(3 * ANSWER_SECONDS_MAX):
             await asyncio.gather(*tasks)
 
+    async def go(self) -> None:
+        """Whatever they are at: something has failed, or they have stopped already."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def set_up(self) -> None:
         items = [{"sku": sku, "name": sku} for sku in SKUS]
         lines = [{"sku": sku, "quantity": FIRST_UNITS} for sku in SKUS]
@@ -206,6 +213,13 @@ class Shop:
         return self.buyers.told.total() - self.buyers.told["answered"]
 
 
+def tracebacks(log: Path) -> str:
+    """From the first one on."""
+    said = log.read_text()
+    at = said.find("Traceback")
+    return said[max(0, at - 500) : at + 5_000] if at >= 0 else ""
+
+
 def folder_for(folder: Path, name: str) -> Path:
     """A node's own, where its log is."""
     made = folder / name
@@ -229,7 +243,11 @@ async def buyers_of(*addresses: str, may_be_cut_off: bool = False) -> AsyncItera
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
     headers = {"authorization": f"Bearer {KEY}"}
     async with httpx.AsyncClient(headers=headers, timeout=ANSWER_SECONDS_MAX + 20, limits=limits) as http:
-        yield Buyers(list(addresses), http, may_be_cut_off)
+        buyers = Buyers(list(addresses), http, may_be_cut_off)
+        try:
+            yield buyers
+        finally:
+            await buyers.go()
 
 
 @asynccontextmanager
@@ -245,4 +263,4 @@ async def shop(folder: Path, url: str, **settings: str) -> AsyncIterator[Shop]:
             yield Shop(node, road, buyers, url)
             await buyers.stop()
             await buyers.judge(url)
-            assert "Traceback" not in node.log.read_text()
+            assert not (found := tracebacks(node.log)), found

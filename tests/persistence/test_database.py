@@ -275,15 +275,15 @@ async def test_a_server_that_is_not_there_is_busy():
         await engine.dispose()
 
 
-async def test_after_the_deadline_nobody_knows_and_nothing_was_written(databases):
-    database = databases(pool_size=1, deadline_seconds=0.1)
+async def test_after_the_deadline_nobody_knows_and_nothing_was_written(database, databases):
+    hasty = databases(pool_size=1, deadline_seconds=0.1)
 
     async def work(uow: PostgresUnitOfWork) -> None:
         await add_channel(uow, "SHOP")
         await execute(uow, "SELECT pg_sleep(10)")
 
     with pytest.raises(OutcomeUnknown):
-        await database.run(work)
+        await hasty.run(work)
 
     assert await channels_now(database) == []
 
