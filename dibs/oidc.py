@@ -7,6 +7,7 @@ then, so tokens ought to be short-lived.
 """
 
 import asyncio
+import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,7 +18,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import orjson
-import structlog
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key, KeySet
@@ -44,7 +44,7 @@ TIMEOUT_SECONDS = 5.0
 ANSWER_BYTES_MAX = 262_144
 DISCOVERY = "/.well-known/openid-configuration"
 
-log = structlog.get_logger()
+log = logging.getLogger("dibs.oidc")
 
 
 class IssuerMistake(Exception):
@@ -154,7 +154,7 @@ class OpenIdIssuer:
                 self._keys = await self._fetch()
             self._fetched_at = self._stopwatch()
         except (IssuerMistake, httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as problem:
-            log.warning("the issuer's keys could not be fetched", issuer=self._issuer, problem=f"{problem!r}"[:300])
+            log.warning("the keys of %s could not be fetched: %.300r", self._issuer, problem)
 
     async def _fetch(self) -> KeySet:
         configuration = await self._get(f"{self._issuer.rstrip('/')}{DISCOVERY}")
