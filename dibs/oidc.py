@@ -118,7 +118,7 @@ class OpenIdIssuer:
         if len(subject) > SUBJECT_LENGTH_MAX or not subject.isprintable():
             return None
         try:
-            expires_at = datetime.fromtimestamp(claims["exp"] + LEEWAY_SECONDS, UTC)
+            expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         except (ValueError, OverflowError, OSError):
             return None
         return Person(

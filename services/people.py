@@ -1,10 +1,20 @@
 """People, as an issuer of tokens knows them."""
 
+import asyncio
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
-from services.ports import Busy
+from domain.ids import KeyId
+from domain.people import Role, powers
+from services.callers import Caller
+from services.ports import Busy, Database, UnitOfWork
+
+REMEMBERED_MAX = 10_000
+"""People whose row is known without looking."""
+SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +37,48 @@ class Issuer(Protocol):
     async def person(self, token: str) -> Person | None:
         """Whom the token speaks of; None where it proves nothing. Raises IssuerUnavailable."""
         ...
+
+
+def is_token(secret: str) -> bool:
+    """Whether this is a signed token, and not a key: those have no two dots in them."""
+    return secret.startswith("eyJ") and secret.count(".") == 2
+
+
+class People:
+    """Makes callers of those whom an issuer vouches for. Each has a row, which owns what they ask for under a key."""
+
+    def __init__(self, database: Database, issuer: Issuer, roles: Mapping[str, Role]) -> None:
+        self._database = database
+        self._issuer = issuer
+        self._roles = roles
+        self._known: dict[tuple[str, str], KeyId] = {}
+
+    async def caller(self, token: str, request: str) -> Caller | None:
+        """Who presents this token; None where it proves nothing. Raises IssuerUnavailable."""
+        person = await self._issuer.person(token)
+        if person is None:
+            return None
+        scopes, visibility = powers(self._roles, person.roles)
+        left = (person.expires_at - datetime.now(UTC)).total_seconds()
+        return Caller(
+            key=await self._key(person),
+            actor=f"person:{person.subject}",
+            request=request,
+            scopes=scopes,
+            visibility=visibility,
+            ends_at=asyncio.get_running_loop().time() + left,
+        )
+
+    async def _key(self, person: Person) -> KeyId:
+        who = person.issuer, person.subject
+        if who not in self._known:
+
+            async def work(uow: UnitOfWork) -> KeyId:
+                # Nobody is ever shown this secret: the row opens nothing.
+                return await uow.credentials.person(*who, secrets.token_bytes(SECRET_BYTES))
+
+            key = await self._database.run(work, repeatable=True)
+            while len(self._known) >= REMEMBERED_MAX:
+                del self._known[next(iter(self._known))]
+            self._known[who] = key
+        return self._known[who]

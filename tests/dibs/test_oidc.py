@@ -47,7 +47,7 @@ async def test_a_person_is_known_by_what_the_issuer_signed():
 
         assert person is not None
         assert (person.issuer, person.subject, person.roles) == (local.address, "alice", {"pick", "look"})
-        assert person.expires_at == datetime.fromtimestamp(expires + LEEWAY_SECONDS, UTC)
+        assert person.expires_at == datetime.fromtimestamp(expires, UTC)
 
 
 @pytest.mark.parametrize(
