@@ -82,7 +82,7 @@ class HttpEndpoint:
         operation = self._parts.executor.prepare(body.query, body.operation_name, body.variables, body.document_id)
         await self._parts.spending.pay(caller, operation)
         if isinstance(operation, Refused):
-            return _outcome(request, {"errors": operation.errors}, refused=True)
+            return _refused(request, operation)
         if operation.type is OperationType.SUBSCRIPTION:
             return await self._stream(request, caller, operation)
         try:
@@ -90,6 +90,8 @@ class HttpEndpoint:
                 answer = await self._parts.executor.execute(operation, self._parts.make_context(caller))
         except ApiError as error:
             raise Unacceptable(503, error.code, str(error)) from None
+        if isinstance(answer, Refused):
+            return _refused(request, answer)
         return _outcome(request, answer, refused="data" in answer and answer["data"] is None)
 
     async def _stream(self, request: Request, caller: Caller, operation: Operation) -> Response:
@@ -101,6 +103,8 @@ class HttpEndpoint:
             found = await self._parts.executor.watch(operation, context, seen)
         except ApiError as error:
             return all_at_once(told(error))
+        if isinstance(found, Refused):
+            return all_at_once({"errors": found.errors})
         if isinstance(found, Wanted):
             return EventStream(self._parts, caller, found, self.stopping)
         return all_at_once(found) if found else Response(COMPLETE, media_type=EVENT_STREAM)
@@ -198,6 +202,10 @@ def _accept(request: Request) -> str:
 
 def _speaks_response_json(request: Request) -> bool:
     return preferred(_accept(request), (JSON, RESPONSE_JSON)) == RESPONSE_JSON
+
+
+def _refused(request: Request, refused: Refused) -> Response:
+    return _outcome(request, {"errors": refused.errors}, refused=True)
 
 
 def _outcome(request: Request, answer: Answer, *, refused: bool) -> Response:

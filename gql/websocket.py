@@ -272,7 +272,9 @@ class Connection:
         elif found is not None:
             await self._answer(operation, found)
 
-    async def _answer(self, operation: str, answer: Answer) -> None:
+    async def _answer(self, operation: str, answer: Answer | Refused) -> None:
+        if isinstance(answer, Refused):
+            raise OperationRefused(answer.errors)
         await self._send({"type": "next", "id": operation, "payload": answer})
 
     async def _end_operations(self) -> None:
