@@ -8,7 +8,7 @@ import logging
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -17,6 +17,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gql.context import Context
+from gql.entries import Entry
 from gql.errors import error_body, masked, told
 from gql.execution import Answer, Operation, Refused
 from gql.http import Unacceptable, bearer, in_time, parse_request
@@ -25,6 +26,8 @@ from gql.outbox import ClientGone, Outbox, cannot_write
 from gql.parts import Parts
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
+
+T = TypeVar("T")
 
 log = logging.getLogger("dibs.websocket")
 
@@ -61,6 +64,13 @@ class OperationRefused(Exception):
     @classmethod
     def with_message(cls, message: str) -> "OperationRefused":
         return cls([{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}])
+
+
+def permitted(answer: T | Refused) -> T:
+    """What came of an operation that is the caller's to ask for. Raises OperationRefused."""
+    if isinstance(answer, Refused):
+        raise OperationRefused(answer.errors)
+    return answer
 
 
 class WebSocketEndpoint:
@@ -226,26 +236,31 @@ class Connection:
 
     async def _run(self, operation: str, payload: object, caller: Caller) -> None:
         """Execute one operation; whatever it raises ends it and nothing else."""
+        entry = Entry("socket", actor=caller.actor)
         try:
-            await self._serve(operation, payload, caller)
+            await self._serve(operation, payload, caller, entry)
         except ClientGone:
             pass
         finally:
+            self._parts.ended(entry)
             if self._operations.get(operation) is asyncio.current_task():
                 del self._operations[operation]
 
-    async def _serve(self, operation: str, payload: object, caller: Caller) -> None:
+    async def _serve(self, operation: str, payload: object, caller: Caller, entry: Entry) -> None:
         try:
-            await self._execute(operation, payload, caller)
+            await self._execute(operation, payload, caller, entry)
             await self._send({"type": "complete", "id": operation})
         except OperationRefused as refusal:
+            entry.is_answered({"errors": refusal.errors})
             await self._send({"type": "error", "id": operation, "payload": refusal.errors})
         except ClientGone:
             raise
         except Exception as error:
-            await self._send({"type": "error", "id": operation, "payload": told(error)["errors"]})
+            errors = told(error)["errors"]
+            entry.is_answered({"errors": errors})
+            await self._send({"type": "error", "id": operation, "payload": errors})
 
-    async def _execute(self, operation: str, payload: object, caller: Caller) -> None:
+    async def _execute(self, operation: str, payload: object, caller: Caller, entry: Entry) -> None:
         self._parts.spending.check(caller)
         try:
             request = parse_request(payload)
@@ -254,6 +269,7 @@ class Connection:
         prepared = self._parts.executor.prepare(
             request.query, request.operation_name, request.variables, request.document_id
         )
+        entry.asks(prepared)
         await self._parts.spending.pay(caller, prepared)
         if isinstance(prepared, Refused):
             raise OperationRefused(prepared.errors)
@@ -262,19 +278,18 @@ class Connection:
             await self._follow(operation, prepared, context)
         else:
             async with in_time():
-                answer = await self._parts.executor.execute(prepared, context)
+                answer = permitted(await self._parts.executor.execute(prepared, context))
+            entry.is_answered(answer)
             await self._answer(operation, answer)
 
     async def _follow(self, operation: str, prepared: Operation, context: Context) -> None:
-        found = await self._parts.executor.watch(prepared, context)
+        found = permitted(await self._parts.executor.watch(prepared, context))
         if isinstance(found, Wanted):
             await self._parts.hub.follow(found, self._outbox, _frame(operation))
         elif found is not None:
             await self._answer(operation, found)
 
-    async def _answer(self, operation: str, answer: Answer | Refused) -> None:
-        if isinstance(answer, Refused):
-            raise OperationRefused(answer.errors)
+    async def _answer(self, operation: str, answer: Answer) -> None:
         await self._send({"type": "next", "id": operation, "payload": answer})
 
     async def _end_operations(self) -> None:

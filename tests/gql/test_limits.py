@@ -173,7 +173,7 @@ def test_introspection_once_is_taken_and_has_its_price(executor: Executor):
 
 
 def test_a_short_document_of_nested_fragments_is_judged_in_no_time(executor: Executor):
-    """674 characters of this kind cost a second where each spread is walked anew; a little longer, and it is minutes."""
+    """674 characters of this kind cost a second where each spread is walked anew; a few more, and it is minutes."""
     names = "ABCDEFGHIJKLMNOPQRS"
     pairs = zip(names, names[1:] + "Z", strict=True)
     query = "{ ...A } " + " ".join(f"fragment {one} on Query {{ ...{other} ...{other} }}" for one, other in pairs)
