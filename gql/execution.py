@@ -148,10 +148,8 @@ class Executor:
         answer = _answer(await result if isawaitable(result) else result)
         return answer | {"extensions": {"cost": operation.cost}}
 
-    async def watch(
-        self, operation: Operation, context: Context, seen: str | None = None
-    ) -> Wanted | Answer | Refused | None:
-        """What a subscription asks for; an answer where that fails, and None where nothing will ever come.
+    async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer | Refused:
+        """What a subscription asks for; an answer where that fails.
 
         `seen`: begin behind this cursor, if the subscription itself does not say where.
         """
@@ -174,14 +172,13 @@ class Executor:
         if isinstance(watch, ExecutionResult):
             return _answer(watch)
         behind = seek("log", seen if watch.after is None else watch.after, (int,))
-        if watch.is_over and behind is None:
-            return None
         return Wanted(
             key=_sharing(operation, context),
             condition=watch.condition,
             visibility=context.caller.visibility,
             after=behind[0] if behind else None,
             is_last=watch.is_last,
+            ended=watch.ended,
             tell=Teller(built, context).tell,
         )
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -26,8 +26,6 @@ from gql.outbox import ClientGone, Outbox, cannot_write
 from gql.parts import Parts
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
-
-T = TypeVar("T")
 
 log = logging.getLogger("dibs.websocket")
 
@@ -64,13 +62,6 @@ class OperationRefused(Exception):
     @classmethod
     def with_message(cls, message: str) -> "OperationRefused":
         return cls([{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}])
-
-
-def permitted(answer: T | Refused) -> T:
-    """What came of an operation that is the caller's to ask for. Raises OperationRefused."""
-    if isinstance(answer, Refused):
-        raise OperationRefused(answer.errors)
-    return answer
 
 
 class WebSocketEndpoint:
@@ -278,15 +269,19 @@ class Connection:
             await self._follow(operation, prepared, context)
         else:
             async with in_time():
-                answer = permitted(await self._parts.executor.execute(prepared, context))
+                answer = await self._parts.executor.execute(prepared, context)
+            if isinstance(answer, Refused):
+                raise OperationRefused(answer.errors)
             entry.is_answered(answer)
             await self._answer(operation, answer)
 
     async def _follow(self, operation: str, prepared: Operation, context: Context) -> None:
-        found = permitted(await self._parts.executor.watch(prepared, context))
+        found = await self._parts.executor.watch(prepared, context)
+        if isinstance(found, Refused):
+            raise OperationRefused(found.errors)
         if isinstance(found, Wanted):
             await self._parts.hub.follow(found, self._outbox, _frame(operation))
-        elif found is not None:
+        else:
             await self._answer(operation, found)
 
     async def _answer(self, operation: str, answer: Answer) -> None:
