@@ -20,6 +20,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from carriers.easypost import EasyPost
+from dibs.access import Access, log_entry
+from dibs.log import REQUEST
 from dibs.opening import engine_for
 from dibs.partners import easypost, smtp_sender
 from dibs.settings import Settings
@@ -188,7 +190,8 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, middleware=cross_origin(settings))
+    middleware = [Middleware(Access, ended=lambda _: None), *cross_origin(settings)]
+    return Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
 
 
 def cross_origin(settings: Settings) -> list[Middleware]:
@@ -201,7 +204,7 @@ def cross_origin(settings: Settings) -> list[Middleware]:
             allow_origins=settings.cors_origins,
             allow_methods=["POST"],
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
-            expose_headers=["Retry-After"],
+            expose_headers=["Retry-After", "X-Request-Id"],
             max_age=3600,
         )
     ]
@@ -229,14 +232,16 @@ def _plug(
     budget: Budget,
 ) -> Running:
     async def who(secret: str) -> Caller | None:
-        return await doorkeeper.authenticate(secret, secrets.token_hex(8)) if secret else None
+        return await doorkeeper.authenticate(secret, REQUEST.get() or secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
         return Context(caller, database, reading, desk, planner, settings.webhook_allow_loopback, carrier)
 
     trusted = trusted_documents(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
-    parts = Parts(executor, Hub(feed), who, doorkeeper.watched, context, Spending(budget), settings.cors_origins)
+    parts = Parts(
+        executor, Hub(feed), who, doorkeeper.watched, context, Spending(budget), settings.cors_origins, log_entry
+    )
     drawing = DocumentEndpoint(parts, Drawer(database, Documents()))
     return Running(engine, feed, parts.hub, HttpEndpoint(parts), WebSocketEndpoint(parts), drawing)
 

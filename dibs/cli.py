@@ -25,7 +25,7 @@ from dibs.opening import (
 )
 from dibs.serving import PortTaken, listen, serve, stopping_on_sigterm
 from dibs.settings import Settings
-from dibs.showing import console, errors, issues, progress, table
+from dibs.showing import console, errors, issues, progress, remark, table
 from domain.kinds import AllocationStatus, OrderStatus, PaymentStatus
 from persistence.embedded import EmbeddedUnavailable
 from services.ports import Busy, OrderFilter, OutcomeUnknown
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _give_up(sentence: str) -> None:
-    errors.print(sentence, style="red", markup=False)
+    remark(sentence, style="red")
     sys.exit(1)
 
 
@@ -80,8 +80,12 @@ def _settings(data: Path | None = None, **given: Any) -> Settings:
     return Settings(**chosen)
 
 
+def _log(settings: Settings) -> None:
+    log.configure(as_json=settings.log_json, secrets=settings.secrets, access=settings.log_access)
+
+
 def _say(sentence: str) -> None:
-    errors.print(sentence, style="dim", markup=False)
+    remark(sentence)
 
 
 @contextmanager
@@ -105,7 +109,7 @@ def serve_command(
     from dibs.keys import ensure_key
 
     settings = _settings(data, host=host, port=port)
-    log.configure(as_json=settings.log_json)
+    _log(settings)
     with listen(settings.host, settings.port) as listener, database_url(settings, _say, any_schema=True) as url:
         run(require_locks(settings, url))
         run(ensure_key(url, settings))
@@ -119,7 +123,7 @@ def work_command(data: Data = None) -> None:
     from dibs.app import work
 
     settings = _settings(data)
-    log.configure(as_json=settings.log_json)
+    _log(settings)
     with database_url(settings, _say) as url:
         run(require_locks(settings, url))
         console.print("Dibs works.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from dibs.importing.stock import read_stock
 from dibs.opening import command_line, database_url, opened, run
 from dibs.serving import PortTaken, listen, serve
 from dibs.settings import Settings
-from dibs.showing import console, errors, progress, table
+from dibs.showing import console, errors, progress, remark, table
 from persistence.database import PostgresDatabase
 from persistence.migrating import migrate
 from services.credentials import create_key
@@ -56,12 +57,11 @@ STYLES = {
 
 def demo(settings: Settings, *, port_was_given: bool, once: bool) -> None:
     """Load the day, serve it, allocate it, and keep serving until Ctrl-C unless `once`."""
-    log.configure(as_json=settings.log_json, level=30)
+    log.configure(as_json=bool(settings.log_json), level=logging.WARNING, secrets=settings.secrets)
     if not DAY.exists():
         errors.print(f"The demo needs {DAY.name} in examples/: run it from a checkout of the repository.", style="red")
         raise SystemExit(1)
-    say = partial(errors.print, style="dim", markup=False)
-    with database_url(settings, say, any_schema=True) as url:
+    with database_url(settings, remark, any_schema=True) as url:
         key = run(_prepare(url))
         with _listener(settings, port_was_given) as listener:
             port = listener.getsockname()[1]

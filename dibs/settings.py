@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -58,7 +58,10 @@ class Settings(BaseSettings):
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
     event_retention_days: int = Field(90, ge=1, le=36_500, description="How long events are kept, at least.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
-    log_json: bool = Field(False, description="One JSON object a line instead of text for people.")
+    log_json: bool | None = Field(
+        None, description="One JSON object a line (true) or text for people (false); by the terminal if absent."
+    )
+    log_access: bool = Field(True, description="A line in the log for each request.")
 
     @field_validator("database_url", "listen_url")
     @classmethod
@@ -113,6 +116,13 @@ class Settings(BaseSettings):
         url = self.listen_url or self.database_url
         return url.get_secret_value() if self.database_url and url else None
 
+    @property
+    def secrets(self) -> set[str]:
+        """What must never be shown, and what in it must not: the passwords of addresses."""
+        found = {value.get_secret_value() for _, value in self if isinstance(value, SecretStr)}
+        passwords = {password for value in found if (password := _password(value))}
+        return found | passwords | {unquote(password) for password in passwords}
+
     @field_validator("admin_key")
     @classmethod
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
@@ -150,3 +160,10 @@ class Settings(BaseSettings):
         if (value is None) != (so_far.data.get("carrier_easypost_url") is None):
             raise ValueError("must be set together with DIBS_CARRIER_EASYPOST_URL")
         return value
+
+
+def _password(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return None

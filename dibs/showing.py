@@ -1,5 +1,6 @@
 """What commands show: progress on a terminal, plain lines elsewhere, and tables."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -7,10 +8,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from dibs import log
+
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ISSUES_SHOWN_MAX = 50
+LEVELS = {"red": logging.ERROR, "yellow": logging.WARNING}
+
+
+def remark(sentence: str, *, style: str = "dim") -> None:
+    """Something beside what a command is asked for; an event where standard error is for programs to read."""
+    if log.writes_json():
+        logging.getLogger("dibs").log(LEVELS.get(style, logging.INFO), "%s", sentence)
+    else:
+        errors.print(sentence, style=style, markup=False)
 
 
 @contextmanager

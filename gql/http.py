@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from gql.accept import EVENT_STREAM, JSON, RESPONSE_JSON, preferred
+from gql.entries import ENTRY, Entry
 from gql.errors import ApiError, error_body, told
 from gql.event_stream import COMPLETE, EventStream, all_at_once
 from gql.execution import Answer, Operation, Refused
@@ -58,13 +59,15 @@ class HttpEndpoint:
         """Ends what would otherwise never end."""
 
     async def __call__(self, request: Request) -> Response:
+        entry: Entry = request.scope[ENTRY]
         try:
             _check_content(request)
             caller = await self._parts.authenticate(bearer(request.headers.get("authorization")) or "")
             if caller is None:
                 raise Unacceptable(401, "UNAUTHENTICATED", UNAUTHENTICATED)
+            entry.is_from(caller)
             self._parts.spending.check(caller)
-            return await self._answer(request, caller, parse_body(await _body(request)))
+            return await self._answer(request, caller, parse_body(await _body(request)), entry)
         except Unacceptable as refusal:
             headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
             return _response(request, error_body(refusal.code, str(refusal)), refusal.status, headers)
@@ -78,12 +81,14 @@ class HttpEndpoint:
         except Exception as error:
             return _response(request, told(error), 500)
 
-    async def _answer(self, request: Request, caller: Caller, body: HttpRequest) -> Response:
+    async def _answer(self, request: Request, caller: Caller, body: HttpRequest, entry: Entry) -> Response:
         operation = self._parts.executor.prepare(body.query, body.operation_name, body.variables, body.document_id)
+        entry.asks(operation)
         await self._parts.spending.pay(caller, operation)
         if isinstance(operation, Refused):
             return _outcome(request, {"errors": operation.errors}, refused=True)
         if operation.type is OperationType.SUBSCRIPTION:
+            entry.way = "stream"
             return await self._stream(request, caller, operation)
         try:
             async with in_time():
@@ -202,11 +207,15 @@ def _speaks_response_json(request: Request) -> bool:
 
 def _outcome(request: Request, answer: Answer, *, refused: bool) -> Response:
     """What came of an operation that is no subscription. `refused`: there is no data at all."""
+    entry: Entry = request.scope[ENTRY]
+    entry.is_answered(answer)
     if preferred(_accept(request), (JSON, RESPONSE_JSON, EVENT_STREAM)) == EVENT_STREAM:
         return all_at_once(answer)
     return _response(request, answer, 400 if refused and _speaks_response_json(request) else 200)
 
 
 def _response(request: Request, body: Answer, status: int, headers: dict[str, str] | None = None) -> Response:
+    entry: Entry = request.scope[ENTRY]
+    entry.is_answered(body)
     kind = RESPONSE_JSON if _speaks_response_json(request) else JSON
     return Response(orjson.dumps(body), status, headers, f"{kind}; charset=utf-8")

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from gql.context import Context
+from gql.entries import Entry
 from gql.execution import Executor
 from gql.hub import Hub
 from gql.spending import Spending
@@ -26,3 +27,5 @@ class Parts:
     spending: Spending = field(default_factory=Spending)
     origins: tuple[str, ...] = ()
     """Whose pages may open sockets, besides our own."""
+    ended: Callable[[Entry], None] = lambda _: None
+    """Is told every operation of a socket when it is over; it must neither wait nor fail."""

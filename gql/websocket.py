@@ -17,6 +17,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gql.context import Context
+from gql.entries import Entry
 from gql.errors import error_body, masked, told
 from gql.execution import Answer, Operation, Refused
 from gql.http import Unacceptable, bearer, in_time, parse_request
@@ -226,26 +227,31 @@ class Connection:
 
     async def _run(self, operation: str, payload: object, caller: Caller) -> None:
         """Execute one operation; whatever it raises ends it and nothing else."""
+        entry = Entry("socket", actor=caller.actor)
         try:
-            await self._serve(operation, payload, caller)
+            await self._serve(operation, payload, caller, entry)
         except ClientGone:
             pass
         finally:
+            self._parts.ended(entry)
             if self._operations.get(operation) is asyncio.current_task():
                 del self._operations[operation]
 
-    async def _serve(self, operation: str, payload: object, caller: Caller) -> None:
+    async def _serve(self, operation: str, payload: object, caller: Caller, entry: Entry) -> None:
         try:
-            await self._execute(operation, payload, caller)
+            await self._execute(operation, payload, caller, entry)
             await self._send({"type": "complete", "id": operation})
         except OperationRefused as refusal:
+            entry.is_answered({"errors": refusal.errors})
             await self._send({"type": "error", "id": operation, "payload": refusal.errors})
         except ClientGone:
             raise
         except Exception as error:
-            await self._send({"type": "error", "id": operation, "payload": told(error)["errors"]})
+            errors = told(error)["errors"]
+            entry.is_answered({"errors": errors})
+            await self._send({"type": "error", "id": operation, "payload": errors})
 
-    async def _execute(self, operation: str, payload: object, caller: Caller) -> None:
+    async def _execute(self, operation: str, payload: object, caller: Caller, entry: Entry) -> None:
         self._parts.spending.check(caller)
         try:
             request = parse_request(payload)
@@ -254,6 +260,7 @@ class Connection:
         prepared = self._parts.executor.prepare(
             request.query, request.operation_name, request.variables, request.document_id
         )
+        entry.asks(prepared)
         await self._parts.spending.pay(caller, prepared)
         if isinstance(prepared, Refused):
             raise OperationRefused(prepared.errors)
@@ -263,6 +270,7 @@ class Connection:
         else:
             async with in_time():
                 answer = await self._parts.executor.execute(prepared, context)
+            entry.is_answered(answer)
             await self._answer(operation, answer)
 
     async def _follow(self, operation: str, prepared: Operation, context: Context) -> None:

@@ -7,6 +7,7 @@ is what makes a hot SKU faster when more callers want it: they share one lock, o
 import asyncio
 import logging
 from collections import deque
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,7 +59,7 @@ class Desk:
         ticket = Ticket(Asked(caller, command, key), asyncio.get_running_loop().create_future())
         self._queue.append(ticket)
         if self._serving is None:
-            self._serving = asyncio.create_task(self._serve())
+            self._serving = asyncio.create_task(self._serve(), context=Context())  # it is nobody's request
         answer: T = await ticket.answer
         return answer
 

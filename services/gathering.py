@@ -7,6 +7,7 @@ serves many. What is answered was read after it was asked for, so a request sees
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -40,7 +41,7 @@ class Gathering(Generic[K, V]):
         wanted = self._rounds[-1]
         wanted.keys.update(dict.fromkeys(keys))
         if self._reading is None:
-            self._reading = asyncio.create_task(self._read_all())
+            self._reading = asyncio.create_task(self._read_all(), context=Context())  # it is nobody's request
         return await asyncio.shield(wanted.found)  # whoever stops waiting takes it from nobody
 
     async def close(self) -> None:

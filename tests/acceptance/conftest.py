@@ -2,12 +2,13 @@
 
 import gc
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from dibs import cli
+from dibs import cli, log
 from tests.acceptance.processes import Ended
 
 Command = Callable[..., Ended]
@@ -23,6 +24,7 @@ NAMES = (
     "EXPLORER",
     "SUGGESTIONS",
     "LOG_JSON",
+    "LOG_ACCESS",
 )
 
 
@@ -49,10 +51,12 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def _as_it_was() -> Iterator[None]:
     """A command sets its process up for itself: logging and the collector are given back."""
     root, thresholds = logging.getLogger(), gc.get_threshold()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, hook, form = root.handlers[:], root.level, sys.excepthook, log._Form.is_json
     try:
         yield
     finally:
+        sys.excepthook, log._Form.is_json = hook, form
+        logging.captureWarnings(capture=False)
         root.handlers[:] = handlers
         root.setLevel(level)
         gc.set_threshold(*thresholds)

@@ -1,6 +1,5 @@
 """The shipment of the recording, and a server on loopback that answers as the recorded API did."""
 
-import asyncio
 import base64
 import copy
 import json
@@ -117,9 +116,8 @@ def refusing(status: int, headers: str = "", **error: Any) -> Answer:
     return answer
 
 
-def saying(raw: bytes, *, after_seconds: float = 0) -> Answer:
+def saying(raw: bytes) -> Answer:
     async def answer(_: Received) -> bytes:
-        await asyncio.sleep(after_seconds)
         return raw
 
     return answer

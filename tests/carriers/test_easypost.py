@@ -1,6 +1,8 @@
 """The carrier in the shape of EasyPost's API, against a recorded request and answer on a server on loopback."""
 
+import asyncio
 import logging
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -169,13 +171,12 @@ async def test_a_key_that_is_not_taken_is_refused_and_stands_in_no_error_and_no_
         (saying(answering(200, body=b'{"id": "order_1"}')), False, True),
         (saying(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{"), False, True),
         (saying(b"rubbish\r\n\r\n"), False, True),
-        (saying(answering(200), after_seconds=5), False, True),
         (saying(answering(200, body=b" " * (ANSWER_BYTES_MAX + 1))), False, True),
     ],
-    ids=["429", "500", "503", "redirect", "html", "list", "less", "truncated", "no-http", "slow", "long"],
+    ids=["429", "500", "503", "redirect", "html", "list", "less", "truncated", "no-http", "long"],
 )
 async def test_what_may_be_tried_again_says_whether_it_may_have_happened(answer: Answer, making: bool, buying: bool):
-    async with an_api(timeout_seconds=0.3) as (api, carrier):
+    async with an_api() as (api, carrier):
         for where, happened in ((only_when_making, making), (only_when_buying, buying)):
             api.before = where(answer)
             with pytest.raises(CarrierUnavailable) as trouble:
@@ -184,6 +185,33 @@ async def test_what_may_be_tried_again_says_whether_it_may_have_happened(answer:
             assert trouble.value.__cause__ is None
         assert len(api.bought) == 0
         assert all("elsewhere" not in one.headers["host"] for one in api.receiver.received)
+
+
+@pytest.mark.parametrize(
+    ("where", "before_it", "happened"),
+    [(only_when_making, "GET /v2/orders/", False), (only_when_buying, "POST /v2/orders ", True)],
+)
+async def test_a_carrier_that_does_not_answer_in_time_may_have_bought_it_if_it_was_asked_to(
+    where: Callable[[Answer], Answer], before_it: str, happened: bool
+):
+    async with an_api() as (api, carrier):
+
+        async def never(_: Received) -> bytes:
+            await asyncio.sleep(600)
+            return b""
+
+        async def hang(request: Received) -> bytes | None:
+            if request.request_line.startswith(before_it):
+                carrier._timeout_seconds = 0.1  # for what comes next; what is answered has all the time it needs
+            return await where(never)(request)
+
+        api.before = hang
+        with pytest.raises(CarrierUnavailable, match="took longer") as trouble:
+            await carrier.buy(a_shipment())
+
+    assert trouble.value.may_have_happened is happened
+    assert trouble.value.__cause__ is None
+    assert len(api.bought) == 0
 
 
 async def test_a_carrier_that_asks_to_wait_says_for_how_long():

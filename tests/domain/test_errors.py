@@ -41,6 +41,7 @@ def test_a_key_remembers_what_the_state_of_things_refused_and_not_what_the_calle
         "InvalidInput",
         "IdempotencyKeyReused",
         "NotFound",
+        "ShippingRefused",
     }
 
 

@@ -307,13 +307,13 @@ async def test_r11_an_order_that_waits_for_too_long_is_alerted_to_by_the_clock_a
 
 async def test_r11_an_order_that_was_released_and_does_not_leave_is_alerted_to_until_it_does(served: Served):
     await a_shop(served)
-    await rules(served, {"name": "stuck", "kind": "ORDER_NOT_SHIPPED", "hours": 2})
     await place(served, "1", shipTo=HOME)
     await allocate(served, "1")
     answer = await served.mutate("releaseOrders", RELEASED, orders=[named("1")])
     (fulfillment,) = answer["results"][0]["fulfillments"]
     async with served.database.engine.begin() as connection:
         await connection.execute(text("UPDATE orders SET released_at = now() - interval '3 hours'"))
+    await rules(served, {"name": "stuck", "kind": "ORDER_NOT_SHIPPED", "hours": 2})
 
     async def is_found() -> bool:
         return len(await alerts(served, open=True)) == 1

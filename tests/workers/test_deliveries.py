@@ -443,14 +443,15 @@ async def test_what_a_worker_held_that_hangs_is_sent_by_another_and_its_late_res
         await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
         await placed(database, caller, {"CHAIR": 1})
         await numbered(database)
-        async with delivering(database, lease_seconds=0.3):
+        async with delivering(database, lease_seconds=600) as hanging:
             await eventually(lambda: held)
-            async with delivering(databases(), lease_seconds=30):
+            await execute(database, "UPDATE webhook_deliveries SET due_at = clock_timestamp()")  # the lease ends
+            async with delivering(databases(), lease_seconds=600):
                 await settled(database)
                 let_go.set()
-                await eventually(lambda: len(receiver.received) == 2 and receiver.arrived.is_set())
-                await asyncio.sleep(0.1)
+                await eventually(lambda: not hanging._requests and not hanging._results)
 
+    assert len(receiver.received) == 2
     (only,) = await deliveries(database)
     assert only.state is DELIVERED
     assert [one.status for one in only.attempts] == [204]
@@ -602,14 +603,15 @@ async def test_an_event_that_the_log_no_longer_has_is_dead_and_says_so(database:
             """INSERT INTO webhook_deliveries (endpoint_id, event_id, position, type, subject)
                SELECT id, 999999, 1, 'OrderChanged', 'order 1' FROM webhook_endpoints""",
         )
-        await execute(database, "UPDATE webhook_endpoints SET enabled = true, position = 99")
+        await execute(
+            database, "UPDATE webhook_endpoints SET enabled = true, position = (SELECT position FROM log_end)"
+        )
         async with delivering(database):
 
             async def has_ended() -> bool:
                 return bool(await deliveries(database, DEAD))
 
             await eventually(has_ended)
-        await execute(database, "UPDATE webhook_endpoints SET position = 1")
 
     (only,) = await deliveries(database)
     assert "no longer" in only.attempts[0].error
