@@ -80,8 +80,8 @@ WRITTEN: Mapping[str, str] = {
     "`OrderChanged` of its order.",
     "PickTasksChanged": "In every commit that makes pick tasks at a location, changes or ends them, or moves them to "
     "another bin; one for everybody who did. Taking a pick list is none.",
-    "ReturnChanged": "In every commit in which a return is asked for, comes, is inspected or is canceled, in whole or in "
-    "part; beside `OrderChanged` of its order.",
+    "ReturnChanged": "In every commit in which a return is asked for, comes, is inspected or canceled, also in part; "
+    "beside `OrderChanged` of its order.",
     "AlertRaised": "When a rule of `saveAlertRules` finds its situation and has no alert open about it: within a "
     "second or two of the event that brought it about, and within half a minute where it came by the clock.",
     "AlertResolved": "When the situation of an open alert is over, or its rule is gone or watches for something else.",

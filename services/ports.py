@@ -612,9 +612,7 @@ class Batches(Protocol):
         """
 
     async def fresh_ids(self, most: int) -> tuple[Iterator[int], datetime]:
-        """Numbers for fulfillments and returns, their lines, tasks and parcels that are not written yet, and what time it
-        is.
-        """
+        """Numbers for fulfillments and returns, lines, tasks and parcels that are not written yet, and the time."""
 
     async def reserve_ids(
         self, orders: int, lines: int, bundles: int

@@ -64,10 +64,7 @@ def _condition(filter: inputs.ReturnFilter | None) -> ports.ReturnFilter:
 async def request_return(
     info: Info, input: Annotated[inputs.RequestReturnInput, strawberry.argument(description="What shall come back.")]
 ) -> results.RequestReturnResult:
-    named: list[tuple[Path, str]] = [
-        (("input", "lines", str(at), "line"), one.line) for at, one in enumerate(input.lines)
-    ]
-    rows: list[LineId] = parsed.line_ids(named)
+    rows = parsed.line_ids((("input", "lines", str(at), "line"), one.line) for at, one in enumerate(input.lines))
     command = returns.RequestReturn(
         order=parsed.order_reference(input.order),
         location=input.location,
