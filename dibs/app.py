@@ -27,6 +27,7 @@ from dibs.partners import easypost, smtp_sender
 from dibs.settings import Settings
 from dibs.solving import Highs
 from documents.rendering import Documents
+from documents.tracking_page import STYLE_SHA256, tracking_page, trouble_page
 from gql.api import create_schema
 from gql.context import Context
 from gql.documents import DocumentEndpoint
@@ -38,6 +39,7 @@ from gql.hub import Hub
 from gql.loaders import Reading
 from gql.parts import Parts
 from gql.spending import Spending
+from gql.tracking import Pages, TrackingEndpoint
 from gql.trusted import trusted_documents
 from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
@@ -54,6 +56,7 @@ from services.delivering import forget_ended_deliveries
 from services.desk import Desk
 from services.documents import Drawer
 from services.fulfillments import release_what_is_ready
+from services.journeys import Tracker
 from services.notices import check_alerts, forget_old_notices, take_up_log
 from services.payments import expire_unpaid_orders
 from services.planning import Planner
@@ -88,6 +91,7 @@ class Running:
     http: HttpEndpoint
     websocket: WebSocketEndpoint
     documents: DocumentEndpoint
+    tracking: TrackingEndpoint
 
 
 class State(TypedDict):
@@ -139,7 +143,11 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
             ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
             ("the sweeper", expire_reservations, SWEEPING_SECONDS),
             ("the dunner", expire_unpaid_orders, EXPIRING_SECONDS),
-            ("the notifier", partial(take_up_log, writes_mails=smtp is not None), NOTICING_SECONDS),
+            (
+                "the notifier",
+                partial(take_up_log, writes_mails=smtp is not None, public_url=settings.public_url),
+                NOTICING_SECONDS,
+            ),
             ("the watchman", check_alerts, WATCHING_SECONDS),
             ("the archivist of mails", forget_old_notices, CLEANING_SECONDS),
             ("the schedule", run_schedules, POLL_SECONDS),
@@ -166,6 +174,7 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with ground(settings, direct_url) as on:
             desk, feed = Desk(on.database), Feed(on.database, on.bell)
+            tracker = Tracker(on.database)
             reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
             beside = working(settings, on, feed) if with_workers else nullcontext()
             rechecking = partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS)
@@ -173,12 +182,11 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
             closing, budget = aclosing(carrier) if carrier else nullcontext(), Budget(purse_for(settings))
             async with running(on.bell.run, feed.run, rechecking), beside, closing:
                 yield {
-                    "running": _plug(
-                        settings, on.engine, on.database, reading, doorkeeper, desk, planner, feed, carrier, budget
-                    )
+                    "running": _plug(settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker)
                 }
                 await desk.close()
                 await reading.close()
+                await tracker.close()
                 await doorkeeper.close()
                 await budget.close()
 
@@ -186,6 +194,7 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
         Route("/graphql", _graphql, methods=["POST"]),
         WebSocketRoute("/graphql", _graphql_socket),
         Route("/documents/{kind}/{name}", _documents, methods=["GET"]),
+        Route("/track/{token:path}", _tracking, methods=["GET"]),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
@@ -221,8 +230,7 @@ def purse_for(settings: Settings) -> Purse | None:
 
 def _plug(
     settings: Settings,
-    engine: AsyncEngine,
-    database: PostgresDatabase,
+    on: Ground,
     reading: Reading,
     doorkeeper: Doorkeeper,
     desk: Desk,
@@ -230,20 +238,37 @@ def _plug(
     feed: Feed,
     carrier: EasyPost | None,
     budget: Budget,
+    tracker: Tracker,
 ) -> Running:
     async def who(secret: str) -> Caller | None:
         return await doorkeeper.authenticate(secret, REQUEST.get() or secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, database, reading, desk, planner, settings.webhook_allow_loopback, carrier)
+        return Context(
+            caller,
+            on.database,
+            reading,
+            desk,
+            planner,
+            webhooks_allow_loopback=settings.webhook_allow_loopback,
+            carrier=carrier,
+            public_url=settings.public_url,
+        )
 
     trusted = trusted_documents(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
     parts = Parts(
         executor, Hub(feed), who, doorkeeper.watched, context, Spending(budget), settings.cors_origins, log_entry
     )
-    drawing = DocumentEndpoint(parts, Drawer(database, Documents()))
-    return Running(engine, feed, parts.hub, HttpEndpoint(parts), WebSocketEndpoint(parts), drawing)
+    return Running(
+        on.engine,
+        feed,
+        parts.hub,
+        HttpEndpoint(parts),
+        WebSocketEndpoint(parts),
+        DocumentEndpoint(parts, Drawer(on.database, Documents())),
+        TrackingEndpoint(tracker, Pages(tracking_page, trouble_page(), STYLE_SHA256)),
+    )
 
 
 async def _graphql(request: Request) -> Response:
@@ -258,6 +283,11 @@ async def _graphql_socket(socket: WebSocket) -> None:
 
 async def _documents(request: Request) -> Response:
     endpoint: DocumentEndpoint = request.state.running.documents
+    return await endpoint(request)
+
+
+async def _tracking(request: Request) -> Response:
+    endpoint: TrackingEndpoint = request.state.running.tracking
     return await endpoint(request)
 
 

@@ -423,3 +423,39 @@ class MailState(StrEnum):
     PENDING = "PENDING"
     SENT = "SENT"
     DEAD = "DEAD"
+
+
+class JourneyStage(StrEnum):
+    """The stages of an order as its customer sees them."""
+
+    PLACED = "PLACED"
+    ALLOCATED = "ALLOCATED"
+    RELEASED = "RELEASED"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+
+
+class StageProgress(StrEnum):
+    """How much of an order has come through a stage."""
+
+    TO_COME = "TO_COME"
+    PARTLY = "PARTLY"
+    DONE = "DONE"
+
+
+class Punctuality(StrEnum):
+    """Whether an order comes when it was promised, or else when it was estimated."""
+
+    NO_DATE = "NO_DATE"
+    EXPECTED = "EXPECTED"
+    EXPECTED_LATE = "EXPECTED_LATE"
+    LATE = "LATE"
+    CAME_IN_TIME = "CAME_IN_TIME"
+    CAME_LATE = "CAME_LATE"
+
+
+class NoTrackingUrl(StrEnum):
+    """Why an order has no tracking link."""
+
+    PUBLIC_URL_NOT_SET = "PUBLIC_URL_NOT_SET"
+    ORDER_IS_DRAFT = "ORDER_IS_DRAFT"

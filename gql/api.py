@@ -301,7 +301,8 @@ class Subscription:
         description="Waiting orders whose date moved because a supply slipped or was called off.",
     )
     allocation_run_progressed = strawberry.subscription(
-        watch.allocation_run_progressed, description="Progress of one run until it ends."
+        watch.allocation_run_progressed,
+        description="Progress of one run until it ends; of one that has ended, its end.",
     )
     fulfillment_changed = strawberry.subscription(
         watch.fulfillment_changed, description="Every step of every fulfillment."

@@ -142,8 +142,8 @@ class Executor:
         answer = _answer(await result if isawaitable(result) else result)
         return answer | {"extensions": {"cost": operation.cost}}
 
-    async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer | None:
-        """What a subscription asks for; an answer where that is refused, and None where nothing will ever come.
+    async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer:
+        """What a subscription asks for; an answer where that is refused.
 
         `seen`: begin behind this cursor, if the subscription itself does not say where.
         """
@@ -163,14 +163,13 @@ class Executor:
         if isinstance(watch, ExecutionResult):
             return _answer(watch)
         behind = seek("log", seen if watch.after is None else watch.after, (int,))
-        if watch.is_over and behind is None:
-            return None
         return Wanted(
             key=_sharing(operation, context),
             condition=watch.condition,
             visibility=context.caller.visibility,
             after=behind[0] if behind else None,
             is_last=watch.is_last,
+            ended=watch.ended,
             tell=Teller(built, context).tell,
         )
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from gql.accept import EVENT_STREAM, JSON, RESPONSE_JSON, preferred
 from gql.entries import ENTRY, Entry
 from gql.errors import ApiError, error_body, told
-from gql.event_stream import COMPLETE, EventStream, all_at_once
+from gql.event_stream import EventStream, all_at_once
 from gql.execution import Answer, Operation, Refused
 from gql.hub import Wanted
 from gql.parts import Parts
@@ -108,7 +108,7 @@ class HttpEndpoint:
             return all_at_once(told(error))
         if isinstance(found, Wanted):
             return EventStream(self._parts, caller, found, self.stopping)
-        return all_at_once(found) if found else Response(COMPLETE, media_type=EVENT_STREAM)
+        return all_at_once(found)
 
 
 NO_STREAM = (

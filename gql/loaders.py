@@ -30,6 +30,7 @@ from domain.payments import Totals
 from domain.stock import Item, Location
 from services.explaining import OrderExplanation, explanations
 from services.gathering import Gathering
+from services.journeys import tracking_tokens
 from services.payments import totals_of
 from services.ports import (
     AllocationView,
@@ -135,6 +136,10 @@ class Reading:
         )
         self.invoiced_units: Gathering[OrderId, int] = Gathering(self._invoiced_units)
         self.incoming: Gathering[LevelKey, int] = Gathering(self._incoming)
+        self.tracking_tokens: Gathering[OrderId, str] = Gathering(self._tracking_tokens)
+
+    async def _tracking_tokens(self, orders: Sequence[OrderId]) -> Mapping[OrderId, str]:
+        return await tracking_tokens(self._database, orders)
 
     async def _incoming(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, int]:
         return await self._database.read(lambda uow: uow.supplies.incoming(keys))
@@ -323,6 +328,10 @@ class Loaders:
     @cached_property
     def incoming(self) -> DataLoader[LevelKey, int | None]:
         return _one(self._reading.incoming)
+
+    @cached_property
+    def tracking_tokens(self) -> DataLoader[OrderId, str | None]:
+        return _one(self._reading.tracking_tokens)
 
 
 def _one(gathering: Gathering[K, V]) -> DataLoader[K, V | None]:

@@ -277,7 +277,7 @@ class Connection:
         found = await self._parts.executor.watch(prepared, context)
         if isinstance(found, Wanted):
             await self._parts.hub.follow(found, self._outbox, _frame(operation))
-        elif found is not None:
+        else:
             await self._answer(operation, found)
 
     async def _answer(self, operation: str, answer: Answer) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.events import CATALOGUE, Event, LoggedEvent
-from domain.ids import OrderId
+from domain.ids import OrderId, RunId
 from persistence.driver import Driver, Write, statement
 from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
@@ -58,6 +58,9 @@ FORGET = sql(
     start=BIGINT,
     most=INT,
 )
+
+OF_A_RUN = sql("type = 'AllocationRunProgressed' AND CAST(payload ->> 'run_id' AS bigint) = :run", run=BIGINT)
+"""As `events_of_runs_idx` has it."""
 
 INSERT_EVENTS = statement(
     """
@@ -122,6 +125,12 @@ class PostgresEventLog:
             raise CursorExpired(await self.end())
         return [_logged(row) for row in rows if row.id is not None]
 
+    async def last_of(self, run: RunId) -> LoggedEvent | None:
+        """What was written of a run last. Its position is 0 while it has none; None: the log no longer has it."""
+        newest = select(events).where(OF_A_RUN).order_by(events.c.id.desc()).limit(1)
+        row = (await self._connection.execute(newest, {"run": run})).one_or_none()
+        return _logged(row) if row else None
+
     async def forget(self, days: int, most: int) -> int:
         """Remove old events. Where the log begins is locked first, so that nobody can go back to what is going."""
         start = (await self._connection.execute(LOCK_START)).scalar_one()
@@ -162,7 +171,7 @@ def _has_any(column: Any, values: tuple[str, ...]) -> ColumnElement[bool]:
 
 def _logged(row: Any) -> LoggedEvent:
     return LoggedEvent(
-        id=row.id, position=row.position, occurred_at=row.occurred_at, event=event_from(row.type, row.payload)
+        id=row.id, position=row.position or 0, occurred_at=row.occurred_at, event=event_from(row.type, row.payload)
     )
 
 

@@ -319,6 +319,18 @@ for _name in ("number", "customer_name", "customer_email", "customer_reference")
         postgresql_ops={"start": "text_pattern_ops"},
     )
 
+tracking_links = Table(
+    "tracking_links",
+    metadata,
+    Column("order_id", BigInteger, ForeignKey("orders.id"), primary_key=True, autoincrement=False),
+    Column("token", LargeBinary, nullable=False),
+    _time("created_at"),
+    CheckConstraint("octet_length(token) >= 16", name="nobody_guesses_a_token"),
+    # Looked up by its digest, so that how long it takes tells nothing of a token.
+    Index("tracking_links_digest_key", text("sha256(token)"), unique=True),
+    comment="By which customers follow their orders; made when first asked for. Without its row a link is dead.",
+)
+
 order_bundles = Table(
     "order_bundles",
     metadata,
@@ -685,6 +697,12 @@ events = Table(
     Index("events_position_key", "position", unique=True, postgresql_where=text("position IS NOT NULL")),
     Index("events_waiting_for_a_position_idx", "id", postgresql_where=text("position IS NULL")),
     Index("events_order_id_idx", "order_id", "id", postgresql_where=text("order_id IS NOT NULL")),
+    Index(
+        "events_of_runs_idx",
+        text("CAST(payload ->> 'run_id' AS bigint)"),
+        "id",
+        postgresql_where=text("type = 'AllocationRunProgressed'"),
+    ),
     comment="The log. Rows are written in the transaction of their change; the relay gives them dense positions.",
 )
 

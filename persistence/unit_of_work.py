@@ -13,6 +13,7 @@ from persistence.documents import PostgresDocuments
 from persistence.events import PostgresEventLog
 from persistence.explanations import PostgresExplanations
 from persistence.fulfillments import PostgresFulfillments
+from persistence.journeys import PostgresJourneys
 from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
 from persistence.mails import PostgresMails
 from persistence.orders import PostgresOrders
@@ -113,6 +114,10 @@ class PostgresUnitOfWork:
     @cached_property
     def mails(self) -> PostgresMails:
         return PostgresMails(self._connection)
+
+    @cached_property
+    def journeys(self) -> PostgresJourneys:
+        return PostgresJourneys(self._connection)
 
     @cached_property
     def credentials(self) -> PostgresCredentials:

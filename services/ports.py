@@ -44,6 +44,7 @@ from domain.ids import (
     Sku,
     SupplyId,
 )
+from domain.journeys import JourneyFacts
 from domain.kinds import (
     AlertKind,
     AllocationSequence,
@@ -897,6 +898,9 @@ class EventLog(Protocol):
         Raises CursorExpired rather than leave out what is no longer kept.
         """
 
+    async def last_of(self, run: RunId) -> LoggedEvent | None:
+        """What was written of a run last. Its position is 0 while it has none; None: the log no longer has it."""
+
     async def forget(self, days: int, most: int) -> int:
         """Remove events that are older, the oldest first, at most so many; how many.
 
@@ -1129,6 +1133,19 @@ class Mails(Protocol):
         """The newest first; `before`: an id."""
 
 
+class Journeys(Protocol):
+    """What customers are told of their orders, and the links by which they ask."""
+
+    async def tokens(self, orders: Sequence[OrderId]) -> dict[OrderId, bytes]:
+        """Of those orders that have one."""
+
+    async def add_tokens(self, tokens: Mapping[OrderId, bytes]) -> None:
+        """For orders that have none; one that has come to have one meanwhile keeps it."""
+
+    async def journeys(self, digests: Sequence[bytes]) -> dict[bytes, JourneyFacts]:
+        """What customers are told of, by the SHA-256 of the tokens. Nobody is told of a draft."""
+
+
 class Credentials(Protocol):
     async def find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, tuple[KeyId, str]]:
         """The keys and names of those secrets that are known."""
@@ -1191,6 +1208,8 @@ class UnitOfWork(Protocol):
     def alerts(self) -> Alerts: ...
     @property
     def mails(self) -> Mails: ...
+    @property
+    def journeys(self) -> Journeys: ...
     @property
     def credentials(self) -> Credentials: ...
 

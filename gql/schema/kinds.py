@@ -393,3 +393,8 @@ _publish(
     SENT="The mail server has taken it.",
     DEAD="It cannot be sent, or every attempt failed.",
 )
+_publish(
+    kinds.NoTrackingUrl,
+    PUBLIC_URL_NOT_SET="Nobody has said where customers reach this server: set DIBS_PUBLIC_URL.",
+    ORDER_IS_DRAFT="It is a draft, of which its customer knows nothing yet.",
+)

@@ -19,6 +19,7 @@ from gql.schema.money import AddressProblem, Money, OrderDiscount, OrderHold, Or
 from gql.schema.nodes import Node, PageInfo
 from services import ports
 from services.addresses import address_problems
+from services.journeys import tracking_url
 from services.releasing import order_now
 
 if TYPE_CHECKING:
@@ -286,6 +287,25 @@ class Order(Node):
     @strawberry.field(description="The order that it was part of; null where it was not split off.")
     async def split_from(self, info: Info) -> "Order | None":
         return None if self.view.split_from is None else await Order.find(info, self.view.split_from)
+
+    @strawberry.field(
+        description="Where its customer follows it without logging in: whoever has the link sees how far the order is, "
+        "and neither prices nor the address. It stays the same. Null: `noTrackingUrl` says why."
+    )
+    async def tracking_url(self, info: Info) -> str | None:
+        if self._no_tracking_url(info):
+            return None
+        token = await info.context.loaders.tracking_tokens.load(self.view.id)
+        return tracking_url(info.context.public_url or "", token) if token else None
+
+    @strawberry.field(description="Why it has no tracking link; null where it has one.")
+    def no_tracking_url(self, info: Info) -> kinds.NoTrackingUrl | None:
+        return self._no_tracking_url(info)
+
+    def _no_tracking_url(self, info: Info) -> kinds.NoTrackingUrl | None:
+        if info.context.public_url is None:
+            return kinds.NoTrackingUrl.PUBLIC_URL_NOT_SET
+        return kinds.NoTrackingUrl.ORDER_IS_DRAFT if self.status is kinds.OrderStatus.DRAFT else None
 
     @strawberry.field(description="What is ordered, in the order in which it was written down.")
     async def lines(self, info: Info) -> list[OrderLine]:
