@@ -328,7 +328,7 @@ ACTIVE_CART = "(SELECT id FROM stock_reservations WHERE state = 'ACTIVE')"
 PACKED = "(SELECT id FROM fulfillments WHERE state = 'PACKED')"
 BREAKAGES = {
     "more comes back than has left": (
-        ("UPDATE return_lines SET quantity = quantity + 1 WHERE received = 0 AND canceled = 0",),
+        ("UPDATE return_lines SET quantity = quantity + 2 WHERE received = 0 AND canceled = 0",),
         {"I2-returned", "I5-back"},
     ),
     "more has come than was asked for": (
@@ -381,9 +381,7 @@ BREAKAGES = {
         {"I5-back"},
     ),
     "a return's event begins where none ended": (
-        (
-            f"UPDATE events SET payload = jsonb_set(payload, '{{before}}', '\"CANCELED\"') WHERE id = {LAST_RETURN_EVENT}",
-        ),
+        (last_return_event("before", '"CANCELED"'),),
         {"I5-back"},
     ),
     "an order was followed up before anything arrived": (
