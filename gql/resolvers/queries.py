@@ -17,6 +17,7 @@ from domain.ids import (
     PickListId,
     PickTaskId,
     ReservationId,
+    ReturnId,
     RunId,
     SupplyId,
 )
@@ -24,8 +25,8 @@ from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus, Paym
 from gql.context import Info
 from gql.errors import bad_input
 from gql.pagination import page_info, page_size, seek
+from gql.resolvers import api_keys, notices, webhooks
 from gql.resolvers import inputs as parsed
-from gql.resolvers import notices, webhooks
 from gql.schema import inputs
 from gql.schema.allocation import AllocationRun
 from gql.schema.automation import AllocationRule
@@ -55,7 +56,9 @@ from gql.schema.orders import (
 )
 from gql.schema.plans import PolicyOutcome
 from gql.schema.reservations import StockReservation
+from gql.schema.returns import Return
 from gql.schema.supplies import Supply
+from gql.scopes import opens
 from services.planning import TooManyOrders
 from services.ports import OrderSort
 
@@ -118,6 +121,10 @@ async def _fulfillment_node(info: Info, row: int) -> Node | None:
     return await Fulfillment.find(info, FulfillmentId(row))
 
 
+async def _return_node(info: Info, row: int) -> Node | None:
+    return await Return.find(info, ReturnId(row))
+
+
 async def _task_node(info: Info, row: int) -> Node | None:
     return await PickTask.find(info, PickTaskId(row))
 
@@ -138,6 +145,7 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "StockLevel": _level_node,
     "AllocationRun": _run_node,
     "StockReservation": _reservation_node,
+    "Return": _return_node,
     "Supply": _supply_node,
     "Fulfillment": _fulfillment_node,
     "PickTask": _task_node,
@@ -147,6 +155,7 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "WebhookDelivery": webhooks.delivery_node,
     "Alert": notices.alert_node,
     "Mail": notices.mail_node,
+    "ApiKey": api_keys.key_node,
 }
 
 
@@ -155,7 +164,7 @@ async def node(info: Info, id: Id) -> Node | None:
     if named is None:
         return None
     kind, row = named
-    find = NODES.get(kind)
+    find = NODES.get(kind) if opens(info.context.caller.scopes, kind) else None
     return None if find is None else await find(info, row)
 
 
