@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 import httpx
@@ -38,7 +38,7 @@ FRESH_SECONDS = 900.0
 """How long keys are taken without looking whether there are others."""
 STALE_SECONDS = 86_400.0
 """How long they are taken while the issuer cannot be reached."""
-PAUSE_SECONDS = 10.0
+PAUSE_SECONDS = 5.0
 """Between two looks at the issuer, whatever the tokens name."""
 TIMEOUT_SECONDS = 5.0
 ANSWER_BYTES_MAX = 262_144
@@ -60,11 +60,13 @@ class OpenIdIssuer:
         audience: str,
         *,
         roles_claim: str = "roles",
+        name_claim: str = "sub",
         allow_loopback: bool = False,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         """`issuer`: its address, exactly as its tokens say it. `roles_claim`: with dots between, where it is deeper.
+        `name_claim`: what people are called in the ledger and in timelines.
 
         `allow_loopback`: it may be on this machine, also by http://. Raises ValueError where it may not be asked.
         """
@@ -72,6 +74,7 @@ class OpenIdIssuer:
         if problem:
             raise ValueError(problem)
         self._issuer, self._audience, self._roles_claim = issuer, audience, roles_claim.split(".")
+        self._name_claim = name_claim
         self._allow_loopback = allow_loopback
         self._clock, self._stopwatch = clock, stopwatch
         self._registry = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
@@ -114,15 +117,19 @@ class OpenIdIssuer:
         )
 
     def _person(self, claims: dict[str, Any]) -> Person | None:
-        subject = claims["sub"]
-        if len(subject) > SUBJECT_LENGTH_MAX or not subject.isprintable():
+        subject, name = claims["sub"], claims.get(self._name_claim)
+        if not _is_name(subject):
             return None
         try:
             expires_at = datetime.fromtimestamp(claims["exp"], UTC)
         except (ValueError, OverflowError, OSError):
             return None
         return Person(
-            issuer=self._issuer, subject=subject, roles=_roles(claims, self._roles_claim), expires_at=expires_at
+            issuer=self._issuer,
+            subject=subject,
+            name=name if _is_name(name) else subject,
+            roles=_roles(claims, self._roles_claim),
+            expires_at=expires_at,
         )
 
     # ------------------------------------------------------------ keys
@@ -228,6 +235,10 @@ def _usable(given: Any) -> list[Key]:
                 with suppress(JoseError, SecurityWarning, ValueError, TypeError, KeyError):
                     keys.append(JWKRegistry.import_key(one))
     return keys
+
+
+def _is_name(given: Any) -> TypeGuard[str]:
+    return isinstance(given, str) and 0 < len(given) <= SUBJECT_LENGTH_MAX and given.isprintable()
 
 
 def _roles(claims: dict[str, Any], path: Sequence[str]) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """People, as an issuer of tokens knows them."""
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +20,14 @@ SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Whom a token speaks of. `subject`: unique at the issuer. `expires_at`: from then on the token proves nothing."""
+    """Whom a token speaks of. `subject`: unique at the issuer, and for ever the same; `name`: what others call them.
+
+    `expires_at`: from then on the token proves nothing.
+    """
 
     issuer: str
     subject: str
+    name: str
     roles: frozenset[str]
     expires_at: datetime
 
@@ -62,7 +67,7 @@ class People:
         left = (person.expires_at - datetime.now(UTC)).total_seconds()
         return Caller(
             key=await self._key(person),
-            actor=f"person:{person.subject}",
+            actor=f"person:{person.name}",
             request=request,
             scopes=scopes,
             visibility=visibility,
@@ -74,8 +79,8 @@ class People:
         if who not in self._known:
 
             async def work(uow: UnitOfWork) -> KeyId:
-                # Nobody is ever shown this secret: the row opens nothing.
-                return await uow.credentials.person(*who, secrets.token_bytes(SECRET_BYTES))
+                name = hashlib.sha256("\n".join(who).encode()).hexdigest()
+                return await uow.credentials.person(*who, f"person:{name}", secrets.token_bytes(SECRET_BYTES))
 
             key = await self._database.run(work, repeatable=True)
             while len(self._known) >= REMEMBERED_MAX:
