@@ -24,8 +24,8 @@ from domain.kinds import AllocationSequence
 from gql.context import Info
 from gql.errors import bad_input
 from gql.pagination import page_info, page_size, seek
+from gql.resolvers import api_keys, notices, webhooks
 from gql.resolvers import inputs as parsed
-from gql.resolvers import notices, webhooks
 from gql.schema import inputs
 from gql.schema.allocation import AllocationRun
 from gql.schema.automation import AllocationRule
@@ -54,6 +54,7 @@ from gql.schema.plans import PolicyOutcome
 from gql.schema.reservations import StockReservation
 from gql.schema.returns import Return
 from gql.schema.supplies import Supply
+from gql.scopes import opens
 from services.planning import TooManyOrders
 from services.ports import OrderSort
 
@@ -150,6 +151,7 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "WebhookDelivery": webhooks.delivery_node,
     "Alert": notices.alert_node,
     "Mail": notices.mail_node,
+    "ApiKey": api_keys.key_node,
 }
 
 
@@ -158,7 +160,7 @@ async def node(info: Info, id: Id) -> Node | None:
     if named is None:
         return None
     kind, row = named
-    find = NODES.get(kind)
+    find = NODES.get(kind) if opens(info.context.caller.scopes, kind) else None
     return None if find is None else await find(info, row)
 
 
