@@ -178,7 +178,7 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
         async with ground(settings, direct_url) as on:
             desk, feed = Desk(on.database), Feed(on.database, on.bell)
             tracker, issuer = Tracker(on.database), openid_issuer(settings)
-            people = People(on.database, issuer, settings.oidc_roles) if issuer else None
+            people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
             doorkeeper = Doorkeeper(on.database, people)
             reading, planner = Reading(on.database), Planner(on.database, Highs())
             beside = working(settings, on, feed) if with_workers else nullcontext()

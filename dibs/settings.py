@@ -61,8 +61,8 @@ class Settings(BaseSettings):
         None, description="The OpenID Connect issuer whose tokens people come with, such as https://login.shop.example."
     )
     oidc_audience: str | None = Field(None, description="What the issuer calls this API: the `aud` of its tokens.")
-    oidc_roles: Annotated[Mapping[str, Role], NoDecode] = Field(
-        default_factory=dict,
+    oidc_roles: Annotated[Mapping[str, Role] | None, NoDecode] = Field(
+        None,
         description='What roles give, as JSON: {"picker": {"scopes": ["fulfillment:pick"], "locations": ["LEEDS"]}}.',
     )
     oidc_roles_claim: str = Field("roles", description="Where tokens say the roles; deeper with dots between.")
