@@ -155,6 +155,7 @@ class OrderChange(StrEnum):
     DELIVERED = "DELIVERED"
     DROPSHIPPED = "DROPSHIPPED"
     RETURN_CHANGED = "RETURN_CHANGED"
+    FOLLOWED_UP = "FOLLOWED_UP"
     PAYMENT_RECORDED = "PAYMENT_RECORDED"
     REFUND_RECORDED = "REFUND_RECORDED"
     HELD = "HELD"
@@ -317,6 +318,45 @@ class CheckFailure(StrEnum):
     OTHER = "OTHER"
 
 
+class ReturnState(StrEnum):
+    """How far goods that come back are."""
+
+    REQUESTED = "REQUESTED"
+    RECEIVED = "RECEIVED"
+    INSPECTED = "INSPECTED"
+    CANCELED = "CANCELED"
+
+
+class ReturnReason(StrEnum):
+    """Why goods come back, as the customer says."""
+
+    DAMAGED = "DAMAGED"
+    DEFECTIVE = "DEFECTIVE"
+    WRONG_ITEM = "WRONG_ITEM"
+    NOT_AS_DESCRIBED = "NOT_AS_DESCRIBED"
+    UNWANTED = "UNWANTED"
+    ARRIVED_LATE = "ARRIVED_LATE"
+    UNDELIVERABLE = "UNDELIVERABLE"
+    OTHER = "OTHER"
+
+
+class InspectionOutcome(StrEnum):
+    """What becomes of units that came back."""
+
+    RESELL = "RESELL"
+    QUARANTINE = "QUARANTINE"
+    DISCARD = "DISCARD"
+
+
+class FollowUpOutcome(StrEnum):
+    """What was heard of a customer after delivery."""
+
+    SATISFIED = "SATISFIED"
+    ISSUE_FOUND = "ISSUE_FOUND"
+    NOT_REACHED = "NOT_REACHED"
+    OTHER = "OTHER"
+
+
 class ReleaseObstacle(StrEnum):
     """What keeps an order from being released."""
 
@@ -412,6 +452,13 @@ class Punctuality(StrEnum):
     LATE = "LATE"
     CAME_IN_TIME = "CAME_IN_TIME"
     CAME_LATE = "CAME_LATE"
+
+
+class OrderNeed(StrEnum):
+    """What the warehouse has to do for an order."""
+
+    PICK_AND_PACK = "PICK_AND_PACK"
+    SHIP = "SHIP"
 
 
 class NoTrackingUrl(StrEnum):
