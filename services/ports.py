@@ -926,6 +926,9 @@ class EventLog(Protocol):
     async def last_of(self, run: RunId) -> LoggedEvent | None:
         """What was written of a run last. Its position is 0 while it has none; None: the log no longer has it."""
 
+    async def forgotten_before(self, order: OrderId) -> datetime | None:
+        """Before when the log no longer has what happened to the order; None: it has everything since it was placed."""
+
     async def forget(self, days: int, most: int) -> int:
         """Remove events that are older, the oldest first, at most so many; how many.
 
