@@ -69,8 +69,8 @@ from workers.runs import POLL_SECONDS, PlanMaker, Runner, run_schedules
 from workers.webhook_http import WebhookSender
 
 CLEANING_SECONDS = 600.0
-RECHECK_SECONDS = 1.0
-"""For so long a connection may outlive its key."""
+RECHECK_SECONDS = 0.5
+"""How often those who are connected are looked after: a connection outlives its key by two seconds at most."""
 USE_SECONDS = 30.0
 """How often it is written down which keys were used."""
 EXPIRING_SECONDS = 5.0
@@ -263,7 +263,14 @@ def _plug(
     trusted = trusted_documents(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
     parts = Parts(
-        executor, Hub(feed), who, doorkeeper.watched, context, Spending(budget), settings.cors_origins, log_entry
+        executor,
+        Hub(feed, doorkeeper.certain),
+        who,
+        doorkeeper.watched,
+        context,
+        Spending(budget),
+        settings.cors_origins,
+        log_entry,
     )
     return Running(
         on.engine,

@@ -168,7 +168,7 @@ TWINS = (
         ),
         ("persistence/events.py", "order_by(events.c.position).limit(first)", "order_by(events.c.id).limit(first)"),
         ("persistence/events.py", "both.order_by(found.c.position)", "both.order_by(found.c.id)"),
-        ("persistence/events.py", "id=row.id, position=row.position,", "id=row.id, position=row.id,"),
+        ("persistence/events.py", "id=row.id, position=row.position or 0,", "id=row.id, position=row.id,"),
     ),
     twin(
         "8 bell as the only trigger: the relay",
@@ -311,6 +311,16 @@ TWINS = (
             "                if secret not in known:\n",
             "                if secret is None:\n",
         ),
+    ),
+    twin(
+        "17c authentication that is looked at again whenever there is time",
+        "tests/gql/test_revoking.py::test_i19_while_nobody_can_be_looked_after_nobody_is_told_anything",
+        ("gql/hub.py", "        await self._certain()\n", ""),
+    ),
+    twin(
+        "17d a key that expires is looked for like one that is revoked, and no clock is asked",
+        "tests/gql/test_revoking.py::test_i19_a_connection_ends_when_its_key_expires_and_needs_nobody_who_looks",
+        ("services/credentials.py", "        if caller.ends_at is not None:\n", "        if False:\n"),
     ),
     twin(
         "18 unbounded subscriber queue",
