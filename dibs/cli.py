@@ -27,9 +27,9 @@ from dibs.serving import PortTaken, listen, serve, stopping_on_sigterm
 from dibs.settings import Settings
 from dibs.showing import console, errors, issues, progress, remark, table
 from domain.errors import DomainError
-from domain.kinds import AllocationStatus, OrderStatus, PaymentStatus
+from domain.kinds import AllocationStatus, FulfillmentStatus, OrderStatus, PaymentStatus
 from persistence.embedded import EmbeddedUnavailable
-from services.ports import Busy, OrderFilter, OutcomeUnknown
+from services.ports import Busy, OrderFilter, OrderTally, OutcomeUnknown
 
 app = typer.Typer(
     name="dibs",
@@ -340,26 +340,22 @@ def allocate_command(
 
 @app.command("status")
 def status_command(data: Data = None) -> None:
-    """Count the orders by status, allocation status and payment status."""
+    """Count the orders by status, allocation status, payment status and fulfillment status."""
 
-    async def work(url: str) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
+    async def work(url: str) -> OrderTally:
         async with opened(url) as database:
             return await database.read(lambda uow: uow.orders.counts(OrderFilter()))
 
     with _database(data) as url:
-        counts = run(work(url))
-    statuses: Counter[OrderStatus] = Counter()
-    allocations: Counter[AllocationStatus | None] = Counter()
-    payments: Counter[PaymentStatus] = Counter()
-    for status, allocation, payment, count in counts:
-        statuses[status] += count
-        allocations[allocation] += count
-        payments[payment] += count
-    table("Orders by status", ("status", "orders"), [(one.value, statuses[one]) for one in OrderStatus])
-    rows = [(one.value, allocations[one]) for one in AllocationStatus]
-    table("Orders by allocation status", ("allocation status", "orders"), [*rows, ("nothing open", allocations[None])])
-    rows = [(one.value, payments[one]) for one in PaymentStatus]
+        found = run(work(url))
+    table("Orders by status", ("status", "orders"), [(one.value, found.by_status.get(one, 0)) for one in OrderStatus])
+    rows = [(one.value, found.by_allocation_status.get(one, 0)) for one in AllocationStatus]
+    rows.append(("nothing open", found.by_allocation_status.get(None, 0)))
+    table("Orders by allocation status", ("allocation status", "orders"), rows)
+    rows = [(one.value, found.by_payment_status.get(one, 0)) for one in PaymentStatus]
     table("Orders by payment status", ("payment status", "orders"), rows)
+    rows = [(one.value, found.by_fulfillment_status.get(one, 0)) for one in FulfillmentStatus]
+    table("Orders by fulfillment status", ("fulfillment status", "orders"), rows)
 
 
 @app.command("verify")

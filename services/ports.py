@@ -57,6 +57,7 @@ from domain.kinds import (
     InspectionOutcome,
     MailState,
     MovementCause,
+    OrderNeed,
     OrderStatus,
     PaymentKind,
     PaymentStatus,
@@ -131,7 +132,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView(Order):
-    """An order as it is shown."""
+    """An order as it is shown. `delivered_at`: when the last of it came; None until then. `is_late`: by now."""
 
     channel_id: ChannelId
     tags: tuple[str, ...]
@@ -148,6 +149,8 @@ class OrderView(Order):
     shipping_price: Money | None
     tax: Money | None
     note: str | None
+    delivered_at: datetime | None
+    is_late: bool
 
     @property
     def terms(self) -> OrderTerms:
@@ -162,6 +165,7 @@ class OrderView(Order):
             shipping_price=self.shipping_price,
             tax=self.tax,
             note=self.note,
+            promised_delivery_at=self.promised_delivery_at,
         )
 
 
@@ -487,6 +491,25 @@ class OrderFilter:
     payment_statuses: tuple[PaymentStatus, ...] | None = None
     on_hold: bool | None = None
     hold_reasons: tuple[HoldReason, ...] | None = None
+    late: bool | None = None
+    needs: tuple[OrderNeed, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTally:
+    """How many orders there are, by each axis; what has none of an axis is counted under None, or not at all."""
+
+    total: int
+    by_status: Mapping[OrderStatus, int]
+    by_allocation_status: Mapping[AllocationStatus | None, int]
+    by_fulfillment_status: Mapping[FulfillmentStatus, int]
+    by_payment_status: Mapping[PaymentStatus, int]
+    by_need: Mapping[OrderNeed | None, int]
+    by_hold_reason: Mapping[HoldReason, int]
+    on_hold: int
+    late: int
+    delivered_on_time: int
+    delivered_late: int
 
 
 class BundleConflict(StrEnum):
@@ -665,10 +688,11 @@ class Orders(Protocol):
     async def page(
         self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None
     ) -> list[OrderView]: ...
-    async def counts(
-        self, condition: OrderFilter
-    ) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
-        """How many orders are in each combination of states."""
+    async def to_serve(self, condition: OrderFilter) -> int:
+        """How many orders match that a run could serve."""
+
+    async def counts(self, condition: OrderFilter) -> OrderTally:
+        """How many orders match, by every axis, at one moment."""
 
     async def returning(self, buyers: Sequence[Buyer]) -> list[bool]:
         """Of each, whether there is another order of theirs that is neither a draft nor void."""
@@ -1202,6 +1226,9 @@ class Credentials(Protocol):
         actor: str,
     ) -> KeyId | None:
         """A new key; None where there is or was one of this name."""
+
+    async def person(self, issuer: str, subject: str, name: str, secret_sha256: bytes) -> KeyId:
+        """The row of a person, whom no key stands for; made where there is none yet."""
 
     async def exists(self, name: str) -> bool: ...
     async def lock(self, key: KeyId) -> KeyView | None:
