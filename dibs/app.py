@@ -71,6 +71,8 @@ from workers.webhook_http import WebhookSender
 CLEANING_SECONDS = 600.0
 RECHECK_SECONDS = 1.0
 """For so long a connection may outlive its key."""
+USE_SECONDS = 30.0
+"""How often it is written down which keys were used."""
 EXPIRING_SECONDS = 5.0
 """How late an order that is not paid in time may be given up."""
 SWEEPING_SECONDS = 1.0
@@ -177,10 +179,13 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
             tracker = Tracker(on.database)
             reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
             beside = working(settings, on, feed) if with_workers else nullcontext()
-            rechecking = partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS)
+            watching = (
+                partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS),
+                partial(repeated, "the visitors' book", doorkeeper.write_down_use, USE_SECONDS),
+            )
             carrier = easypost(settings)
             closing, budget = aclosing(carrier) if carrier else nullcontext(), Budget(purse_for(settings))
-            async with running(on.bell.run, feed.run, rechecking), beside, closing:
+            async with running(on.bell.run, feed.run, *watching), beside, closing:
                 yield {
                     "running": _plug(settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker)
                 }

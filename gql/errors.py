@@ -38,6 +38,7 @@ CODES: Mapping[str, str] = {
     "CARRIER_UNAVAILABLE": "The carrier cannot be asked just now. Send the same again: it sells once.",
     "CURSOR_EXPIRED": "The cursor is older than the log goes back; `cursor` is where the log ends now.",
     "DOCUMENT_NOT_TRUSTED": "This server runs registered documents only, and this is none of them.",
+    "FORBIDDEN": "The key may not do this: `scope` is what it lacks, or `limit` what it is limited to.",
     "GRAPHQL_PARSE_FAILED": "The document is not GraphQL.",
     "GRAPHQL_VALIDATION_FAILED": "The document does not fit the schema.",
     "INTERNAL_SERVER_ERROR": "A mistake of ours; the log has it under correlationId.",
