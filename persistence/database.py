@@ -143,6 +143,8 @@ class PostgresDatabase:
         self._deadline_seconds = deadline_seconds
         self.on_new_events: Callable[[], None] = lambda: None
         """Called after this process has committed events; it must neither wait nor fail."""
+        self.on_locked: Callable[[float], None] = lambda _: None
+        """Is told how long a transaction waited for its SKUs; it must neither wait nor fail."""
 
     async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read on one connection, statement by statement."""
@@ -195,6 +197,8 @@ class PostgresDatabase:
             uow = PostgresUnitOfWork(connection)
             answer = await work(uow)
             await _commit(connection)
+        if uow.lock_seconds is not None:
+            self.on_locked(uow.lock_seconds)
         if uow.has_new_events:
             self.on_new_events()
         return answer
