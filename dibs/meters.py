@@ -6,7 +6,8 @@ wants them. Every label has its values from the schema or from a list here, howe
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from inspect import isawaitable
@@ -17,6 +18,7 @@ from graphql import GraphQLObjectType, GraphQLSchema
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 
 from dibs.access import CONNECTION
 from dibs.gauges import Gauges
@@ -26,7 +28,7 @@ from gql.entries import Entry
 from gql.errors import CODES
 from gql.feed import Feed
 from gql.hub import Hub
-from persistence.database import PostgresDatabase
+from persistence.database import DATABASE_ERRORS, PostgresDatabase
 from persistence.figures import figures
 from services.desk import Desk
 from workers.relay import Relay
@@ -112,11 +114,15 @@ class Meters:
 
     # ------------------------------------------------------------ to be hung on
 
-    def watch_log(self) -> Callable[[], None]:
-        """Count its troubles; what stops it."""
+    @contextmanager
+    def watched_log(self) -> Iterator[None]:
+        """Count its troubles until the block ends."""
         root = logging.getLogger()
         root.addHandler(self._trouble)
-        return lambda: root.removeHandler(self._trouble)
+        try:
+            yield
+        finally:
+            root.removeHandler(self._trouble)
 
     def watch_database(self, database: PostgresDatabase) -> None:
         database.on_locked = self._lock.observe
@@ -208,8 +214,8 @@ class Meters:
         try:
             async with asyncio.timeout(FIGURES_SECONDS_MAX):
                 self._gauges.figures = await figures(engine)
-        except Exception as error:  # whatever it is: a scrape tells the rest all the same
-            log.warning("the figures of the database are not known: %s", type(error).__name__)
+        except (SQLAlchemyError, *DATABASE_ERRORS, TimeoutError) as error:  # everything else is told all the same
+            log.warning("the database does not say what waits in it: %s", type(error).__name__)
             self._gauges.figures = None
         self._figures_at = perf_counter()
 

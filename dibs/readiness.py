@@ -5,11 +5,11 @@ import logging
 from dataclasses import dataclass
 from time import monotonic
 
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from persistence.database import DATABASE_ERRORS
+from persistence.durability import is_durable
 from persistence.locks import locks_lock
 from persistence.migrating import schema_is_current
 
@@ -20,7 +20,6 @@ FRESH_SECONDS = 1.0
 LOCKS_FRESH_SECONDS = 60.0
 """Whether locks lock is seen with two connections, and hardly changes."""
 CHECK_SECONDS_MAX = 3.0
-DURABILITY = text("SELECT current_setting('fsync') <> 'off' AND current_setting('synchronous_commit') <> 'off'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +35,6 @@ UNREACHABLE = Obstacle("database", "the database cannot be reached")
 OTHER_SCHEMA = Obstacle("schema", "the schema is not current: run `dibs migrate`")
 NOT_DURABLE = Obstacle("durability", "fsync or synchronous_commit is off: what is acknowledged may be lost")
 NO_LOCKS = Obstacle("locks", "two connections were given the same lock: stock could be promised twice")
-
-
-async def is_durable(engine: AsyncEngine) -> bool:
-    """Whether what the database has acknowledged survives its crash."""
-    async with engine.connect() as connection:
-        return bool((await connection.execute(DURABILITY)).scalar_one())
 
 
 class Readiness:

@@ -196,8 +196,10 @@ class PostgresBatches:
             if len(locked) > SKUS_MAX:
                 raise BatchTooLarge(len(locked), SKUS_MAX)
             began = perf_counter()
-            await lock_skus(self._driver, locked)
-            self.lock_seconds = perf_counter() - began
+            try:
+                await lock_skus(self._driver, locked)
+            finally:
+                self.lock_seconds = perf_counter() - began
         skus, bundles, levels = await self._levels(locked)
         rows = await self._rows_of(READ_ORDERS, orders)
         if any(line[LINE_ITEM] not in locked for line in rows.lines):

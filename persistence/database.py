@@ -195,10 +195,12 @@ class PostgresDatabase:
         async with self.engine.connect() as connection:
             await begin(connection)
             uow = PostgresUnitOfWork(connection)
-            answer = await work(uow)
+            try:
+                answer = await work(uow)
+            finally:
+                if uow.lock_seconds is not None:
+                    self.on_locked(uow.lock_seconds)
             await _commit(connection)
-        if uow.lock_seconds is not None:
-            self.on_locked(uow.lock_seconds)
         if uow.has_new_events:
             self.on_new_events()
         return answer

@@ -27,11 +27,11 @@ class Figures:
 
 
 def _counted(table: str, condition: str) -> str:
-    return f"(SELECT count(*) FROM (SELECT FROM {table} WHERE {condition} LIMIT {COUNTED_MAX}) AS some)"  # noqa: S608
+    return f"(SELECT count(*) FROM (SELECT FROM {table} WHERE {condition} LIMIT {COUNTED_MAX}) AS these)"  # noqa: S608
 
 
 def _age(table: str, column: str, condition: str) -> str:
-    oldest = f"SELECT min({column}) FROM (SELECT {column} FROM {table} WHERE {condition} LIMIT {COUNTED_MAX}) AS some"  # noqa: S608
+    oldest = f"SELECT min({column}) FROM (SELECT {column} FROM {table} WHERE {condition} LIMIT {COUNTED_MAX}) AS these"  # noqa: S608
     return f"greatest(0, coalesce(extract(epoch FROM clock_timestamp() - ({oldest})), 0))::float8"
 
 
