@@ -31,6 +31,7 @@ from dibs.settings import Settings
 from dibs.side_door import healthz, readyz, side_door
 from dibs.solving import Highs
 from documents.rendering import Documents
+from documents.tracking_page import STYLE_SHA256, tracking_page, trouble_page
 from gql.api import create_schema
 from gql.context import Context
 from gql.documents import DocumentEndpoint
@@ -43,6 +44,7 @@ from gql.hub import Hub
 from gql.loaders import Reading
 from gql.parts import Parts
 from gql.spending import Spending
+from gql.tracking import Pages, TrackingEndpoint
 from gql.trusted import trusted_documents
 from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
@@ -58,6 +60,7 @@ from services.delivering import forget_ended_deliveries
 from services.desk import Desk
 from services.documents import Drawer
 from services.fulfillments import release_what_is_ready
+from services.journeys import Tracker
 from services.notices import check_alerts, forget_old_notices, take_up_log
 from services.payments import expire_unpaid_orders
 from services.planning import Planner
@@ -74,6 +77,8 @@ log = logging.getLogger("dibs.app")
 CLEANING_SECONDS = 600.0
 RECHECK_SECONDS = 1.0
 """For so long a connection may outlive its key."""
+USE_SECONDS = 30.0
+"""How often it is written down which keys were used."""
 EXPIRING_SECONDS = 5.0
 """How late an order that is not paid in time may be given up."""
 SWEEPING_SECONDS = 1.0
@@ -97,6 +102,7 @@ class Running:
     http: HttpEndpoint
     websocket: WebSocketEndpoint
     documents: DocumentEndpoint
+    tracking: TrackingEndpoint
 
 
 class State(TypedDict):
@@ -172,7 +178,11 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
             ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
             ("the sweeper", expire_reservations, SWEEPING_SECONDS),
             ("the dunner", expire_unpaid_orders, EXPIRING_SECONDS),
-            ("the notifier", partial(take_up_log, writes_mails=smtp is not None), NOTICING_SECONDS),
+            (
+                "the notifier",
+                partial(take_up_log, writes_mails=smtp is not None, public_url=settings.public_url),
+                NOTICING_SECONDS,
+            ),
             ("the watchman", check_alerts, WATCHING_SECONDS),
             ("the archivist of mails", forget_old_notices, CLEANING_SECONDS),
             ("the schedule", run_schedules, POLL_SECONDS),
@@ -210,23 +220,32 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with ground(settings, direct_url, side) as on:
             desk, feed = Desk(on.database), Feed(on.database, on.bell)
+            tracker = Tracker(on.database)
             reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
             if on.meters:
                 meters[:] = [on.meters]
                 on.meters.watch_desk(desk)
                 on.meters.watch_feed(feed)
             beside = working(settings, on, feed) if with_workers else nullcontext()
-            rechecking = partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS)
+            watching = (
+                partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS),
+                partial(repeated, "the visitors' book", doorkeeper.write_down_use, USE_SECONDS),
+            )
             carrier = easypost(settings)
             closing, budget = aclosing(carrier) if carrier else nullcontext(), Budget(purse_for(settings))
-            async with running(on.bell.run, feed.run, rechecking), beside, closing:
-                yield {"running": _plug(settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, ended)}
-                await in_time(desk.close(), reading.close(), doorkeeper.close(), budget.close())
+            async with running(on.bell.run, feed.run, *watching), beside, closing:
+                yield {
+                    "running": _plug(
+                        settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended
+                    )
+                }
+                await in_time(desk.close(), reading.close(), tracker.close(), doorkeeper.close(), budget.close())
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),
         WebSocketRoute("/graphql", _graphql_socket),
         Route("/documents/{kind}/{name}", _documents, methods=["GET"]),
+        Route("/track/{token:path}", _tracking, methods=["GET"]),
         Route("/healthz", healthz),
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
@@ -270,6 +289,7 @@ def _plug(
     feed: Feed,
     carrier: EasyPost | None,
     budget: Budget,
+    tracker: Tracker,
     ended: Callable[[Entry], None],
 ) -> Running:
     def ended_on_socket(entry: Entry) -> None:
@@ -280,7 +300,16 @@ def _plug(
         return await doorkeeper.authenticate(secret, REQUEST.get() or secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
-        return Context(caller, on.database, reading, desk, planner, settings.webhook_allow_loopback, carrier)
+        return Context(
+            caller,
+            on.database,
+            reading,
+            desk,
+            planner,
+            webhooks_allow_loopback=settings.webhook_allow_loopback,
+            carrier=carrier,
+            public_url=settings.public_url,
+        )
 
     trusted = trusted_documents(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
@@ -289,9 +318,16 @@ def _plug(
     if on.meters:
         on.meters.watch_hub(parts.hub)
         on.meters.watch_schema(executor.schema)
-    drawing = DocumentEndpoint(parts, Drawer(on.database, Documents()))
-    http, websocket = HttpEndpoint(parts), WebSocketEndpoint(parts)
-    return Running(on.database.engine, on.readiness, feed, parts.hub, http, websocket, drawing)
+    return Running(
+        on.database.engine,
+        on.readiness,
+        feed,
+        parts.hub,
+        HttpEndpoint(parts),
+        WebSocketEndpoint(parts),
+        DocumentEndpoint(parts, Drawer(on.database, Documents())),
+        TrackingEndpoint(tracker, Pages(tracking_page, trouble_page(), STYLE_SHA256)),
+    )
 
 
 async def in_time(*ends: Coroutine[Any, Any, None]) -> None:
@@ -314,6 +350,11 @@ async def _graphql_socket(socket: WebSocket) -> None:
 
 async def _documents(request: Request) -> Response:
     endpoint: DocumentEndpoint = request.state.running.documents
+    return await endpoint(request)
+
+
+async def _tracking(request: Request) -> Response:
+    endpoint: TrackingEndpoint = request.state.running.tracking
     return await endpoint(request)
 
 

@@ -31,6 +31,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address to serve on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to serve on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None,
+        description="Where customers reach this server, such as https://orders.shop.example; without it there are no "
+        "tracking links.",
+    )
     explorer: bool = Field(False, description="Serve the GraphQL explorer at GET /graphql.")
     run_waiting: bool = Field(True, description="Run the orders that wait for stock when it becomes available.")
     webhook_allow_loopback: bool = Field(False, description="Webhooks may go to this machine, also by http://.")
@@ -87,6 +92,18 @@ class Settings(BaseSettings):
         if value is not None and not value.get_secret_value().startswith(ADDRESSES):
             raise ValueError(f"must begin with {', '.join(ADDRESSES[:-1])} or {ADDRESSES[-1]}")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_where_customers_look(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.rstrip("/"))
+        plain = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        is_web = parts.scheme in ("https", "http") and parts.hostname and "@" not in parts.netloc
+        if not is_web or plain != value.rstrip("/") or not value.isascii() or any(map(str.isspace, value)):
+            raise ValueError("must look like https://orders.shop.example, without a question mark, a # or a user")
+        return plain
 
     @field_validator("cors_origins", mode="before")
     @classmethod

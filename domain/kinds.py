@@ -155,6 +155,7 @@ class OrderChange(StrEnum):
     DELIVERED = "DELIVERED"
     DROPSHIPPED = "DROPSHIPPED"
     RETURN_CHANGED = "RETURN_CHANGED"
+    FOLLOWED_UP = "FOLLOWED_UP"
     PAYMENT_RECORDED = "PAYMENT_RECORDED"
     REFUND_RECORDED = "REFUND_RECORDED"
     HELD = "HELD"
@@ -317,6 +318,45 @@ class CheckFailure(StrEnum):
     OTHER = "OTHER"
 
 
+class ReturnState(StrEnum):
+    """How far goods that come back are."""
+
+    REQUESTED = "REQUESTED"
+    RECEIVED = "RECEIVED"
+    INSPECTED = "INSPECTED"
+    CANCELED = "CANCELED"
+
+
+class ReturnReason(StrEnum):
+    """Why goods come back, as the customer says."""
+
+    DAMAGED = "DAMAGED"
+    DEFECTIVE = "DEFECTIVE"
+    WRONG_ITEM = "WRONG_ITEM"
+    NOT_AS_DESCRIBED = "NOT_AS_DESCRIBED"
+    UNWANTED = "UNWANTED"
+    ARRIVED_LATE = "ARRIVED_LATE"
+    UNDELIVERABLE = "UNDELIVERABLE"
+    OTHER = "OTHER"
+
+
+class InspectionOutcome(StrEnum):
+    """What becomes of units that came back."""
+
+    RESELL = "RESELL"
+    QUARANTINE = "QUARANTINE"
+    DISCARD = "DISCARD"
+
+
+class FollowUpOutcome(StrEnum):
+    """What was heard of a customer after delivery."""
+
+    SATISFIED = "SATISFIED"
+    ISSUE_FOUND = "ISSUE_FOUND"
+    NOT_REACHED = "NOT_REACHED"
+    OTHER = "OTHER"
+
+
 class ReleaseObstacle(StrEnum):
     """What keeps an order from being released."""
 
@@ -383,3 +423,46 @@ class MailState(StrEnum):
     PENDING = "PENDING"
     SENT = "SENT"
     DEAD = "DEAD"
+
+
+class JourneyStage(StrEnum):
+    """The stages of an order as its customer sees them."""
+
+    PLACED = "PLACED"
+    ALLOCATED = "ALLOCATED"
+    RELEASED = "RELEASED"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+
+
+class StageProgress(StrEnum):
+    """How much of an order has come through a stage."""
+
+    TO_COME = "TO_COME"
+    PARTLY = "PARTLY"
+    DONE = "DONE"
+
+
+class Punctuality(StrEnum):
+    """Whether an order comes when it was promised, or else when it was estimated."""
+
+    NO_DATE = "NO_DATE"
+    EXPECTED = "EXPECTED"
+    EXPECTED_LATE = "EXPECTED_LATE"
+    LATE = "LATE"
+    CAME_IN_TIME = "CAME_IN_TIME"
+    CAME_LATE = "CAME_LATE"
+
+
+class OrderNeed(StrEnum):
+    """What the warehouse has to do for an order."""
+
+    PICK_AND_PACK = "PICK_AND_PACK"
+    SHIP = "SHIP"
+
+
+class NoTrackingUrl(StrEnum):
+    """Why an order has no tracking link."""
+
+    PUBLIC_URL_NOT_SET = "PUBLIC_URL_NOT_SET"
+    ORDER_IS_DRAFT = "ORDER_IS_DRAFT"

@@ -50,7 +50,10 @@ class Telling:
     once: bool = False
 
 
-ORDER_PLACEHOLDERS = ("order.number", "order.channel", "order.placedAt", "order.lines", "customer.name")
+ORDER_PLACEHOLDERS = (
+    *("order.number", "order.channel", "order.placedAt", "order.lines", "order.trackingUrl"),
+    "customer.name",
+)
 SHIPPING_PLACEHOLDERS = (
     "shipping.carrier",
     "shipping.trackingNumber",
@@ -143,6 +146,7 @@ class MailTemplate:
     channels: tuple[str, ...] = ()
 
 
+FOLLOW = "\n\nFollow your order here: {{ order.trackingUrl }}"
 DEFAULTS: Mapping[MailTopic, MailTemplate] = {
     one.topic: one
     for one in (
@@ -151,14 +155,14 @@ DEFAULTS: Mapping[MailTopic, MailTemplate] = {
             audience=CUSTOMER,
             subject="We have your order {{ order.number }}",
             body="Hello {{ customer.name }},\n\nthank you for your order {{ order.number }} of {{ order.placedAt }}:"
-            "\n\n{{ order.lines }}\n\nWe will write to you as soon as there is something new.",
+            "\n\n{{ order.lines }}\n\nWe will write to you as soon as there is something new." + FOLLOW,
         ),
         MailTemplate(
             topic=MailTopic.ORDER_ALLOCATED,
             audience=CUSTOMER,
             subject="Your order {{ order.number }} is reserved for you",
             body="Hello {{ customer.name }},\n\neverything in your order {{ order.number }} has been set aside for you:"
-            "\n\n{{ order.lines }}\n\nNext it will be prepared for shipping.",
+            "\n\n{{ order.lines }}\n\nNext it will be prepared for shipping." + FOLLOW,
         ),
         MailTemplate(
             topic=MailTopic.ORDER_CANCELED,
@@ -173,7 +177,7 @@ DEFAULTS: Mapping[MailTopic, MailTemplate] = {
             subject="Your order {{ order.number }} is being prepared",
             body="Hello {{ customer.name }},\n\nour warehouse is preparing your order {{ order.number }}:"
             "\n\n{{ order.lines }}\n\nIt should leave by {{ shipping.estimatedShipAt }} and be with you by "
-            "{{ shipping.estimatedDeliveryAt }}.",
+            "{{ shipping.estimatedDeliveryAt }}." + FOLLOW,
         ),
         MailTemplate(
             topic=MailTopic.ORDER_SHIPPED,
@@ -181,14 +185,14 @@ DEFAULTS: Mapping[MailTopic, MailTemplate] = {
             subject="Your order {{ order.number }} is on its way",
             body="Hello {{ customer.name }},\n\ngoods of your order {{ order.number }} have left our house.\n\n"
             "Carrier: {{ shipping.carrier }}\nTracking number: {{ shipping.trackingNumber }}\n\n"
-            "They should be with you by {{ shipping.estimatedDeliveryAt }}.",
+            "They should be with you by {{ shipping.estimatedDeliveryAt }}." + FOLLOW,
         ),
         MailTemplate(
             topic=MailTopic.ORDER_DELIVERED,
             audience=CUSTOMER,
             subject="Your order {{ order.number }} has arrived",
             body="Hello {{ customer.name }},\n\ngoods of your order {{ order.number }} have been delivered. We hope "
-            "you like them.",
+            "you like them." + FOLLOW,
         ),
         MailTemplate(
             topic=MailTopic.ALERT_RAISED,
@@ -223,6 +227,15 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda found: values.get(found[1], ""), text)
 
 
+def _without_empty_lines(text: str, values: Mapping[str, str]) -> str:
+    """Without the lines that speak of something that there is not, such as a link where no address is known."""
+
+    def is_empty(name: str) -> bool:
+        return values.get(name) == ""
+
+    return "\n".join(line for line in text.split("\n") if not any(map(is_empty, PLACEHOLDER.findall(line))))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """What a mail says."""
@@ -232,19 +245,22 @@ class Written:
     html: str
 
 
-def write(template: MailTemplate, values: Mapping[str, str]) -> Written:
-    """The HTML is made of the text: nothing in it is markup of others."""
-    text = filled(template.body, values).strip()
+def write(template: MailTemplate, values: Mapping[str, str], link: str | None = None) -> Written:
+    """The HTML is made of the text: nothing in it is markup of others. `link`: ours, which can be clicked on."""
+    text = filled(_without_empty_lines(template.body, values), values).strip()
     return Written(
-        subject=one_line(filled(template.subject, values), SUBJECT_LENGTH_MAX), text=text, html=html_of(text)
+        subject=one_line(filled(template.subject, values), SUBJECT_LENGTH_MAX), text=text, html=html_of(text, link)
     )
 
 
-def html_of(text: str) -> str:
+def html_of(text: str, link: str | None = None) -> str:
     paragraphs = (part.strip("\n") for part in re.split(r"\n[ \t]*\n", text))
     shown = "\n".join(
         f'<p dir="auto">{html.escape(part).replace(chr(10), "<br>" + chr(10))}</p>' for part in paragraphs if part
     )
+    if link:
+        address = html.escape(link)
+        shown = shown.replace(address, f'<a href="{address}">{address}</a>')
     return f'<!doctype html>\n<html><head><meta charset="utf-8"></head><body>\n{shown}\n</body></html>\n'
 
 
@@ -273,7 +289,8 @@ def concerns(topic: MailTopic, order: OrderToTell, *, is_told: bool) -> bool:
     return order.status not in (OrderStatus.DRAFT, OrderStatus.VOID)
 
 
-def order_values(order: OrderToTell) -> dict[str, str]:
+def order_values(order: OrderToTell, link: str | None = None) -> dict[str, str]:
+    """`link`: where its customer follows it."""
     lines = [f"{quantity} x {_value(name)}" for quantity, name in order.lines[:LINES_NAMED_MAX]]
     more = len(order.lines) - len(lines)
     return {
@@ -281,6 +298,7 @@ def order_values(order: OrderToTell) -> dict[str, str]:
         "order.channel": _value(order.channel),
         "order.placedAt": f"{order.placed_at:%Y-%m-%d}",
         "order.lines": "\n".join([*lines, f"… and {more} more"] if more > 0 else lines),
+        "order.trackingUrl": link or "",
         "customer.name": _value(order.customer_name or "customer"),
     }
 

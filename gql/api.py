@@ -7,16 +7,19 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 import gql.schema.kinds  # noqa: F401  (makes the enums known)
 from gql.errors import CONVERTERS, RefusalHandler
+from gql.resolvers import api_keys as keeping
 from gql.resolvers import documents as documenting
 from gql.resolvers import fulfillments as fulfilling
 from gql.resolvers import mutations as write
 from gql.resolvers import notices, webhooks
 from gql.resolvers import payments as paying
 from gql.resolvers import queries as read
+from gql.resolvers import returns as returning
 from gql.resolvers import subscriptions as watch
 from gql.resolvers import supplies as supplying
 from gql.schema import events, refusals
 from gql.schema.scalars import SCALARS
+from gql.scopes import describe
 
 
 @strawberry.type(description="Reading.")
@@ -57,6 +60,10 @@ class Query:
     fulfillments = strawberry.field(
         fulfilling.find_fulfillments, description="Fulfillments that match, the oldest first, page by page."
     )
+    find_return = strawberry.field(returning.find_return, description="One return.", name="return")
+    returns = strawberry.field(
+        returning.find_returns, description="Returns that match, the oldest first, page by page."
+    )
     pick_tasks = strawberry.field(
         fulfilling.pick_tasks, description="What is to be picked at a location, in the sequence of the bins."
     )
@@ -71,6 +78,7 @@ class Query:
     alerts = strawberry.field(notices.find_alerts, description="What rules have seen, the newest first.")
     mail_templates = strawberry.field(notices.all_mail_templates, description="What mails say, one of each topic.")
     mails = strawberry.field(notices.find_mails, description="What became of each mail, the newest first.")
+    api_keys = strawberry.field(keeping.find_api_keys, description="API keys, the oldest first, page by page.")
     events = strawberry.field(
         read.events,
         description="The event log from its beginning or after a cursor: the same events, in the same order, as "
@@ -226,6 +234,26 @@ class Mutation:
         fulfilling.dropship_order,
         description="Let a supplier send an order or lines of it: what is set aside for them is given back.",
     )
+    request_return = strawberry.mutation(
+        returning.request_return,
+        description="Ask goods back that have left: which units, why, and where to. Whoever sent them, and whether or "
+        "not they have arrived.",
+    )
+    receive_return = strawberry.mutation(
+        returning.receive_return, description="Say what came back. It is no stock before somebody has looked at it."
+    )
+    inspect_return = strawberry.mutation(
+        returning.inspect_return,
+        description="Say of units that came back what becomes of them: on hand and for sale again, on hand in quality "
+        "control, or discarded. What is for sale again serves the orders that wait for it.",
+    )
+    cancel_return = strawberry.mutation(
+        returning.cancel_return,
+        description="Say that nothing, or nothing more, of a return is expected. What came is inspected all the same.",
+    )
+    record_follow_up = strawberry.mutation(
+        returning.record_follow_up, description="Write down what was heard of a customer after delivery."
+    )
     create_invoice = strawberry.mutation(
         documenting.create_invoice,
         description="Issue an invoice of what was shipped and is on none yet, or of all that was ordered, under the "
@@ -257,6 +285,17 @@ class Mutation:
         notices.save_mail_templates,
         description="Say what mails say, and the customers of which channels get them: at first, none.",
     )
+    create_api_key = strawberry.mutation(
+        keeping.create_api_key, description="Make a key for a caller; its secret is shown this once."
+    )
+    rotate_api_key = strawberry.mutation(
+        keeping.rotate_api_key,
+        description="Give a key a new secret, shown this once; the one before opens for a while longer.",
+    )
+    revoke_api_key = strawberry.mutation(
+        keeping.revoke_api_key,
+        description="Let a key open nothing any more, for ever; its connections end within two seconds.",
+    )
 
 
 @strawberry.type(description="Watching: from now, or from after a cursor without a gap.")
@@ -276,7 +315,8 @@ class Subscription:
         description="Waiting orders whose date moved because a supply slipped or was called off.",
     )
     allocation_run_progressed = strawberry.subscription(
-        watch.allocation_run_progressed, description="Progress of one run until it ends."
+        watch.allocation_run_progressed,
+        description="Progress of one run until it ends; of one that has ended, its end.",
     )
     fulfillment_changed = strawberry.subscription(
         watch.fulfillment_changed, description="Every step of every fulfillment."
@@ -284,6 +324,7 @@ class Subscription:
     pick_tasks_changed = strawberry.subscription(
         watch.pick_tasks_changed, description="What is to be picked at a location, as it changes."
     )
+    return_changed = strawberry.subscription(watch.return_changed, description="Every step of every return.")
     stock_level_changed = strawberry.subscription(
         watch.stock_level_changed, description="Every change of a stock level."
     )
@@ -305,6 +346,7 @@ def create_schema() -> strawberry.Schema:
             events.WebhookEndpointDisabled,
             events.FulfillmentChanged,
             events.PickTasksChanged,
+            events.ReturnChanged,
             # What lists of outcomes tell, and no union names.
             refusals.OrderNotReleasable,
             refusals.PickConflict,
@@ -315,6 +357,7 @@ def create_schema() -> strawberry.Schema:
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],
     )
     _make_one_of_known(schema)
+    describe(schema._schema)  # noqa: SLF001  (Strawberry shows it nowhere else; a test watches)
     return schema
 
 

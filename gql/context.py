@@ -26,6 +26,8 @@ class Context:
     planner: Planner
     webhooks_allow_loopback: bool = False
     carrier: Carrier | None = None
+    public_url: str | None = None
+    """Where customers reach this server."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

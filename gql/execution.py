@@ -32,8 +32,10 @@ from gql.hub import Wanted
 from gql.limits import COST_MAX, Limits
 from gql.pagination import seek
 from gql.schema.events import event_of
+from gql.scopes import Asked, asked
 from gql.trusted import plain, sha256
 from gql.watching import Shape, Watch, shape
+from services.callers import Caller
 
 TOKENS_MAX = 1_000
 ERRORS_MAX = 10
@@ -55,6 +57,7 @@ class Document:
     operations: Mapping[str, OperationDefinitionNode]
     limits: Limits
     shapes: dict[str, Shape] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
 
     def shape(self, name: str | None) -> Shape:
         """Of a subscription of this document; found out once."""
@@ -128,8 +131,11 @@ class Executor:
         text = self._trusted.get(sha256(query) if document_id is None else plain(document_id))
         return _refused(GraphQLError(CODES[NOT_TRUSTED]), code=NOT_TRUSTED) if text is None else text
 
-    async def execute(self, operation: Operation, context: Context) -> Answer:
-        """Execute a query or a mutation."""
+    async def execute(self, operation: Operation, context: Context) -> Answer | Refused:
+        """Execute a query or a mutation, if it is the caller's to ask for."""
+        refused = self._refusal(operation, context.caller)
+        if refused:
+            return refused
         result = execute(
             self.schema,
             operation.document.node,
@@ -142,11 +148,14 @@ class Executor:
         answer = _answer(await result if isawaitable(result) else result)
         return answer | {"extensions": {"cost": operation.cost}}
 
-    async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer | None:
-        """What a subscription asks for; an answer where that is refused, and None where nothing will ever come.
+    async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer | Refused:
+        """What a subscription asks for; an answer where that fails.
 
         `seen`: begin behind this cursor, if the subscription itself does not say where.
         """
+        refused = self._refusal(operation, context.caller)
+        if refused:
+            return refused
         built = GraphQLExecutor.build(
             self.schema,
             operation.document.node,
@@ -163,16 +172,33 @@ class Executor:
         if isinstance(watch, ExecutionResult):
             return _answer(watch)
         behind = seek("log", seen if watch.after is None else watch.after, (int,))
-        if watch.is_over and behind is None:
-            return None
         return Wanted(
             key=_sharing(operation, context),
             condition=watch.condition,
             visibility=context.caller.visibility,
             after=behind[0] if behind else None,
             is_last=watch.is_last,
+            ended=watch.ended,
             tell=Teller(built, context).tell,
         )
+
+    def _refusal(self, operation: Operation, caller: Caller) -> Refused | None:
+        """Why the caller may not have this operation, of which nothing has been executed yet."""
+        found = self._asked(operation).denied(caller.scopes, caller.visibility)
+        if found is None:
+            return None
+        name, why = found
+        if why.scope:
+            message = f"`{name}` needs the scope {why.scope}, which this key does not have."
+            return Refused([{"message": message, "extensions": {"code": "FORBIDDEN", "scope": why.scope}}])
+        message = f"`{name}` is not for keys that are limited to {why.limit}."
+        return Refused([{"message": message, "extensions": {"code": "FORBIDDEN", "limit": why.limit}}])
+
+    def _asked(self, operation: Operation) -> Asked:
+        document, name = operation.document, operation.name or ""
+        if name not in document.asked:
+            document.asked[name] = asked(self.schema, document.node, document.operations[name])
+        return document.asked[name]
 
     def _document(self, query: str) -> Document | Refused:
         kept = self._kept.get(query)

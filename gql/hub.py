@@ -31,6 +31,10 @@ DELIVERIES_AT_ONCE_MAX = 5_000
 """Between two turns of everybody else."""
 
 
+Ended = Callable[[], Awaitable[Sequence[LoggedEvent] | None]]
+"""Whether what is watched has ended: None, or the last event, or nothing where the log no longer has it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a subscriber asks for. Equal keys promise equal conditions, visibilities and answers."""
@@ -40,6 +44,7 @@ class Wanted:
     visibility: Visibility
     after: int | None
     is_last: Callable[[Event], bool]
+    ended: Ended
     tell: Callable[[Sequence[LoggedEvent]], Awaitable[list[bytes]]]
     """Executes and encodes; never fails for a single event."""
 
@@ -96,6 +101,10 @@ class Subscriber:
         if told.position > self.seen and not self.has_ended:
             await self._outbox.put(self._frame(told))
             self._has_seen(told)
+
+    async def put_again(self, told: Told) -> None:
+        """Tell it, whether or not it was told before."""
+        await self._outbox.put(self._frame(told))
 
     def end(self, failure: Exception | None = None) -> None:
         self.failure = failure
@@ -227,10 +236,15 @@ class Hub:
         subscriber = Subscriber(outbox, frame, self._feed.position)
         stream.subscribers.add(subscriber)
         try:
+            ended = await wanted.ended()
+            until = ended[-1].position if ended else 0
             if wanted.after is not None:
                 await self._feed.refuse_unknown(wanted.after)
                 subscriber.seen = wanted.after
-                await self._catch_up(subscriber, stream, wanted.condition)
+            if wanted.after is not None or ended:
+                await self._catch_up(subscriber, stream, wanted.condition, until)
+            if ended is not None:
+                await self._tell_again(subscriber, stream, ended)
             subscriber.is_live = True
             await subscriber.ended.wait()
             if subscriber.failure:
@@ -242,12 +256,15 @@ class Hub:
                 if self._streams.get(wanted.key) is stream:
                     self._forget(wanted, stream)
 
-    async def _catch_up(self, subscriber: Subscriber, stream: Stream, condition: EventFilter) -> None:
-        """Read the log up to where the hub is, then what was held meanwhile; again, if that was too much."""
+    async def _catch_up(self, subscriber: Subscriber, stream: Stream, condition: EventFilter, until: int) -> None:
+        """Read the log up to where the hub is, then what was held meanwhile; again, if that was too much.
+
+        `until`: or up to there, where the hub has not come yet.
+        """
         while True:
             subscriber.held.clear()
             subscriber.has_missed = False
-            live_from = self._feed.position
+            live_from = max(self._feed.position, until)
             async for page in self._feed.pages(condition, subscriber.seen, live_from):
                 found = stream.of(page)
                 for start in range(0, len(found), EVENTS_AT_ONCE_MAX):
@@ -261,6 +278,13 @@ class Hub:
                 await subscriber.put(subscriber.held.popleft())
             if not subscriber.has_missed:
                 return
+
+    @staticmethod
+    async def _tell_again(subscriber: Subscriber, stream: Stream, ended: Sequence[LoggedEvent]) -> None:
+        """It is over, and the subscriber began behind the last event: they are told it all the same, and it ends."""
+        for told in await stream.tell([] if subscriber.has_ended else stream.of(ended)):
+            await subscriber.put_again(told)
+        subscriber.end()
 
     def _begin(self, wanted: Wanted) -> Stream:
         stream = self._streams[wanted.key] = Stream(wanted, self.tally)

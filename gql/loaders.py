@@ -22,19 +22,24 @@ from domain.ids import (
     PickListId,
     PickTaskId,
     ReservationId,
+    ReturnId,
+    ReturnLineId,
     SupplyId,
 )
 from domain.payments import Totals
 from domain.stock import Item, Location
 from services.explaining import OrderExplanation, explanations
 from services.gathering import Gathering
+from services.journeys import tracking_tokens
 from services.payments import totals_of
 from services.ports import (
     AllocationView,
     Channel,
     Database,
+    FollowUpView,
     FulfillmentView,
     HoldView,
+    InspectionView,
     InvoiceView,
     LevelView,
     LineView,
@@ -44,6 +49,7 @@ from services.ports import (
     PickTaskView,
     ReservationView,
     ReservedLineView,
+    ReturnView,
     SupplyView,
     UnitOfWork,
 )
@@ -113,6 +119,16 @@ class Reading:
         self.pick_lists: Gathering[PickListId, PickListView] = self._each(
             lambda uow, ids: uow.fulfillments.lists(ids), _id
         )
+        self.returns: Gathering[ReturnId, ReturnView] = self._each(lambda uow, ids: uow.returns.by_ids(ids), _id)
+        self.returns_of: Gathering[OrderId, list[ReturnView]] = self._many(
+            lambda uow, ids: uow.returns.of_orders(ids), lambda one: one.order
+        )
+        self.inspections_of: Gathering[ReturnLineId, list[InspectionView]] = self._many(
+            lambda uow, ids: uow.returns.inspections_of(ids), lambda one: one.line
+        )
+        self.follow_ups_of: Gathering[OrderId, list[FollowUpView]] = self._many(
+            lambda uow, ids: uow.returns.follow_ups_of(ids), lambda one: one.order
+        )
         self.bins: Gathering[LevelKey, list[tuple[str, int]]] = Gathering(self._bins)
         self.invoices: Gathering[InvoiceId, InvoiceView] = self._each(lambda uow, ids: uow.documents.invoices(ids), _id)
         self.invoices_of: Gathering[OrderId, list[InvoiceView]] = self._many(
@@ -120,6 +136,10 @@ class Reading:
         )
         self.invoiced_units: Gathering[OrderId, int] = Gathering(self._invoiced_units)
         self.incoming: Gathering[LevelKey, int] = Gathering(self._incoming)
+        self.tracking_tokens: Gathering[OrderId, str] = Gathering(self._tracking_tokens)
+
+    async def _tracking_tokens(self, orders: Sequence[OrderId]) -> Mapping[OrderId, str]:
+        return await tracking_tokens(self._database, orders)
 
     async def _incoming(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, int]:
         return await self._database.read(lambda uow: uow.supplies.incoming(keys))
@@ -274,6 +294,22 @@ class Loaders:
         return _one(self._reading.pick_lists)
 
     @cached_property
+    def returns(self) -> DataLoader[ReturnId, ReturnView | None]:
+        return _one(self._reading.returns)
+
+    @cached_property
+    def returns_of(self) -> DataLoader[OrderId, list[ReturnView]]:
+        return _all(self._reading.returns_of)
+
+    @cached_property
+    def inspections_of(self) -> DataLoader[ReturnLineId, list[InspectionView]]:
+        return _all(self._reading.inspections_of)
+
+    @cached_property
+    def follow_ups_of(self) -> DataLoader[OrderId, list[FollowUpView]]:
+        return _all(self._reading.follow_ups_of)
+
+    @cached_property
     def bins(self) -> DataLoader[LevelKey, list[tuple[str, int]] | None]:
         return _one(self._reading.bins)
 
@@ -292,6 +328,10 @@ class Loaders:
     @cached_property
     def incoming(self) -> DataLoader[LevelKey, int | None]:
         return _one(self._reading.incoming)
+
+    @cached_property
+    def tracking_tokens(self) -> DataLoader[OrderId, str | None]:
+        return _one(self._reading.tracking_tokens)
 
 
 def _one(gathering: Gathering[K, V]) -> DataLoader[K, V | None]:

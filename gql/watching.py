@@ -18,6 +18,7 @@ from graphql import (
 )
 
 from domain.events import Event
+from gql.hub import Ended
 from services.ports import EventFilter
 
 T = TypeVar("T", covariant=True)
@@ -30,9 +31,16 @@ def never(_: Event) -> bool:
     return False
 
 
+async def going_on() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Watch(Generic[T]):
-    """What a field wants to be told of the log. `is_over`: only what lies behind a cursor can still be told.
+    """What a field wants to be told of the log. `is_last`: nothing comes behind this event.
+
+    `ended`: whether that has been told already, asked once whatever comes later would be told. None: it goes on; else
+    the last event, or nothing where the log no longer has it.
 
     GraphQL calls it a source stream. It is the hub that reads the log and executes, once for everybody who wants the
     same, so this is never iterated; it only has to look as if it could be.
@@ -41,7 +49,7 @@ class Watch(Generic[T]):
     condition: EventFilter
     after: str | None = None
     is_last: Callable[[Event], bool] = never
-    is_over: bool = False
+    ended: Ended = going_on
 
     def __aiter__(self) -> AsyncIterator[T]:
         raise TypeError("the hub reads the log")

@@ -1,7 +1,7 @@
 """The event log. Writers append without a position; the relay gives committed events dense positions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.events import CATALOGUE, Event, LoggedEvent
-from domain.ids import OrderId
+from domain.ids import OrderId, RunId
 from persistence.driver import Driver, Write, statement
 from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
@@ -58,6 +58,9 @@ FORGET = sql(
     start=BIGINT,
     most=INT,
 )
+
+OF_A_RUN = sql("type = 'AllocationRunProgressed' AND CAST(payload ->> 'run_id' AS bigint) = :run", run=BIGINT)
+"""As `events_of_runs_idx` has it."""
 
 INSERT_EVENTS = statement(
     """
@@ -122,6 +125,12 @@ class PostgresEventLog:
             raise CursorExpired(await self.end())
         return [_logged(row) for row in rows if row.id is not None]
 
+    async def last_of(self, run: RunId) -> LoggedEvent | None:
+        """What was written of a run last. Its position is 0 while it has none; None: the log no longer has it."""
+        newest = select(events).where(OF_A_RUN).order_by(events.c.id.desc()).limit(1)
+        row = (await self._connection.execute(newest, {"run": run})).one_or_none()
+        return _logged(row) if row else None
+
     async def forget(self, days: int, most: int) -> int:
         """Remove old events. Where the log begins is locked first, so that nobody can go back to what is going."""
         start = (await self._connection.execute(LOCK_START)).scalar_one()
@@ -162,14 +171,17 @@ def _has_any(column: Any, values: tuple[str, ...]) -> ColumnElement[bool]:
 
 def _logged(row: Any) -> LoggedEvent:
     return LoggedEvent(
-        id=row.id, position=row.position, occurred_at=row.occurred_at, event=event_from(row.type, row.payload)
+        id=row.id, position=row.position or 0, occurred_at=row.occurred_at, event=event_from(row.type, row.payload)
     )
 
 
 def event_from(kind: str, payload: dict[str, Any]) -> Event:
-    """The event that a row of the log holds."""
+    """The event that a row of the log holds; without fields that came later than it."""
     event = CATALOGUE[kind]
-    return event(**{name: read(payload[name]) for name, read in _readers(kind).items()})
+    readers, later = _readers(kind), _later(kind)
+    return event(
+        **{name: read(payload[name]) for name, read in readers.items() if name in payload or name not in later}
+    )
 
 
 @cache
@@ -177,6 +189,12 @@ def _readers(kind: str) -> dict[str, Any]:
     event = CATALOGUE[kind]
     hints = get_type_hints(event)
     return {one.name: _reader(hints[one.name]) for one in fields(event)}
+
+
+@cache
+def _later(kind: str) -> frozenset[str]:
+    """Fields that have a default: rows of an older release do without."""
+    return frozenset(one.name for one in fields(CATALOGUE[kind]) if one.default is not MISSING)
 
 
 def _reader(hint: Any) -> Any:

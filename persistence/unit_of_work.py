@@ -8,16 +8,19 @@ from persistence.alerts import PostgresAlerts
 from persistence.automation import PostgresAutomation
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
+from persistence.credentials import PostgresCredentials
 from persistence.deliveries import PostgresDeliveries
 from persistence.documents import PostgresDocuments
 from persistence.events import PostgresEventLog
 from persistence.explanations import PostgresExplanations
 from persistence.fulfillments import PostgresFulfillments
-from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
+from persistence.journeys import PostgresJourneys
+from persistence.keys import PostgresIdempotencyKeys
 from persistence.mails import PostgresMails
 from persistence.orders import PostgresOrders
 from persistence.payments import PostgresPayments
 from persistence.reservations import PostgresReservations
+from persistence.returns import PostgresReturns
 from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
 from persistence.supplies import PostgresSupplies
@@ -91,6 +94,10 @@ class PostgresUnitOfWork:
         return PostgresFulfillments(self._connection)
 
     @cached_property
+    def returns(self) -> PostgresReturns:
+        return PostgresReturns(self._connection)
+
+    @cached_property
     def documents(self) -> PostgresDocuments:
         return PostgresDocuments(self._connection)
 
@@ -113,6 +120,10 @@ class PostgresUnitOfWork:
     @cached_property
     def mails(self) -> PostgresMails:
         return PostgresMails(self._connection)
+
+    @cached_property
+    def journeys(self) -> PostgresJourneys:
+        return PostgresJourneys(self._connection)
 
     @cached_property
     def credentials(self) -> PostgresCredentials:

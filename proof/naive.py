@@ -26,6 +26,7 @@ PLANS = "tests/domain/test_properties.py::"
 GOODS = "tests/persistence/test_floor_races.py::"
 FULFILLING = "tests/domain/test_fulfilling.py::"
 PICKING = "tests/domain/test_picking.py::"
+TRACKING = "tests/gql/test_tracking.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
 WAITING_TWIN = "tests/persistence/test_keys.py::test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored"
@@ -591,5 +592,23 @@ TWINS = (
         "available is read as on hand less committed",
         ALLOCATION + "test_damaged_and_safety_stock_take_stock_from_under_a_claim_as_a_count_does",
         ("domain/stock.py", "max(0, self.on_hand - self.unavailable)", "max(0, self.on_hand)"),
+    ),
+    twin(
+        "a tracking link is made by whoever finds none",
+        TRACKING + "test_fifty_who_ask_for_a_new_link_at_a_time_get_the_same",
+        (
+            "persistence/journeys.py",
+            "ORDER BY n.order_id ON CONFLICT (order_id) DO NOTHING",
+            "ORDER BY n.order_id ON CONFLICT (order_id) DO UPDATE SET token = excluded.token",
+        ),
+    ),
+    twin(
+        "customers are told why an order is held",
+        TRACKING + "test_a_held_order_tells_nobody_why",
+        (
+            "persistence/journeys.py",
+            "o.ship_to ->> 'city',",
+            "(SELECT max(h.note) FROM order_holds h WHERE h.order_id = o.id),",
+        ),
     ),
 )

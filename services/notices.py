@@ -35,6 +35,7 @@ from domain.mails import (
     write,
 )
 from domain.texts import one_line
+from services.journeys import tokens_of, tracking_url
 from services.ports import CursorExpired, Database, EventFilter, UnitOfWork
 
 EVENTS_AT_ONCE_MAX = 500
@@ -47,10 +48,11 @@ STOCK_FOUND_MAX = 100_000
 FORGOTTEN_AT_ONCE_MAX = 2_000
 
 
-async def take_up_log(database: Database, *, writes_mails: bool) -> bool:
+async def take_up_log(database: Database, *, writes_mails: bool, public_url: str | None = None) -> bool:
     """Make alerts and mails of what the log has behind the position; whether more is left.
 
-    `writes_mails`: there is a server to send them. False also where somebody else is at it just now: look again.
+    `writes_mails`: there is a server to send them. `public_url`: where customers find us. False also where somebody
+    else is at it just now: look again.
     """
 
     async def work(uow: UnitOfWork) -> bool:
@@ -64,7 +66,7 @@ async def take_up_log(database: Database, *, writes_mails: bool) -> bool:
         if events:
             await _raise_alerts(uow, events)
             if writes_mails:
-                await _write_mails(uow, events)
+                await _write_mails(uow, events, public_url)
         reached = events[-1].position if len(events) == EVENTS_AT_ONCE_MAX else until
         await uow.alerts.reach(reached)
         return reached < end
@@ -187,12 +189,13 @@ async def _settle(uow: UnitOfWork, judged: Sequence[Judged], open_alerts: dict[O
 # ---------------------------------------------------------------- mails
 
 
-async def _write_mails(uow: UnitOfWork, events: Sequence[LoggedEvent]) -> None:
+async def _write_mails(uow: UnitOfWork, events: Sequence[LoggedEvent], public_url: str | None) -> None:
     told = [(one, topic) for one in events for topic in topics_of(one.event)]
     if not told:
         return
     saved = {one.topic: one for one in await uow.mails.templates()}
-    mails = await _to_customers(uow, [one for one in told if TOPICS[one[1]].audience is MailAudience.CUSTOMER], saved)
+    customers = [one for one in told if TOPICS[one[1]].audience is MailAudience.CUSTOMER]
+    mails = await _to_customers(uow, customers, saved, public_url)
     mails += await _to_team(uow, [one for one in told if TOPICS[one[1]].audience is MailAudience.TEAM], saved)
     if mails:
         await uow.mails.add(sorted(mails, key=lambda one: one.event))
@@ -202,7 +205,9 @@ OF_ORDERS = (OrderEvent, FulfillmentChanged)
 Told = Sequence[tuple[LoggedEvent, MailTopic]]
 
 
-async def _to_customers(uow: UnitOfWork, told: Told, saved: dict[MailTopic, MailTemplate]) -> list[NewMail]:
+async def _to_customers(
+    uow: UnitOfWork, told: Told, saved: dict[MailTopic, MailTemplate], public_url: str | None
+) -> list[NewMail]:
     """Mails of the topics that are switched on for the channel of the order."""
     wanted = []
     for one, topic in told:
@@ -210,26 +215,37 @@ async def _to_customers(uow: UnitOfWork, told: Told, saved: dict[MailTopic, Mail
         if template and isinstance(one.event, OF_ORDERS) and one.event.channel_code in template.channels:
             wanted.append((one, one.event.order_id, template))
     orders = await uow.mails.orders_to_tell(list(dict.fromkeys(order for _, order, _ in wanted))) if wanted else {}
+    links = await _links(uow, orders.values(), public_url)
     found: list[NewMail] = []
     for one, order, template in wanted:
         known = orders.get(order)
         if known and known.customer_email and concerns(template.topic, known, is_told=_told_before(found, order)):
-            found.append(_to_customer(one, known, template, known.customer_email))
+            found.append(_to_customer(one, known, template, known.customer_email, links.get(order)))
     return found
+
+
+async def _links(uow: UnitOfWork, orders: Iterable[OrderToTell], public_url: str | None) -> dict[OrderId, str]:
+    """Where the customers follow these orders, those who can be written to."""
+    to = [order.id for order in orders if order.customer_email]
+    if public_url is None or not to:
+        return {}
+    return {order: tracking_url(public_url, token) for order, token in (await tokens_of(uow, to)).items()}
 
 
 def _told_before(mails: Iterable[NewMail], order: OrderId) -> bool:
     return any(one.order == order for one in mails)
 
 
-def _to_customer(one: LoggedEvent, order: OrderToTell, template: MailTemplate, address: str) -> NewMail:
+def _to_customer(
+    one: LoggedEvent, order: OrderToTell, template: MailTemplate, address: str, link: str | None
+) -> NewMail:
     event = "" if TOPICS[template.topic].once else f" event {one.id}"
     return NewMail(
         once=f"{template.topic} order {order.id}{event}",
         about=f"order {order.id}",
         template=template,
         recipient=one_line(address, 500),
-        written=write(template, order_values(order) | _of_shipping(one.event)),
+        written=write(template, order_values(order, link) | _of_shipping(one.event), link),
         event=EventId(one.id),
         order=order.id,
         error=address_problem(address),

@@ -1,12 +1,13 @@
 """What the services need from the outside, and nothing about how it is done."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from domain.access import Scope, Visibility
 from domain.alerts import Alert, AlertChanges, Found, OpenKey, WatchingRule
 from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
@@ -38,24 +39,32 @@ from domain.ids import (
     PickTaskId,
     ReservationId,
     ReservedLineId,
+    ReturnId,
+    ReturnLineId,
     RunId,
     Sku,
     SupplyId,
 )
+from domain.journeys import JourneyFacts
 from domain.kinds import (
     AlertKind,
     AllocationSequence,
     AllocationStatus,
+    FollowUpOutcome,
     FulfillmentState,
     FulfillmentStatus,
     HoldReason,
+    InspectionOutcome,
     MailState,
     MovementCause,
+    OrderNeed,
     OrderStatus,
     PaymentKind,
     PaymentStatus,
     PickMode,
     PickTaskState,
+    ReturnReason,
+    ReturnState,
     StockQuantity,
     SupplyState,
     WebhookDeliveryState,
@@ -66,6 +75,7 @@ from domain.orders import Address, Customer, Discount, Order, OrderLine, OrderTe
 from domain.payments import Standing
 from domain.pegging import WaitingLine
 from domain.reservations import Reservation, ReservedLine
+from domain.returns import Return
 from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Component, Item, LedgerSince, Location, StockLevel
@@ -122,7 +132,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView(Order):
-    """An order as it is shown."""
+    """An order as it is shown. `delivered_at`: when the last of it came; None until then. `is_late`: by now."""
 
     channel_id: ChannelId
     tags: tuple[str, ...]
@@ -139,6 +149,8 @@ class OrderView(Order):
     shipping_price: Money | None
     tax: Money | None
     note: str | None
+    delivered_at: datetime | None
+    is_late: bool
 
     @property
     def terms(self) -> OrderTerms:
@@ -153,6 +165,7 @@ class OrderView(Order):
             shipping_price=self.shipping_price,
             tax=self.tax,
             note=self.note,
+            promised_delivery_at=self.promised_delivery_at,
         )
 
 
@@ -368,6 +381,52 @@ class FulfillmentFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnView(Return):
+    """A return as it is shown, with when it came into its states."""
+
+    requested_at: datetime
+    requested_by: str
+    received_at: datetime | None
+    inspected_at: datetime | None
+    canceled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionView:
+    """What somebody saw in units of a return line. `location`: where they were put; None: they were discarded."""
+
+    line: ReturnLineId
+    outcome: InspectionOutcome
+    quantity: int
+    location: LocationId | None
+    note: str | None
+    inspected_by: str
+    inspected_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpView:
+    """What was heard of a customer, as it is shown."""
+
+    id: int
+    order: OrderId
+    outcome: FollowUpOutcome
+    note: str | None
+    recorded_by: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnFilter:
+    """None is no condition; an empty tuple matches nothing. `locations`: codes. `reasons`: of any of its lines."""
+
+    orders: tuple[OrderId, ...] | None = None
+    locations: tuple[str, ...] | None = None
+    states: tuple[ReturnState, ...] | None = None
+    reasons: tuple[ReturnReason, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PickTaskFilter:
     """None is no condition; an empty tuple matches nothing."""
 
@@ -432,6 +491,25 @@ class OrderFilter:
     payment_statuses: tuple[PaymentStatus, ...] | None = None
     on_hold: bool | None = None
     hold_reasons: tuple[HoldReason, ...] | None = None
+    late: bool | None = None
+    needs: tuple[OrderNeed, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTally:
+    """How many orders there are, by each axis; what has none of an axis is counted under None, or not at all."""
+
+    total: int
+    by_status: Mapping[OrderStatus, int]
+    by_allocation_status: Mapping[AllocationStatus | None, int]
+    by_fulfillment_status: Mapping[FulfillmentStatus, int]
+    by_payment_status: Mapping[PaymentStatus, int]
+    by_need: Mapping[OrderNeed | None, int]
+    by_hold_reason: Mapping[HoldReason, int]
+    on_hold: int
+    late: int
+    delivered_on_time: int
+    delivered_late: int
 
 
 class BundleConflict(StrEnum):
@@ -541,12 +619,13 @@ class Batches(Protocol):
         reservations: Sequence[ReservationId] = (),
         floor: bool = False,
         bins: bool = False,
+        returns: bool = False,
     ) -> Facts:
         """Lock the SKUs of the orders, the reservations and the items, then read: the orders and the reservations
         whole, the levels of every locked SKU.
 
         Fulfillments are read of orders that hold or have sent something through one, and with `floor` of all; with
-        `bins`, also the bins and open pick tasks of every locked SKU.
+        `bins`, also the bins and open pick tasks of every locked SKU; with `returns`, also all returns of the orders.
 
         Raises BatchTooLarge.
         """
@@ -558,7 +637,7 @@ class Batches(Protocol):
         """
 
     async def fresh_ids(self, most: int) -> tuple[Iterator[int], datetime]:
-        """Numbers for fulfillments, their lines, tasks and parcels that are not written yet, and what time it is."""
+        """Numbers for fulfillments and returns, lines, tasks and parcels that are not written yet, and the time."""
 
     async def reserve_ids(
         self, orders: int, lines: int, bundles: int
@@ -609,10 +688,11 @@ class Orders(Protocol):
     async def page(
         self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None
     ) -> list[OrderView]: ...
-    async def counts(
-        self, condition: OrderFilter
-    ) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
-        """How many orders are in each combination of states."""
+    async def to_serve(self, condition: OrderFilter) -> int:
+        """How many orders match that a run could serve."""
+
+    async def counts(self, condition: OrderFilter) -> OrderTally:
+        """How many orders match, by every axis, at one moment."""
 
     async def returning(self, buyers: Sequence[Buyer]) -> list[bool]:
         """Of each, whether there is another order of theirs that is neither a draft nor void."""
@@ -724,6 +804,24 @@ class Fulfillments(Protocol):
         """Do not try to release these orders again before something about them changes."""
 
 
+class Returns(Protocol):
+    async def orders_of(self, ids: Sequence[ReturnId]) -> dict[ReturnId, OrderId]:
+        """Their orders, which never change."""
+
+    async def by_ids(self, ids: Sequence[ReturnId]) -> list[ReturnView]: ...
+    async def of_orders(self, orders: Sequence[OrderId]) -> list[ReturnView]:
+        """The oldest first."""
+
+    async def page(self, condition: ReturnFilter, first: int, after: int | None) -> list[ReturnView]:
+        """The oldest first; `after`: an id."""
+
+    async def inspections_of(self, lines: Sequence[ReturnLineId]) -> list[InspectionView]:
+        """The oldest first."""
+
+    async def follow_ups_of(self, orders: Sequence[OrderId]) -> list[FollowUpView]:
+        """The oldest first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
     """Who sends parcels and invoices. `gs1_company_prefix`: 7 to 10 digits, under which parcels are numbered."""
@@ -824,6 +922,9 @@ class EventLog(Protocol):
 
         Raises CursorExpired rather than leave out what is no longer kept.
         """
+
+    async def last_of(self, run: RunId) -> LoggedEvent | None:
+        """What was written of a run last. Its position is 0 while it has none; None: the log no longer has it."""
 
     async def forget(self, days: int, most: int) -> int:
         """Remove events that are older, the oldest first, at most so many; how many.
@@ -1057,12 +1158,93 @@ class Mails(Protocol):
         """The newest first; `before`: an id."""
 
 
-class Credentials(Protocol):
-    async def find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, tuple[KeyId, str]]:
-        """The keys and names of those secrets that are known."""
+class Journeys(Protocol):
+    """What customers are told of their orders, and the links by which they ask."""
 
-    async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
+    async def tokens(self, orders: Sequence[OrderId]) -> dict[OrderId, bytes]:
+        """Of those orders that have one."""
+
+    async def add_tokens(self, tokens: Mapping[OrderId, bytes]) -> None:
+        """For orders that have none; one that has come to have one meanwhile keeps it."""
+
+    async def journeys(self, digests: Sequence[bytes]) -> dict[bytes, JourneyFacts]:
+        """What customers are told of, by the SHA-256 of the tokens. Nobody is told of a draft."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a secret opens, and for how many seconds more; None: until somebody says otherwise."""
+
+    key: KeyId
+    name: str
+    scopes: frozenset[Scope]
+    visibility: Visibility
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyView:
+    """An API key as it is shown. `mark`: what stands in its secrets after `dibs_`; None where it was preset.
+
+    `previous_until`: the secret before the current one still opens until then.
+    """
+
+    id: KeyId
+    name: str
+    mark: str | None
+    scopes: frozenset[Scope]
+    visibility: Visibility
+    created_at: datetime
+    created_by: str | None
+    expires_at: datetime | None
+    previous_until: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether none of its secrets opens anything any more."""
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= now)
+
+
+class Credentials(Protocol):
+    async def find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, Opening]:
+        """What those of the secrets open that open anything now, by the database's clock."""
+
+    async def save(
+        self, name: str, secret_sha256: bytes, scopes: Collection[Scope], visibility: Visibility, mark: str | None
+    ) -> KeyId:
+        """Create the key of this name, or make it as if it were new: whatever opened it before opens nothing."""
+
+    async def add(
+        self,
+        name: str,
+        mark: str,
+        secret_sha256: bytes,
+        scopes: Collection[Scope],
+        visibility: Visibility,
+        expires_at: datetime | None,
+        actor: str,
+    ) -> KeyId | None:
+        """A new key; None where there is or was one of this name."""
+
     async def exists(self, name: str) -> bool: ...
+    async def lock(self, key: KeyId) -> KeyView | None:
+        """The key, for as long as the transaction lasts."""
+
+    async def turn(self, key: KeyId, mark: str, secret_sha256: bytes, keep_seconds: int) -> None:
+        """Open with a new secret, and with the one before for so many seconds more; with older ones no longer."""
+
+    async def revoke(self, key: KeyId) -> None: ...
+    async def by_ids(self, ids: Sequence[KeyId]) -> list[KeyView]: ...
+    async def by_name(self, name: str) -> KeyView | None: ...
+    async def page(self, first: int, after: int | None, *, ended: bool) -> list[KeyView]:
+        """The oldest first; `after`: an id. `ended`: also those that have expired or were revoked."""
+
+    async def used(self, keys: Sequence[KeyId]) -> None:
+        """They were used just now; written at most once a minute."""
+
+    async def moment(self) -> datetime:
+        """What time it is, by the database's clock."""
 
 
 class Bell(Protocol):
@@ -1098,6 +1280,8 @@ class UnitOfWork(Protocol):
     @property
     def fulfillments(self) -> Fulfillments: ...
     @property
+    def returns(self) -> Returns: ...
+    @property
     def documents(self) -> Documents: ...
     @property
     def events(self) -> EventLog: ...
@@ -1117,6 +1301,8 @@ class UnitOfWork(Protocol):
     def alerts(self) -> Alerts: ...
     @property
     def mails(self) -> Mails: ...
+    @property
+    def journeys(self) -> Journeys: ...
     @property
     def credentials(self) -> Credentials: ...
 

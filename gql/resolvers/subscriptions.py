@@ -20,6 +20,7 @@ from gql.schema.events import (
     FulfillmentChanged,
     OrderChanged,
     PickTasksChanged,
+    ReturnChanged,
     StockLevelChanged,
     SupplyChanged,
 )
@@ -63,6 +64,10 @@ async def pick_tasks_changed(
     return Watch(EventFilter(types=("PickTasksChanged",), locations=(parsed.searchable(location),)), after)
 
 
+async def return_changed(filter: Changes = None, after: After = None) -> AsyncIterable[ReturnChanged]:
+    return Watch(parsed.event_filter(filter, ("ReturnChanged",)), after)
+
+
 async def stock_level_changed(
     filter: Annotated[
         inputs.StockLevelFilter | None, strawberry.argument(description="Which levels; all when absent.")
@@ -94,8 +99,16 @@ async def allocation_run_progressed(
     found = None if row is None else await info.context.read(lambda uow: uow.runs.by_ids([RunId(row)]))
     if not found:
         raise bad_input("`run` is not the id of a run.")
-    condition = EventFilter(types=("AllocationRunProgressed",), runs=(found[0].id,))
-    return Watch(condition, after, _ends_the_run, found[0].has_ended)
+    watched = found[0]
+
+    async def ended() -> list[told.LoggedEvent] | None:
+        last = await info.context.read(lambda uow: uow.events.last_of(watched.id))
+        if last is None:
+            return [] if watched.has_ended else None
+        return [last] if last.position and _ends_the_run(last.event) else None
+
+    condition = EventFilter(types=("AllocationRunProgressed",), runs=(watched.id,))
+    return Watch(condition, after, _ends_the_run, ended)
 
 
 def _ends_the_run(event: told.Event) -> bool:

@@ -8,6 +8,8 @@ import strawberry
 from domain import kinds, orders
 from domain.actions import order_actions
 from domain.ids import LineId, OrderId
+from domain.promises import came_in_time, need_of
+from domain.returns import came_back, returnable
 from gql.context import Info
 from gql.schema.actions import SupportedOrderAction
 from gql.schema.addresses import Address
@@ -18,11 +20,13 @@ from gql.schema.money import AddressProblem, Money, OrderDiscount, OrderHold, Or
 from gql.schema.nodes import Node, PageInfo
 from services import ports
 from services.addresses import address_problems
+from services.journeys import tracking_url
 from services.releasing import order_now
 
 if TYPE_CHECKING:
     from gql.schema.documents import Invoice
     from gql.schema.fulfillments import Fulfillment
+    from gql.schema.returns import FollowUp, Return
 
 
 @strawberry.type(description="Who buys.")
@@ -132,6 +136,16 @@ class OrderLine:
     async def item(self, info: Info) -> Item:
         return await Item.load(info, self.view.item)
 
+    @strawberry.field(description="Units that came back, whatever became of them.")
+    async def returned(self, info: Info) -> int:
+        return came_back(await info.context.loaders.returns_of.load(self.view.order))[self.view.id]
+
+    @strawberry.field(description="Units that have left, and that no return asks for yet.")
+    async def returnable(self, info: Info) -> int:
+        loaders, order = info.context.loaders, self.view.order
+        sent, back = await loaders.fulfillments_of.load(order), await loaders.returns_of.load(order)
+        return returnable(sent, back)[self.view.id]
+
     @strawberry.field(description="What is set aside for it, the oldest first.")
     async def allocations(self, info: Info) -> list[Allocation]:
         return [Allocation.of(one) for one in await info.context.loaders.allocations_of.load(self.view.id)]
@@ -186,6 +200,15 @@ class Order(Node):
     ship_to: Address | None = strawberry.field(description="Where the goods go.")
     fulfillment_status: kinds.FulfillmentStatus = strawberry.field(description="How far its goods are.")
     promised_delivery_at: datetime | None = strawberry.field(description="When the customer was told to have it.")
+    delivered_at: datetime | None = strawberry.field(
+        description="When the last of it was delivered; null until all of it was."
+    )
+    delivered_on_time: bool | None = strawberry.field(
+        description="Whether it was delivered when promised; null until all of it was, and where nothing was promised."
+    )
+    late: bool = strawberry.field(
+        description="Whether it came later than promised, or should be there by now and is not."
+    )
     bill_to: Address | None = strawberry.field(description="Where the bill goes; null: where the goods go.")
     payment_status: kinds.PaymentStatus = strawberry.field(
         description="Whether what it comes to has been paid; PAID where it owes nothing."
@@ -213,8 +236,21 @@ class Order(Node):
         totals = await loaders.totals.load(order)
         assert totals is not None
         holds = frozenset(hold.reason for hold in await loaders.holds_of.load(order) if hold.released_at is None)
-        now = order_now(self.view, lines, sent, totals, holds, await loaders.invoiced_units.load(order) or 0)
+        back, invoiced = await loaders.returns_of.load(order), await loaders.invoiced_units.load(order) or 0
+        now = order_now(self.view, lines, sent, back, totals, holds, invoiced)
         return [SupportedOrderAction.of(one) for one in order_actions(now)]
+
+    @strawberry.field(description="What of it comes back or came back, the oldest first.")
+    async def returns(self, info: Info) -> list[Annotated["Return", strawberry.lazy("gql.schema.returns")]]:
+        from gql.schema.returns import Return
+
+        return [Return.of(one) for one in await info.context.loaders.returns_of.load(self.view.id)]
+
+    @strawberry.field(description="What was heard of the customer after delivery, the oldest first.")
+    async def follow_ups(self, info: Info) -> list[Annotated["FollowUp", strawberry.lazy("gql.schema.returns")]]:
+        from gql.schema.returns import FollowUp
+
+        return [FollowUp.of(one) for one in await info.context.loaders.follow_ups_of.load(self.view.id)]
 
     @strawberry.field(description="Its invoices, the oldest first.")
     async def invoices(self, info: Info) -> list[Annotated["Invoice", strawberry.lazy("gql.schema.documents")]]:
@@ -250,6 +286,14 @@ class Order(Node):
         found = await info.context.loaders.holds_of.load(self.view.id)
         return [OrderHold.of(one) for one in found if one.released_at is None]
 
+    @strawberry.field(description="What the warehouse has to do for it now; null where there is nothing.")
+    async def need(self, info: Info) -> kinds.OrderNeed | None:
+        loaders, view = info.context.loaders, self.view
+        sent = await loaders.fulfillments_of.load(view.id)
+        ours = [one.state for one in sent if one.kind is kinds.FulfillmentKind.STOCK]
+        held = any(hold.released_at is None for hold in await loaders.holds_of.load(view.id))
+        return need_of(view.status, view.allocation_status, view.payment_status, ours, held=held)
+
     @strawberry.field(description="All holds that there are and were, the oldest first.")
     async def hold_history(self, info: Info) -> list[OrderHold]:
         return [OrderHold.of(one) for one in await info.context.loaders.holds_of.load(self.view.id)]
@@ -261,6 +305,25 @@ class Order(Node):
     @strawberry.field(description="The order that it was part of; null where it was not split off.")
     async def split_from(self, info: Info) -> "Order | None":
         return None if self.view.split_from is None else await Order.find(info, self.view.split_from)
+
+    @strawberry.field(
+        description="Where its customer follows it without logging in: whoever has the link sees how far the order is, "
+        "and neither prices nor the address. It stays the same. Null: `noTrackingUrl` says why."
+    )
+    async def tracking_url(self, info: Info) -> str | None:
+        if self._no_tracking_url(info):
+            return None
+        token = await info.context.loaders.tracking_tokens.load(self.view.id)
+        return tracking_url(info.context.public_url or "", token) if token else None
+
+    @strawberry.field(description="Why it has no tracking link; null where it has one.")
+    def no_tracking_url(self, info: Info) -> kinds.NoTrackingUrl | None:
+        return self._no_tracking_url(info)
+
+    def _no_tracking_url(self, info: Info) -> kinds.NoTrackingUrl | None:
+        if info.context.public_url is None:
+            return kinds.NoTrackingUrl.PUBLIC_URL_NOT_SET
+        return kinds.NoTrackingUrl.ORDER_IS_DRAFT if self.status is kinds.OrderStatus.DRAFT else None
 
     @strawberry.field(description="What is ordered, in the order in which it was written down.")
     async def lines(self, info: Info) -> list[OrderLine]:
@@ -283,6 +346,9 @@ class Order(Node):
             ship_to=Address.of(order.ship_to) if order.ship_to else None,
             fulfillment_status=order.fulfillment_status,
             promised_delivery_at=order.promised_delivery_at,
+            delivered_at=order.delivered_at,
+            delivered_on_time=came_in_time(order.status, order.promised_delivery_at, order.delivered_at),
+            late=order.is_late,
             bill_to=Address.of(order.bill_to) if order.bill_to else None,
             payment_status=order.payment_status,
             discounts=[OrderDiscount.of(one) for one in order.discounts],
@@ -345,7 +411,31 @@ class PaymentStatusCount:
     count: int = strawberry.field(description="How many orders have it.")
 
 
-@strawberry.type(description="How many orders there are in each state: the dashboard in one call.")
+@strawberry.type(description="How many orders have a fulfillment status.")
+class FulfillmentStatusCount:
+    """A count."""
+
+    status: kinds.FulfillmentStatus = strawberry.field(description="The status.")
+    count: int = strawberry.field(description="How many orders have it.")
+
+
+@strawberry.type(description="For how many orders the warehouse has this to do.")
+class OrderNeedCount:
+    """A count."""
+
+    need: kinds.OrderNeed = strawberry.field(description="What is to be done.")
+    count: int = strawberry.field(description="For how many orders.")
+
+
+@strawberry.type(description="How many orders are held for a reason now.")
+class HoldReasonCount:
+    """A count."""
+
+    reason: kinds.HoldReason = strawberry.field(description="The reason.")
+    count: int = strawberry.field(description="How many orders are held for it; one may be held for several.")
+
+
+@strawberry.type(description="How many orders there are in each state: the dashboard in one call, of one moment.")
 class OrderCounts:
     """Counts by state."""
 
@@ -357,6 +447,43 @@ class OrderCounts:
     by_payment_status: list[PaymentStatusCount] = strawberry.field(
         description="One entry a status, also where it is 0."
     )
+    by_fulfillment_status: list[FulfillmentStatusCount] = strawberry.field(
+        description="One entry a status, also where it is 0."
+    )
+    by_need: list[OrderNeedCount] = strawberry.field(
+        description="One entry a need, also where it is 0: paid and ready to pick and pack, or only needing shipping."
+    )
+    by_hold_reason: list[HoldReasonCount] = strawberry.field(description="One entry a reason, also where it is 0.")
+    on_hold: int = strawberry.field(description="Orders that something holds now.")
+    late: int = strawberry.field(description="Orders that are late, or came late, by what was promised.")
+    delivered_on_time: int = strawberry.field(description="Orders that were delivered when promised, or before.")
+    delivered_late: int = strawberry.field(description="Orders that were delivered later than promised.")
+
+    @classmethod
+    def of(cls, tally: ports.OrderTally) -> "OrderCounts":
+        return cls(
+            total=tally.total,
+            by_status=[OrderStatusCount(status=one, count=tally.by_status.get(one, 0)) for one in kinds.OrderStatus],
+            by_allocation_status=[
+                AllocationStatusCount(status=one, count=tally.by_allocation_status.get(one, 0))
+                for one in kinds.AllocationStatus
+            ],
+            by_payment_status=[
+                PaymentStatusCount(status=one, count=tally.by_payment_status.get(one, 0)) for one in kinds.PaymentStatus
+            ],
+            by_fulfillment_status=[
+                FulfillmentStatusCount(status=one, count=tally.by_fulfillment_status.get(one, 0))
+                for one in kinds.FulfillmentStatus
+            ],
+            by_need=[OrderNeedCount(need=one, count=tally.by_need.get(one, 0)) for one in kinds.OrderNeed],
+            by_hold_reason=[
+                HoldReasonCount(reason=one, count=tally.by_hold_reason.get(one, 0)) for one in kinds.HoldReason
+            ],
+            on_hold=tally.on_hold,
+            late=tally.late,
+            delivered_on_time=tally.delivered_on_time,
+            delivered_late=tally.delivered_late,
+        )
 
 
 @strawberry.type(description="Some orders with a claim on stock, and how many there are.")

@@ -55,8 +55,8 @@ class Tab:
 
 
 @contextmanager
-def browsing(page: Path, profile: Path) -> Iterator[Tab]:
-    """The page, opened from the disk as by a double click."""
+def browsing(page: Path | str, profile: Path, ready: str = "document.forms.length") -> Iterator[Tab]:
+    """The page, opened from the disk as by a double click, or from an address. `ready`: true once it is there."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip("no Chromium is installed")
@@ -71,8 +71,8 @@ def browsing(page: Path, profile: Path) -> Iterator[Tab]:
                 session = Tab(socket).do("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
                 tab = Tab(socket, session)
                 tab.do("Runtime.enable")
-                tab.do("Page.navigate", url=page.as_uri())
-                tab.until("document.readyState === 'complete' && document.forms.length")
+                tab.do("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
+                tab.until(f"document.readyState === 'complete' && {ready}")
                 yield tab
         finally:
             process.kill()

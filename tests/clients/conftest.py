@@ -30,7 +30,11 @@ def shop(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory
     name = f"{PREFIX}_clients"
     url = server.create(name, template)
     with serving(
-        tmp_path_factory.mktemp("shop"), DIBS_DATABASE_URL=url, DIBS_ADMIN_KEY=KEY, DIBS_CORS_ORIGINS=ORIGINS
+        tmp_path_factory.mktemp("shop"),
+        DIBS_DATABASE_URL=url,
+        DIBS_ADMIN_KEY=KEY,
+        DIBS_CORS_ORIGINS=ORIGINS,
+        DIBS_PUBLIC_URL="http://127.0.0.1",
     ) as shop:
         assert "errors" not in shop.ask(SET_UP, stock=STOCK | {"idempotencyKey": a_key()}).json()
         yield shop

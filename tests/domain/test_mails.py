@@ -87,8 +87,8 @@ def test_a9_a_mail_says_what_the_template_says_of_the_order():
     assert written.text == "No. 1001:\n2 x Chair\n1 x Table"
 
 
-def values(**more: object) -> dict[str, str]:
-    return order_values(an_order(**more))
+def values(*, link: str | None = None, **more: object) -> dict[str, str]:
+    return order_values(an_order(**more), link)
 
 
 def test_what_was_put_in_is_neither_a_placeholder_nor_markup_nor_a_header():
@@ -120,6 +120,30 @@ def test_no_subject_ever_has_a_line_break(name: str, number: str):
 
     assert written.subject.splitlines() in ([], [written.subject])
     assert len(written.subject) <= 200
+
+
+LINK = "https://orders.shop.example/track/x?a=1&b=2"
+
+
+def test_a9_a_customer_s_mail_leads_to_the_order():
+    written = write(a_template("Hi", "Hello.\n\nFollow it: {{ order.trackingUrl }}"), values(link=LINK), LINK)
+
+    assert written.text == f"Hello.\n\nFollow it: {LINK}"
+    assert ("a", [("href", LINK)]) in Tags(written.html).tags
+
+
+def test_a_line_that_would_lead_nowhere_is_left_out():
+    written = write(a_template("Hi", "Hello.\n\nFollow it: {{order.trackingUrl}}\nYours"), values())
+
+    assert written.text == "Hello.\n\nYours"
+
+
+def test_a9_every_mail_to_a_customer_leads_to_the_order_unless_it_is_canceled():
+    leading = {topic for topic, one in DEFAULTS.items() if "order.trackingUrl" in one.body}
+
+    assert leading == {one for one in TOPICS if TOPICS[one].audience is MailAudience.CUSTOMER} - {
+        MailTopic.ORDER_CANCELED
+    }
 
 
 def test_long_orders_are_named_up_to_a_bound():

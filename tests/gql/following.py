@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from domain.events import LoggedEvent
-from gql.hub import Hub, Told, Wanted
+from gql.hub import Ended, Hub, Told, Wanted
 from gql.outbox import Outbox
-from gql.watching import never
+from gql.watching import going_on, never
 from services.callers import EVERYTHING, Visibility
 from services.ports import EventFilter
 from tests.gql.serving import SECONDS_MAX
@@ -72,6 +72,7 @@ async def following(
     *,
     key: object = None,
     visibility: Visibility = EVERYTHING,
+    ended: Ended = going_on,
 ) -> AsyncIterator[Follower]:
     """Follow the hub until the block ends."""
     follower = Follower()
@@ -81,6 +82,7 @@ async def following(
         visibility=visibility,
         after=after,
         is_last=never,
+        ended=ended,
         tell=follower.tell,
     )
 

@@ -32,6 +32,7 @@ from gql.errors import CODES, CONVERTERS, formatted
 from services import (
     alerts,
     allocation,
+    api_keys,
     automation,
     bins,
     catalog,
@@ -45,6 +46,7 @@ from services import (
     payments,
     picking,
     reservations,
+    returns,
     runs,
     splitting,
     stock,
@@ -58,6 +60,7 @@ CONTRACT = HERE / "contract.graphql"
 SHARED = ROOT.parent / "shared" / "design" / "contract.graphql"
 
 MOVES = ("InvalidInput", "IdempotencyKeyReused", "NotFound", "FulfillmentNotInState")
+RETURNS = ("InvalidInput", "IdempotencyKeyReused", "NotFound", "ReturnNotInState", "QuantityNotReturnable")
 REFUSALS_OF = {
     "saveItems": ("InvalidInput",),
     "saveLocations": ("InvalidInput",),
@@ -111,6 +114,11 @@ REFUSALS_OF = {
     "packFulfillment": MOVES,
     "shipFulfillment": MOVES,
     "deliverFulfillment": MOVES,
+    "requestReturn": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "QuantityNotReturnable"),
+    "receiveReturn": RETURNS,
+    "inspectReturn": RETURNS,
+    "cancelReturn": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "ReturnNotInState"),
+    "recordFollowUp": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "NothingDelivered"),
     "dropshipOrder": (
         "InvalidInput",
         "IdempotencyKeyReused",
@@ -137,6 +145,9 @@ REFUSALS_OF = {
     "sendTestWebhook": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
     "saveAlertRules": ("InvalidInput",),
     "saveMailTemplates": ("InvalidInput",),
+    "createApiKey": ("InvalidInput", "IdempotencyKeyReused"),
+    "rotateApiKey": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
+    "revokeApiKey": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
 }
 """What the service behind each mutation raises."""
 
@@ -401,6 +412,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
         for module in (
             alerts,
             allocation,
+            api_keys,
             automation,
             bins,
             catalog,
@@ -414,6 +426,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
             payments,
             picking,
             reservations,
+            returns,
             runs,
             splitting,
             stock,

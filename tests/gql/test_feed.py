@@ -148,6 +148,34 @@ async def test_a_cursor_ahead_of_the_hub_is_known_to_the_log(served: Served):
         assert (await follower.next()).position == end + 1
 
 
+async def test_whether_what_is_watched_has_ended_is_asked_once_nothing_can_be_missed(served: Served):
+    """What happens while it is asked is told."""
+    await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
+
+    async def ended() -> None:
+        await placed(served.database, KNOWN, {"CHAIR": 1})
+        await all_numbered(served.database)
+        end = await served.database.read(lambda uow: uow.events.end())
+        await until(lambda: served.feed.position >= end)
+
+    async with following(served.hub, EventFilter(types=("OrderChanged",)), ended=ended) as follower:
+        assert isinstance((await follower.next()).event, OrderChanged)
+
+
+async def test_an_end_that_the_hub_has_not_come_to_yet_is_told_behind_what_was_before_it(served: Served):
+    await a_busy_day(served.database)
+    log = await everything(served.database)
+    await until(lambda: served.feed.position == log[-1].position)
+
+    async def ended() -> list[LoggedEvent]:
+        return log[-1:]
+
+    served.feed.position = 3
+    async with following(served.hub, EventFilter(), ended=ended) as follower:
+        assert await follower.taken(len(log) - 3) == log[3:]
+        await follower.ended()
+
+
 async def test_a_cursor_beyond_the_end_of_the_log_is_refused(served: Served):
     end = await served.database.read(lambda uow: uow.events.end())
 

@@ -38,7 +38,11 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def mailing(database_url: str, box: MailBox) -> Any:
     return serving(
-        database_url, smtp_url=SecretStr(box.url), smtp_allow_loopback=True, mail_from="The Shop <orders@shop.example>"
+        database_url,
+        smtp_url=SecretStr(box.url),
+        smtp_allow_loopback=True,
+        mail_from="The Shop <orders@shop.example>",
+        public_url="https://orders.shop.example",
     )
 
 
@@ -189,6 +193,24 @@ async def test_r9_r12_a_customer_is_told_of_released_with_dates_shipped_with_tra
     assert fulfillment["estimatedDeliveryAt"][:10] in released
     assert "Royal Mail" in shipped
     assert "RM42" in shipped
+
+
+async def test_a4_a9_r12_a_mail_leads_to_the_page_on_which_the_customer_follows_the_order(served: Served, box: MailBox):
+    await a_shop(served)
+    await templates(served, PLACED, ALLOCATED)
+    await place(served, "1001", 2, **ADA)
+    await allocate(served, "1001")
+    await all_sent(served)
+
+    found = await served("query ($by: OrderBy!) { order(by: $by) { trackingUrl } }", by=named("1001"))
+    link = found["order"]["trackingUrl"]
+    page = await served.client.get(link.removeprefix("https://orders.shop.example"))
+
+    assert len(box.received) == 2
+    for mail in box.received:
+        assert link in mail.text
+        assert f'<a href="{link}">' in mail.html
+    assert "Everything you ordered is reserved for you." in page.text
 
 
 async def test_a9_a_mail_says_what_the_template_and_the_order_say(served: Served, box: MailBox):

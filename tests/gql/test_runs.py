@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tests.gql.serving import SECONDS_MAX, Served, serving
+from gql.schema.events import log_cursor
+from tests.gql.serving import SECONDS_MAX, Served, all_numbered, cut_after, serving
 
 START = """
 mutation ($key: String!, $dry: Boolean!) {
@@ -12,6 +13,10 @@ mutation ($key: String!, $dry: Boolean!) {
   }
 }"""
 RUN = "query ($id: ID!) { allocationRun(id: $id) { state processed total outcomes { status count } finishedAt } }"
+PROGRESS = """
+    subscription ($run: ID!, $after: String) {
+      allocationRunProgressed(run: $run, after: $after) { id cursor run { state processed finishedAt } }
+    }"""
 STATUSES = "{ orders { nodes { number allocationStatus } } }"
 
 
@@ -79,6 +84,36 @@ async def test_a_run_that_nobody_knows_is_not_found(served: Served):
     cancel = 'mutation { cancelAllocationRun(input: {run: "garbage"}) { ... on NotFound { references } } }'
 
     assert (await served(cancel))["cancelAllocationRun"] == {"references": ["garbage"]}
+
+
+async def test_who_watches_a_run_is_told_how_it_ended_wherever_they_begin(served: Served):
+    await a_shop(served, on_hand=3, orders=3)
+    run = (await served(START, key="a", dry=False))["startAllocationRun"]["run"]["id"]
+    async with served.socket() as client:
+        await client.subscribe("1", PROGRESS, run=run, after=log_cursor(0))
+        steps = [(await client.next("1"))["allocationRunProgressed"]]
+        while not steps[-1]["run"]["finishedAt"]:
+            steps.append((await client.next("1"))["allocationRunProgressed"])
+        assert await client.receive() == {"type": "complete", "id": "1"}
+
+        for after in (None, steps[0]["cursor"], steps[-1]["cursor"], (await served("{ eventCursor }"))["eventCursor"]):
+            await client.subscribe("2", PROGRESS, run=run, after=after)
+            expected = steps[1:] if after == steps[0]["cursor"] else steps[-1:]
+            assert [(await client.next("2"))["allocationRunProgressed"] for _ in expected] == expected
+            assert await client.receive() == {"type": "complete", "id": "2"}
+
+
+async def test_a_run_of_which_the_log_tells_nothing_any_more_is_over_at_once(served: Served):
+    run = (await served(START, key="a", dry=False))["startAllocationRun"]["run"]["id"]
+    await ended(served, run)
+    await all_numbered(served.database)
+    end = await served.database.read(lambda uow: uow.events.end())
+    await cut_after(served, end)
+
+    async with served.socket() as client:
+        for after in (None, log_cursor(end)):
+            await client.subscribe("1", PROGRESS, run=run, after=after)
+            assert await client.receive() == {"type": "complete", "id": "1"}
 
 
 async def test_o8_what_arrives_is_given_to_who_waits_without_anyone_asking(database_url: str):
