@@ -25,7 +25,7 @@ from dibs.access import Access, log_entry
 from dibs.log import REQUEST
 from dibs.meters import Meters
 from dibs.opening import engine_for, watching_engine_for
-from dibs.partners import easypost, smtp_sender
+from dibs.partners import easypost, openid_issuer, smtp_sender
 from dibs.readiness import Readiness
 from dibs.settings import Settings
 from dibs.side_door import healthz, readyz, side_door
@@ -63,6 +63,7 @@ from services.fulfillments import release_what_is_ready
 from services.journeys import Tracker
 from services.notices import check_alerts, forget_old_notices, take_up_log
 from services.payments import expire_unpaid_orders
+from services.people import People
 from services.planning import Planner
 from services.reservations import expire_reservations
 from workers.deliveries import Deliverer
@@ -220,8 +221,10 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with ground(settings, direct_url, side) as on:
             desk, feed = Desk(on.database), Feed(on.database, on.bell)
-            tracker = Tracker(on.database)
-            reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
+            tracker, issuer = Tracker(on.database), openid_issuer(settings)
+            people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
+            doorkeeper = Doorkeeper(on.database, people)
+            reading, planner = Reading(on.database), Planner(on.database, Highs())
             if on.meters:
                 meters[:] = [on.meters]
                 on.meters.watch_desk(desk)
@@ -239,7 +242,8 @@ def create_app(
                         settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended
                     )
                 }
-                await in_time(desk.close(), reading.close(), tracker.close(), doorkeeper.close(), budget.close())
+                ends = [desk.close(), reading.close(), tracker.close(), doorkeeper.close(), budget.close()]
+                await in_time(*ends, *([issuer.aclose()] if issuer else []))
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),

@@ -99,6 +99,15 @@ class PostgresCredentials:
         made: KeyId | None = (await self._connection.execute(statement.returning(api_keys.c.id))).scalar_one_or_none()
         return made
 
+    async def person(self, issuer: str, subject: str, name: str, secret_sha256: bytes) -> KeyId:
+        """The row of a person; made where there is none yet."""
+        values = {"name": name, "secret_sha256": secret_sha256, "scopes": []}
+        statement = insert(api_keys).values(issuer=issuer, subject=subject, **values)
+        statement = statement.on_conflict_do_nothing(index_elements=[api_keys.c.issuer, api_keys.c.subject])
+        await self._connection.execute(statement)
+        mine = select(api_keys.c.id).where(api_keys.c.issuer == issuer, api_keys.c.subject == subject)
+        return KeyId((await self._connection.execute(mine)).scalar_one())
+
     async def exists(self, name: str) -> bool:
         return await self.by_name(name) is not None
 
@@ -142,7 +151,7 @@ class PostgresCredentials:
         return now
 
     async def _views(self, statement: Select[Any]) -> list[KeyView]:
-        return [_view(row) for row in await self._connection.execute(statement)]
+        return [_view(row) for row in await self._connection.execute(statement.where(api_keys.c.issuer.is_(None)))]
 
 
 def _access(scopes: Collection[Scope], visibility: Visibility) -> dict[str, Any]:

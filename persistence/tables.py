@@ -851,6 +851,8 @@ api_keys = Table(
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
     Column("last_used_at", DateTime(timezone=True)),
+    _text("issuer", nullable=True),
+    _text("subject", nullable=True),
     UniqueConstraint("name"),
     UniqueConstraint("mark"),
     UniqueConstraint("secret_sha256"),
@@ -861,7 +863,13 @@ api_keys = Table(
     CheckConstraint(
         "(previous_sha256 IS NULL) = (previous_until IS NULL)", name="a_previous_secret_opens_until_a_time"
     ),
-    comment="What opens the API. Of secrets only the SHA-256 is kept. `channels`, `locations`: null is no limit.",
+    UniqueConstraint("issuer", "subject"),
+    CheckConstraint(
+        "(issuer IS NULL) = (subject IS NULL) AND (issuer IS NULL OR scopes = '{}')",
+        name="a_person_has_an_issuer_and_powers_by_no_key",
+    ),
+    comment="What opens the API. Of secrets only the SHA-256 is kept. `channels`, `locations`: null is no limit. "
+    "A row with an issuer is a person, who comes with tokens: its secret is known to nobody.",
 )
 
 returns = Table(

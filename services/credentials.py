@@ -13,6 +13,7 @@ from domain.api_keys import DIGITS, MARK_LENGTH, SECRET_BYTES, is_mistyped, writ
 from domain.ids import KeyId
 from services.callers import Caller
 from services.gathering import Gathering
+from services.people import People, is_token
 from services.ports import Busy, Database, Opening, UnitOfWork
 
 log = logging.getLogger("dibs.doorkeeper")
@@ -37,16 +38,25 @@ def new_secret(mark: str) -> str:
 
 
 class Doorkeeper:
-    """Knows who presents a secret. It looks each time, so a key that is revoked opens nothing from then on."""
+    """Knows who presents a secret. It looks each time, so a key that is revoked opens nothing from then on.
 
-    def __init__(self, database: Database) -> None:
+    `people`: knows those who come with a token of an issuer. Without it, nobody does.
+    """
+
+    def __init__(self, database: Database, people: People | None = None) -> None:
         self._database = database
+        self._people = people
         self._keys = Gathering(self._find)
         self._watched: defaultdict[bytes, set[Callable[[], None]]] = defaultdict(set)
         self._used: set[KeyId] = set()
 
     async def authenticate(self, secret: str, request: str) -> Caller | None:
-        """Who presents this secret; None where nobody is known by it."""
+        """Who presents this secret; None where nobody is known by it. Raises IssuerUnavailable."""
+        if self._people and is_token(secret):
+            person = await self._people.caller(secret, request)
+            if person:
+                self._used.add(person.key)
+            return person
         if is_mistyped(secret):
             return None
         secret_sha256 = digest(secret)
@@ -69,10 +79,11 @@ class Doorkeeper:
     def watched(self, caller: Caller, revoked: Callable[[], None]) -> Iterator[None]:
         """While the block runs, call `revoked` once the secret that the caller presented opens nothing any more.
 
-        When it expires is known beforehand, and takes nobody who looks.
+        When it expires is known beforehand, and takes nobody who looks. A token does nothing else than expire.
         """
         secret, timer = caller.secret_sha256, None
-        self._watched[secret].add(revoked)
+        if secret:
+            self._watched[secret].add(revoked)
         if caller.ends_at is not None:
             timer = asyncio.get_running_loop().call_at(caller.ends_at, revoked)
         try:
@@ -80,9 +91,10 @@ class Doorkeeper:
         finally:
             if timer:
                 timer.cancel()
-            self._watched[secret].discard(revoked)
-            if not self._watched[secret]:
-                del self._watched[secret]
+            if secret:
+                self._watched[secret].discard(revoked)
+                if not self._watched[secret]:
+                    del self._watched[secret]
 
     async def recheck(self) -> bool:
         """Look after those who are watched: one query for all of them. There is never more to do at once."""

@@ -1227,6 +1227,9 @@ class Credentials(Protocol):
     ) -> KeyId | None:
         """A new key; None where there is or was one of this name."""
 
+    async def person(self, issuer: str, subject: str, name: str, secret_sha256: bytes) -> KeyId:
+        """The row of a person, whom no key stands for; made where there is none yet."""
+
     async def exists(self, name: str) -> bool: ...
     async def lock(self, key: KeyId) -> KeyView | None:
         """The key, for as long as the transaction lasts."""
