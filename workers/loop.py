@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from services.ports import Busy
+from services.ports import OUT_OF_REACH
 
 log = logging.getLogger("dibs.jobs")
 
@@ -42,7 +42,7 @@ async def repeated(name: str, chore: Callable[[], Awaitable[bool]], seconds: flo
         more = False
         try:
             more = await chore()
-        except Busy as error:
+        except OUT_OF_REACH as error:
             log.warning("%s waits for the database: %r", name, error.__cause__)
         except Exception:
             log.exception("%s failed; trying again", name)
