@@ -24,6 +24,7 @@ class Relay:
         self._database = database
         self._bell = bell
         self._nudged = asyncio.Event()
+        self.numbered = 0
 
     def nudge(self) -> None:
         """This process has just committed something: look at once."""
@@ -32,6 +33,7 @@ class Relay:
     async def run(self) -> None:
         while True:
             numbered = await self._number()
+            self.numbered += numbered
             if numbered:
                 self._bell.ring()
             if not numbered or numbered < BATCH_ROWS_MAX:
