@@ -8,6 +8,7 @@ from persistence.alerts import PostgresAlerts
 from persistence.automation import PostgresAutomation
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
+from persistence.chores import PostgresChores
 from persistence.deliveries import PostgresDeliveries
 from persistence.documents import PostgresDocuments
 from persistence.events import PostgresEventLog
@@ -45,6 +46,10 @@ class PostgresUnitOfWork:
     def has_new_events(self) -> bool:
         writers = ("batches", "runs", "deliveries", "alerts")
         return any(name in vars(self) and getattr(self, name).has_new_events for name in writers)
+
+    @cached_property
+    def chores(self) -> PostgresChores:
+        return PostgresChores(self._connection)
 
     @cached_property
     def runs(self) -> PostgresRuns:

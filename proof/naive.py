@@ -168,12 +168,12 @@ TWINS = (
         ),
         ("persistence/events.py", "order_by(events.c.position).limit(first)", "order_by(events.c.id).limit(first)"),
         ("persistence/events.py", "both.order_by(found.c.position)", "both.order_by(found.c.id)"),
-        ("persistence/events.py", "id=row.id, position=row.position,", "id=row.id, position=row.id,"),
+        ("persistence/events.py", "id=row.id, position=row.position or 0,", "id=row.id, position=row.id,"),
     ),
     twin(
         "8 bell as the only trigger: the relay",
         RELAY + "test_events_of_another_process_are_numbered_within_a_poll",
-        ("workers/relay.py", "asyncio.timeout(POLL_SECONDS)", "asyncio.timeout(None)"),
+        ("workers/relay.py", "await rest(POLL_SECONDS, self._nudged)", "await self._nudged.wait()"),
     ),
     twin(
         "8b bell as the only trigger: the feed",
