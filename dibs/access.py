@@ -82,4 +82,5 @@ def log_entry(entry: Entry, **more: str) -> None:
 
 def _path(path: str) -> str:
     """Of what anybody may ask for, only what there is."""
-    return PATHS.get(path) or ("/documents" if path.startswith("/documents/") else "(other)")
+    known = (kind for kind in ("/documents", "/track") if path.startswith(f"{kind}/"))  # never what opens a door
+    return PATHS.get(path) or next(known, "(other)")

@@ -25,17 +25,29 @@ from domain.events import (
     LoggedEvent,
     OrderChanged,
     PickTasksChanged,
+    ReturnChanged,
     StockLevelChanged,
     SupplyChanged,
     WebhookEndpointDisabled,
 )
-from domain.ids import AlertId, DeliveryId, EndpointId, FulfillmentId, OrderId, PickTaskId, RunId, SupplyId
+from domain.ids import (
+    AlertId,
+    DeliveryId,
+    EndpointId,
+    FulfillmentId,
+    OrderId,
+    PickTaskId,
+    ReturnId,
+    RunId,
+    SupplyId,
+)
 from domain.kinds import (
     AlertKind,
     AllocationCause,
     AllocationStatus,
     FulfillmentState,
     OrderChange,
+    ReturnState,
     RunState,
     SupplyKind,
     SupplyState,
@@ -67,7 +79,9 @@ WRITTEN: Mapping[str, str] = {
     "FulfillmentChanged": "In every commit that moves a fulfillment on or back, or changes what it sends; beside "
     "`OrderChanged` of its order.",
     "PickTasksChanged": "In every commit that makes pick tasks at a location, changes or ends them, or moves them to "
-    "another bin. Taking a pick list is none.",
+    "another bin; one for everybody who did. Taking a pick list is none.",
+    "ReturnChanged": "In every commit in which a return is asked for, comes, is inspected or canceled, also in part; "
+    "beside `OrderChanged` of its order.",
     "AlertRaised": "When a rule of `saveAlertRules` finds its situation and has no alert open about it: within a "
     "second or two of the event that brought it about, and within half a minute where it came by the clock.",
     "AlertResolved": "When the situation of an open alert is over, or its rule is gone or watches for something else.",
@@ -149,9 +163,30 @@ EXAMPLES: tuple[Event, ...] = (
         tracking_number="QM000000001GB",
         estimated_ship_at=NOON.replace(day=3),
         estimated_delivery_at=NOON.replace(day=6),
+        actor="packing",
     ),
     PickTasksChanged(
-        location_code="LEEDS", task_ids=(PickTaskId(33), PickTaskId(34)), skus=("CHAIR",), locations=("LEEDS",)
+        location_code="LEEDS",
+        task_ids=(PickTaskId(33), PickTaskId(34)),
+        skus=("CHAIR",),
+        locations=("LEEDS",),
+        actor="picking",
+    ),
+    ReturnChanged(
+        **ORDER,
+        return_id=ReturnId(52),
+        return_version=3,
+        location_code="LEEDS",
+        before=ReturnState.RECEIVED,
+        after=ReturnState.INSPECTED,
+        skus=("CHAIR",),
+        locations=("LEEDS",),
+        requested=3,
+        received=3,
+        resold=2,
+        quarantined=0,
+        discarded=1,
+        actor="returns desk",
     ),
     AlertRaised(
         alert_id=AlertId(1),

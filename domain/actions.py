@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain import orders
+from domain import orders, returns
 from domain.errors import Obstacle
 from domain.fulfillments import GONE, UNDER_WAY, Fulfillment, states_that_allow
 from domain.kinds import AllocationStatus, FulfillmentKind, FulfillmentState, HoldReason, OrderStatus
 from domain.orders import ALLOCATABLE, EDITABLE, OrderLine
+from domain.returns import Return, is_delivered, returnable
 
 
 class OrderAction(StrEnum):
@@ -31,6 +32,8 @@ class OrderAction(StrEnum):
     CREATE_INVOICE = "CREATE_INVOICE"
     RECORD_PAYMENT = "RECORD_PAYMENT"
     RECORD_REFUND = "RECORD_REFUND"
+    REQUEST_RETURN = "REQUEST_RETURN"
+    RECORD_FOLLOW_UP = "RECORD_FOLLOW_UP"
 
 
 class FulfillmentAction(StrEnum):
@@ -44,11 +47,19 @@ class FulfillmentAction(StrEnum):
     CANCEL = "CANCEL"
 
 
+class ReturnAction(StrEnum):
+    """What a person may want to do with a return: each is a mutation."""
+
+    RECEIVE = "RECEIVE"
+    INSPECT = "INSPECT"
+    CANCEL = "CANCEL"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supported:
     """An action, and what is in its way; nothing is: it can be done now."""
 
-    action: OrderAction | FulfillmentAction
+    action: OrderAction | FulfillmentAction | ReturnAction
     reasons: tuple[str, ...] = ()
 
 
@@ -64,6 +75,7 @@ class OrderNow:
     allocation_status: AllocationStatus | None
     lines: Sequence[OrderLine]
     fulfillments: Sequence[Fulfillment]
+    returns: Sequence[Return]
     obstacles: Sequence[Obstacle]
     holds: frozenset[HoldReason]
     kept: bool
@@ -105,6 +117,12 @@ def _order_reasons(action: OrderAction, now: OrderNow) -> Iterator[str]:
             yield "All of it is on an invoice."
         case OrderAction.RECORD_REFUND if not now.kept:
             yield "No money of it is kept."
+        case OrderAction.REQUEST_RETURN if not any(one.state in GONE for one in now.fulfillments):
+            yield "Nothing of it has left."
+        case OrderAction.REQUEST_RETURN if not returnable(now.fulfillments, now.returns):
+            yield "All that has left comes back already."
+        case OrderAction.RECORD_FOLLOW_UP if not is_delivered(now.fulfillments):
+            yield "Nothing of it has been delivered yet."
     if action in (OrderAction.DEALLOCATE, OrderAction.SPLIT, OrderAction.DROPSHIP) and _is_in_hands(now):
         yield "Some of it is on its way out of the warehouse: cancel its fulfillments first."
 
@@ -161,3 +179,25 @@ def _fulfillment_reasons(action: FulfillmentAction, one: Fulfillment, checks_qua
         yield "A supplier sends it: nothing is picked here."
     elif one.state not in allowed:
         yield f"It is {one.state}, and would have to be {' or '.join(allowed)}."
+
+
+RETURN_OPERATIONS = {
+    ReturnAction.RECEIVE: "receiveReturn",
+    ReturnAction.INSPECT: "inspectReturn",
+    ReturnAction.CANCEL: "cancelReturn",
+}
+
+
+def return_actions(one: Return) -> tuple[Supported, ...]:
+    """Every action."""
+    return tuple(Supported(action=action, reasons=tuple(_return_reasons(action, one))) for action in ReturnAction)
+
+
+def _return_reasons(action: ReturnAction, one: Return) -> Iterator[str]:
+    allowed = returns.states_that_allow(RETURN_OPERATIONS[action])
+    if one.state not in allowed:
+        yield f"It is {one.state}, and would have to be {' or '.join(allowed)}."
+    elif action is ReturnAction.INSPECT and not any(line.to_inspect for line in one.lines):
+        yield "All that came has been inspected, and the rest is still to come."
+    elif action is not ReturnAction.INSPECT and not any(line.expected for line in one.lines):
+        yield "Nothing of it is still to come."

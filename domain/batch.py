@@ -18,6 +18,7 @@ from domain.events import (
     FulfillmentChanged,
     OrderChanged,
     PickTasksChanged,
+    ReturnChanged,
     StockLevelChanged,
     SupplyChanged,
 )
@@ -34,6 +35,7 @@ from domain.ids import (
     OrderId,
     ReservationId,
     ReservedLineId,
+    ReturnId,
     Sku,
     SupplyId,
 )
@@ -63,6 +65,7 @@ from domain.orders import (
 )
 from domain.payments import EndedHold, LineMoney, NewHold, NewPayment, Standing, Totals
 from domain.reservations import NewReservation, Reservation
+from domain.returns import Inspection, NewFollowUp, Return
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Location, Movement, StockCount, StockLevel
 from domain.supply import Supply, SupplyLine
@@ -75,7 +78,7 @@ class Facts:
 
     `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles.
     `paid_on_arrival`: codes of the channels whose orders have been paid when they come. `floor`: the fulfillments of
-    those orders that have any.
+    those orders that have any. `returns`: of all of its orders, where the batch asks for them.
     """
 
     locations: Mapping[LocationId, Location] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class Facts:
     claims: Sequence[Held] = ()
     supplies: Sequence[Supply] = ()
     floor: FloorFacts | None = None
+    returns: Sequence[Return] = ()
 
 
 @quickly_made
@@ -128,6 +132,7 @@ class Changes:
     `schedules`: orders that wait for a schedule, each with the minutes between its turns; `unscheduled`: those that
     wait no more. `split_from`: new orders, each with the one that it was part of. `payment_statuses`: of the orders for
     which it is another one than it was, or than PAID where they are new. `currencies`: of orders that had none.
+    `return_actors`: who moved a return last.
     """
 
     placed: list[tuple[Order, NewOrder]] = field(default_factory=list)
@@ -158,6 +163,11 @@ class Changes:
     unscheduled: list[OrderId] = field(default_factory=list)
     split_from: dict[OrderId, OrderId] = field(default_factory=dict)
     floor: FloorChanges | None = None
+    new_returns: list[Return] = field(default_factory=list)
+    changed_returns: list[Return] = field(default_factory=list)
+    return_actors: dict[ReturnId, str] = field(default_factory=dict)
+    inspections: list[Inspection] = field(default_factory=list)
+    follow_ups: list[NewFollowUp] = field(default_factory=list)
     fulfillment_statuses: dict[OrderId, FulfillmentStatus] = field(default_factory=dict)
     finalized: list[OrderId] = field(default_factory=list)
     payments: list[NewPayment] = field(default_factory=list)
@@ -176,6 +186,7 @@ REPLENISHING = {
     AllocationCause.CANCELED,
     AllocationCause.EDITED,
     AllocationCause.DROPSHIPPED,
+    AllocationCause.RETURNED,
     AllocationCause.STOCK_RESERVATION,
     AllocationCause.UNPAID,
 }
@@ -193,6 +204,7 @@ class Batch:
 
     def __init__(self, facts: Facts, *, actor: str = "", request: str = "") -> None:
         """`actor` and `request` stand in the stock ledger; they change with the command that is at work."""
+        self.floor = Floor()
         self.actor = actor
         self.request = request
         self.locations = dict(facts.locations)
@@ -232,9 +244,18 @@ class Batch:
         self._books = Books()
         self._repriced: dict[OrderId, str] = {}
         self._made = Changes()
-        self.floor = Floor()
+        self.returns: dict[ReturnId, Return] = {}
+        self._returns_before: dict[ReturnId, Return] = {}
         self._fulfilling: dict[OrderId, FulfillmentStatus] = {}
         self.learn(facts)
+
+    @property
+    def actor(self) -> str:
+        return self._actor
+
+    @actor.setter
+    def actor(self, actor: str) -> None:
+        self._actor = self.floor.actor = actor
 
     def learn(self, facts: Facts) -> None:
         """Add orders with their lines and claims, and reservations; what is known already stays as it is."""
@@ -253,6 +274,9 @@ class Batch:
                 if isinstance(claim, Claim):
                     self._locations_before[claim.order].add(claim.location)
                 self._add_claim(claim)
+        for one in facts.returns:
+            if one.id not in self._returns_before:
+                self.returns[one.id] = self._returns_before[one.id] = one
         if facts.floor:
             self.floor.learn(facts.floor)
             for fulfillment in facts.floor.fulfillments:
@@ -273,6 +297,7 @@ class Batch:
             claims=list(self.claims.values()),
             supplies=list(self.supplies.values()),
             floor=self.floor.facts(),
+            returns=list(self.returns.values()),
         )
 
     def order_of_number(self, channel: str, number: str) -> OrderId | None:
@@ -329,6 +354,10 @@ class Batch:
         """What is sent with a line of a fulfillment, the oldest first."""
         claims = self.claims_of(self.floor.of_line(line).order)
         return [claim for claim in claims if claim.fulfillment_line == line]
+
+    def returns_of(self, order: OrderId) -> list[Return]:
+        """The order's returns, the oldest first; they must have been asked for."""
+        return [one for one in self.returns.values() if one.order == order]
 
     def fulfillment_status_of(self, order: OrderId) -> FulfillmentStatus:
         return fulfillment_status(self.lines_of(order), self.floor.of(order))
@@ -511,6 +540,19 @@ class Batch:
     def change_supply(self, supply: Supply) -> None:
         """Add or replace a supply. It is the caller who moves the stock."""
         self.supplies[supply.id] = supply
+
+    def change_return(self, one: Return) -> None:
+        """Add or replace a return. It is the caller who moves the stock."""
+        self.returns[one.id] = one
+        self._made.return_actors[one.id] = self.actor
+
+    def note_inspection(self, inspection: Inspection) -> None:
+        """Somebody has said what becomes of units that came back."""
+        self._made.inspections.append(inspection)
+
+    def note_follow_up(self, follow_up: NewFollowUp) -> None:
+        """Something was heard of a customer."""
+        self._made.follow_ups.append(follow_up)
 
     def take(self, takes: Iterable[Take]) -> None:
         """Set the units aside, in a run: each line and each level is replaced once, whatever the number of takes."""
@@ -803,6 +845,7 @@ class Batch:
                 if _is_resized(line, now):
                     made.resized_lines.add(line.id)
         self._version_floor()
+        self._version_returns()
         self._balance()
         self._version_orders()
         self._version_levels()
@@ -945,10 +988,10 @@ class Batch:
             if status is not self._fulfilling.get(order, FulfillmentStatus.NOT_RELEASED):
                 made.fulfillment_statuses[order] = status
                 self.note(order, OrderChange.FULFILLMENT_CHANGED)
-        tasks: defaultdict[LocationId, list[PickTask]] = defaultdict(list)
+        tasks: defaultdict[tuple[LocationId, str], list[PickTask]] = defaultdict(list)
         for task in (*floor.new_tasks, *floor.tasks):
-            tasks[task.location].append(task)
-        made.events += [self._tasks_event(location, at) for location, at in tasks.items()]
+            tasks[task.location, self.floor.who_moved_task(task.id)].append(task)
+        made.events += [self._tasks_event(location, actor, theirs) for (location, actor), theirs in tasks.items()]
 
     def _fulfillment_event(self, fulfillment: Fulfillment, before: Fulfillment | None) -> FulfillmentChanged:
         order, code = self.orders[fulfillment.order], self.locations[fulfillment.location].code
@@ -967,15 +1010,51 @@ class Batch:
             tracking_number=fulfillment.shipping.tracking_number,
             estimated_ship_at=fulfillment.estimated_ship_at,
             estimated_delivery_at=fulfillment.estimated_delivery_at,
+            actor=self.floor.who_moved(fulfillment.id),
         )
 
-    def _tasks_event(self, location: LocationId, tasks: Sequence[PickTask]) -> PickTasksChanged:
+    def _tasks_event(self, location: LocationId, actor: str, tasks: Sequence[PickTask]) -> PickTasksChanged:
         code = self.locations[location].code
         return PickTasksChanged(
             location_code=code,
             task_ids=tuple(task.id for task in tasks),
             skus=tuple(dict.fromkeys(self.skus[task.item] for task in tasks)),
             locations=(code,),
+            actor=actor,
+        )
+
+    def _version_returns(self) -> None:
+        """Every change of a return is a change of its order."""
+        made = self._made
+        for one in list(self.returns.values()):
+            before = self._returns_before.get(one.id)
+            if one == before:
+                continue
+            self.returns[one.id] = one = replace(one, version=before.version + 1 if before else 1)
+            (made.changed_returns if before else made.new_returns).append(one)
+            self.note(one.order, OrderChange.RETURN_CHANGED)
+            made.events.append(self._return_event(one, before))
+
+    def _return_event(self, one: Return, before: Return | None) -> ReturnChanged:
+        order, code = self.orders[one.order], self.locations[one.location].code
+        places = {place: self.locations[place].code for place in (one.location, before and before.location) if place}
+        return ReturnChanged(
+            order_id=order.id,
+            order_number=order.number,
+            channel_code=order.channel,
+            return_id=one.id,
+            return_version=one.version,
+            location_code=code,
+            before=before.state if before else None,
+            after=one.state,
+            skus=tuple(dict.fromkeys(self.lines[line.line].sku for line in one.lines)),
+            locations=tuple(dict.fromkeys(places.values())),
+            requested=sum(line.quantity - line.canceled for line in one.lines),
+            received=sum(line.received for line in one.lines),
+            resold=sum(line.resold for line in one.lines),
+            quarantined=sum(line.quarantined for line in one.lines),
+            discarded=sum(line.discarded for line in one.lines),
+            actor=self._made.return_actors[one.id],
         )
 
     def _version_supplies(self) -> None:

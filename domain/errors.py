@@ -6,6 +6,7 @@
     ├── NotFound                 3  a named thing does not exist, or is not the caller's to see
     ├── CurrencyMismatch         4  wrong state …
     ├── FulfillmentNotInState    4
+    ├── NothingDelivered         4
     ├── NothingToInvoice         4
     ├── OrderAlreadyPlaced       4
     ├── OrderAlreadyReleased     4
@@ -16,8 +17,10 @@
     ├── PickListTaken            4
     ├── PlanChanged              4
     ├── QuantityAlreadyShipped   4
+    ├── QuantityNotReturnable    4
     ├── RefundExceedsPayments    4
     ├── ReservationEnded         4
+    ├── ReturnNotInState         4
     ├── StockLevelConflict       4
     ├── ShippingRefused          4
     ├── SupplyAlreadyExpected    4
@@ -41,6 +44,7 @@ from domain.ids import (
     PickListId,
     PickTaskId,
     ReservationId,
+    ReturnId,
     RowName,
     Sku,
     SupplyId,
@@ -51,6 +55,7 @@ from domain.kinds import (
     PickObstacle,
     ReleaseObstacle,
     ReservationState,
+    ReturnState,
     SupplyState,
 )
 
@@ -118,6 +123,14 @@ class CurrencyMismatch(DomainError):
 @dataclass(eq=False)
 class OrderAlreadyPlaced(DomainError):
     """The channel already has an order of this number."""
+
+    precedence = 4
+    order: OrderId
+
+
+@dataclass(eq=False)
+class NothingDelivered(DomainError):
+    """Nothing of the order has been delivered yet, so there is nothing to follow up."""
 
     precedence = 4
     order: OrderId
@@ -217,6 +230,24 @@ class QuantityAlreadyShipped(DomainError):
     lines: tuple[LineId, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnedQuantity:
+    """Units of an order line that were asked for, and how many there are."""
+
+    line: LineId
+    requested: int
+    returnable: int
+
+
+@dataclass(eq=False)
+class QuantityNotReturnable(DomainError):
+    """More units than there are: of those that can come back, are still to come, or wait to be inspected."""
+
+    precedence = 4
+    order: OrderId
+    lines: tuple[ReturnedQuantity, ...]
+
+
 @dataclass(eq=False)
 class RefundExceedsPayments(DomainError):
     """More would go back than was paid and is still kept."""
@@ -238,6 +269,15 @@ class ReservationEnded(DomainError):
         if self.state is ReservationState.TAKEN_OVER:
             return "The stock reservation has become an order already, and its units went there."
         return super().message
+
+
+@dataclass(eq=False)
+class ReturnNotInState(DomainError):
+    """The return is in a state that does not allow this."""
+
+    precedence = 4
+    return_id: ReturnId
+    allowed: tuple[ReturnState, ...]
 
 
 @dataclass(eq=False)
@@ -299,6 +339,7 @@ REFUSALS: tuple[type[DomainError], ...] = (
     NotFound,
     CurrencyMismatch,
     FulfillmentNotInState,
+    NothingDelivered,
     NothingToInvoice,
     OrderAlreadyPlaced,
     OrderAlreadyReleased,
@@ -309,8 +350,10 @@ REFUSALS: tuple[type[DomainError], ...] = (
     PickListTaken,
     PlanChanged,
     QuantityAlreadyShipped,
+    QuantityNotReturnable,
     RefundExceedsPayments,
     ReservationEnded,
+    ReturnNotInState,
     StockLevelConflict,
     ShippingRefused,
     SupplyAlreadyExpected,

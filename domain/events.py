@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from domain.ids import AlertId, EndpointId, FulfillmentId, OrderId, PickTaskId, RunId, SupplyId
+from domain.ids import AlertId, EndpointId, FulfillmentId, OrderId, PickTaskId, ReturnId, RunId, SupplyId
 from domain.kinds import (
     AlertKind,
     AllocationCause,
     AllocationStatus,
     FulfillmentState,
     OrderChange,
+    ReturnState,
     RunState,
     SupplyKind,
     SupplyState,
@@ -150,7 +151,8 @@ class WebhookEndpointDisabled:
 class FulfillmentChanged:
     """Goods of an order went a step further, or back; one version of the fulfillment is one commit.
 
-    `before`: None where the fulfillment is new.
+    `before`: None where the fulfillment is new. `actor`: who moved it, the last where it was several at once; None in
+    events from before that was written down.
     """
 
     type: ClassVar[str] = "FulfillmentChanged"
@@ -169,11 +171,15 @@ class FulfillmentChanged:
     tracking_number: str | None
     estimated_ship_at: datetime | None
     estimated_delivery_at: datetime | None
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PickTasksChanged:
-    """What is to be picked at a location is different: tasks are new, moved to another bin, done or canceled."""
+    """What is to be picked at a location is different: tasks are new, moved to another bin, done or canceled.
+
+    One for everybody who did so in a commit. `actor`: None in events from before that was written down.
+    """
 
     type: ClassVar[str] = "PickTasksChanged"
     type_version: ClassVar[int] = 1
@@ -181,6 +187,35 @@ class PickTasksChanged:
     task_ids: tuple[PickTaskId, ...]
     skus: tuple[str, ...]
     locations: tuple[str, ...]
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnChanged:
+    """Goods of an order shall come back, came back, were inspected or do not come; one version of it is one commit.
+
+    `before`: None where the return is new. The units are of all its lines together: what was asked for and is not
+    canceled, what of it came, and what became of that. `actor`: who did it, the last where it was several at once.
+    """
+
+    type: ClassVar[str] = "ReturnChanged"
+    type_version: ClassVar[int] = 1
+    order_id: OrderId
+    order_number: str
+    channel_code: str
+    return_id: ReturnId
+    return_version: int
+    location_code: str
+    before: ReturnState | None
+    after: ReturnState
+    skus: tuple[str, ...]
+    locations: tuple[str, ...]
+    requested: int
+    received: int
+    resold: int
+    quarantined: int
+    discarded: int
+    actor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +264,7 @@ Event = (
     | WebhookEndpointDisabled
     | FulfillmentChanged
     | PickTasksChanged
+    | ReturnChanged
     | AlertRaised
     | AlertResolved
 )
@@ -244,6 +280,7 @@ CATALOGUE: Mapping[str, type[Event]] = {
         WebhookEndpointDisabled,
         FulfillmentChanged,
         PickTasksChanged,
+        ReturnChanged,
         AlertRaised,
         AlertResolved,
     )

@@ -56,6 +56,10 @@ class Floor:
         self.parcels: dict[ParcelId, Parcel] = {}
         self.bins: dict[BinKey, int] = {}
         self.ids: Iterator[int] = iter(())
+        self.actor = ""
+        """Who is at work; it changes with the command."""
+        self._actors: dict[FulfillmentId, str] = {}
+        self._task_actors: dict[PickTaskId, str] = {}
         self._before: dict[FulfillmentId, Fulfillment] = {}
         self._tasks_before: dict[PickTaskId, PickTask] = {}
         self._parcels_before: dict[ParcelId, Parcel] = {}
@@ -125,20 +129,30 @@ class Floor:
                 units -= here
         return [*found, (None, units)] if units else found
 
+    def who_moved(self, fulfillment: FulfillmentId) -> str:
+        """Who changed it last in this batch."""
+        return self._actors.get(fulfillment, self.actor)
+
+    def who_moved_task(self, task: PickTaskId) -> str:
+        """Who changed it last in this batch."""
+        return self._task_actors.get(task, self.actor)
+
     # ------------------------------------------------------------------ moves
 
     def add(self, fulfillment: Fulfillment) -> None:
-        self._put(fulfillment)
+        self.change(fulfillment)
 
     def change(self, fulfillment: Fulfillment) -> None:
         self._put(fulfillment)
+        self._actors[fulfillment.id] = self.actor
 
     def change_line(self, line: FulfillmentLine) -> None:
         one = self.of_line(line.id)
-        self._put(replace(one, lines=tuple(line if line.id == old.id else old for old in one.lines)))
+        self.change(replace(one, lines=tuple(line if line.id == old.id else old for old in one.lines)))
 
     def change_task(self, task: PickTask) -> None:
         self.tasks[task.id] = task
+        self._task_actors[task.id] = self.actor
 
     def put_parcel(self, parcel: Parcel) -> None:
         self.parcels[parcel.id] = parcel
@@ -231,10 +245,10 @@ class Floor:
 
     def _look_elsewhere(self, task: PickTask) -> None:
         """One other bin that has it all, or wherever the SKU lies."""
-        self.tasks[task.id] = replace(task, bin=None)
+        self.change_task(replace(task, bin=None))
         others = sorted(key for key in self.bins if key[:2] == (task.item, task.location) and key != task.key)
         enough = (key[2] for key in others if self.bins[key] - self.asked_of(key) >= task.missing)
-        self.tasks[task.id] = replace(task, bin=next(enough, None))
+        self.change_task(replace(task, bin=next(enough, None)))
 
 
 def _ended_if_done(task: PickTask) -> PickTask:

@@ -155,6 +155,7 @@ class OrderChange(StrEnum):
     DELIVERED = "DELIVERED"
     DROPSHIPPED = "DROPSHIPPED"
     RETURN_CHANGED = "RETURN_CHANGED"
+    FOLLOWED_UP = "FOLLOWED_UP"
     PAYMENT_RECORDED = "PAYMENT_RECORDED"
     REFUND_RECORDED = "REFUND_RECORDED"
     HELD = "HELD"
@@ -314,6 +315,45 @@ class CheckFailure(StrEnum):
     DEFECTIVE = "DEFECTIVE"
     WRONG_ITEM = "WRONG_ITEM"
     INCOMPLETE = "INCOMPLETE"
+    OTHER = "OTHER"
+
+
+class ReturnState(StrEnum):
+    """How far goods that come back are."""
+
+    REQUESTED = "REQUESTED"
+    RECEIVED = "RECEIVED"
+    INSPECTED = "INSPECTED"
+    CANCELED = "CANCELED"
+
+
+class ReturnReason(StrEnum):
+    """Why goods come back, as the customer says."""
+
+    DAMAGED = "DAMAGED"
+    DEFECTIVE = "DEFECTIVE"
+    WRONG_ITEM = "WRONG_ITEM"
+    NOT_AS_DESCRIBED = "NOT_AS_DESCRIBED"
+    UNWANTED = "UNWANTED"
+    ARRIVED_LATE = "ARRIVED_LATE"
+    UNDELIVERABLE = "UNDELIVERABLE"
+    OTHER = "OTHER"
+
+
+class InspectionOutcome(StrEnum):
+    """What becomes of units that came back."""
+
+    RESELL = "RESELL"
+    QUARANTINE = "QUARANTINE"
+    DISCARD = "DISCARD"
+
+
+class FollowUpOutcome(StrEnum):
+    """What was heard of a customer after delivery."""
+
+    SATISFIED = "SATISFIED"
+    ISSUE_FOUND = "ISSUE_FOUND"
+    NOT_REACHED = "NOT_REACHED"
     OTHER = "OTHER"
 
 

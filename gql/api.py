@@ -13,6 +13,7 @@ from gql.resolvers import mutations as write
 from gql.resolvers import notices, webhooks
 from gql.resolvers import payments as paying
 from gql.resolvers import queries as read
+from gql.resolvers import returns as returning
 from gql.resolvers import subscriptions as watch
 from gql.resolvers import supplies as supplying
 from gql.schema import events, refusals
@@ -56,6 +57,10 @@ class Query:
     fulfillment = strawberry.field(fulfilling.fulfillment, description="One fulfillment.")
     fulfillments = strawberry.field(
         fulfilling.find_fulfillments, description="Fulfillments that match, the oldest first, page by page."
+    )
+    find_return = strawberry.field(returning.find_return, description="One return.", name="return")
+    returns = strawberry.field(
+        returning.find_returns, description="Returns that match, the oldest first, page by page."
     )
     pick_tasks = strawberry.field(
         fulfilling.pick_tasks, description="What is to be picked at a location, in the sequence of the bins."
@@ -226,6 +231,26 @@ class Mutation:
         fulfilling.dropship_order,
         description="Let a supplier send an order or lines of it: what is set aside for them is given back.",
     )
+    request_return = strawberry.mutation(
+        returning.request_return,
+        description="Ask goods back that have left: which units, why, and where to. Whoever sent them, and whether or "
+        "not they have arrived.",
+    )
+    receive_return = strawberry.mutation(
+        returning.receive_return, description="Say what came back. It is no stock before somebody has looked at it."
+    )
+    inspect_return = strawberry.mutation(
+        returning.inspect_return,
+        description="Say of units that came back what becomes of them: on hand and for sale again, on hand in quality "
+        "control, or discarded. What is for sale again serves the orders that wait for it.",
+    )
+    cancel_return = strawberry.mutation(
+        returning.cancel_return,
+        description="Say that nothing, or nothing more, of a return is expected. What came is inspected all the same.",
+    )
+    record_follow_up = strawberry.mutation(
+        returning.record_follow_up, description="Write down what was heard of a customer after delivery."
+    )
     create_invoice = strawberry.mutation(
         documenting.create_invoice,
         description="Issue an invoice of what was shipped and is on none yet, or of all that was ordered, under the "
@@ -285,6 +310,7 @@ class Subscription:
     pick_tasks_changed = strawberry.subscription(
         watch.pick_tasks_changed, description="What is to be picked at a location, as it changes."
     )
+    return_changed = strawberry.subscription(watch.return_changed, description="Every step of every return.")
     stock_level_changed = strawberry.subscription(
         watch.stock_level_changed, description="Every change of a stock level."
     )
@@ -306,6 +332,7 @@ def create_schema() -> strawberry.Schema:
             events.WebhookEndpointDisabled,
             events.FulfillmentChanged,
             events.PickTasksChanged,
+            events.ReturnChanged,
             # What lists of outcomes tell, and no union names.
             refusals.OrderNotReleasable,
             refusals.PickConflict,

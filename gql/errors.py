@@ -22,6 +22,7 @@ from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.ids import global_id
 from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
+from gql.schema.returns import Return
 from gql.schema.scalars import int32
 from gql.schema.supplies import Supply
 from services.ports import Busy, CarrierUnavailable, CursorExpired, OutcomeUnknown
@@ -95,6 +96,26 @@ async def _fulfillment_not_in_state(info: Info, refusal: refusals.FulfillmentNot
 
 async def _nothing_to_invoice(info: Info, refusal: refusals.NothingToInvoice) -> types.NothingToInvoice:
     return types.NothingToInvoice(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
+async def _nothing_delivered(info: Info, refusal: refusals.NothingDelivered) -> types.NothingDelivered:
+    return types.NothingDelivered(message=refusal.message, order=await Order.load(info, refusal.order))
+
+
+async def _not_returnable(info: Info, refusal: refusals.QuantityNotReturnable) -> types.QuantityNotReturnable:
+    lines = [
+        types.ReturnedQuantity(
+            line=await OrderLine.load(info, one.line), requested=one.requested, returnable=one.returnable
+        )
+        for one in refusal.lines
+    ]
+    order = await Order.load(info, refusal.order)
+    return types.QuantityNotReturnable(message=refusal.message, order=order, lines=lines)
+
+
+async def _return_not_in_state(info: Info, refusal: refusals.ReturnNotInState) -> types.ReturnNotInState:
+    found = await Return.load(info, refusal.return_id)
+    return types.ReturnNotInState(message=refusal.message, returned=found, allowed=list(refusal.allowed))
 
 
 async def _shipping_refused(_: Info, refusal: refusals.ShippingRefused) -> types.ShippingRefused:
@@ -198,6 +219,7 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.IdempotencyKeyReused: (types.IdempotencyKeyReused, _key_reused),
     refusals.NotFound: (types.NotFound, _not_found),
     refusals.FulfillmentNotInState: (types.FulfillmentNotInState, _fulfillment_not_in_state),
+    refusals.NothingDelivered: (types.NothingDelivered, _nothing_delivered),
     refusals.NothingToInvoice: (types.NothingToInvoice, _nothing_to_invoice),
     refusals.ShippingRefused: (types.ShippingRefused, _shipping_refused),
     refusals.OrderAlreadyReleased: (types.OrderAlreadyReleased, _already_released),
@@ -210,8 +232,10 @@ CONVERTERS: Mapping[type[refusals.DomainError], tuple[type[types.UserError], Cal
     refusals.OrderVersionConflict: (types.OrderVersionConflict, _version_conflict),
     refusals.PlanChanged: (types.PlanChanged, _plan_changed),
     refusals.QuantityAlreadyShipped: (types.QuantityAlreadyShipped, _already_shipped),
+    refusals.QuantityNotReturnable: (types.QuantityNotReturnable, _not_returnable),
     refusals.RefundExceedsPayments: (types.RefundExceedsPayments, _refund_exceeds),
     refusals.ReservationEnded: (types.ReservationEnded, _reservation_ended),
+    refusals.ReturnNotInState: (types.ReturnNotInState, _return_not_in_state),
     refusals.StockLevelConflict: (types.StockLevelConflict, _level_conflict),
     refusals.SupplyAlreadyExpected: (types.SupplyAlreadyExpected, _already_expected),
     refusals.SupplyNotInState: (types.SupplyNotInState, _supply_not_in_state),

@@ -22,6 +22,8 @@ from domain.ids import (
     PickListId,
     PickTaskId,
     ReservationId,
+    ReturnId,
+    ReturnLineId,
     SupplyId,
 )
 from domain.payments import Totals
@@ -34,8 +36,10 @@ from services.ports import (
     AllocationView,
     Channel,
     Database,
+    FollowUpView,
     FulfillmentView,
     HoldView,
+    InspectionView,
     InvoiceView,
     LevelView,
     LineView,
@@ -45,6 +49,7 @@ from services.ports import (
     PickTaskView,
     ReservationView,
     ReservedLineView,
+    ReturnView,
     SupplyView,
     UnitOfWork,
 )
@@ -113,6 +118,16 @@ class Reading:
         )
         self.pick_lists: Gathering[PickListId, PickListView] = self._each(
             lambda uow, ids: uow.fulfillments.lists(ids), _id
+        )
+        self.returns: Gathering[ReturnId, ReturnView] = self._each(lambda uow, ids: uow.returns.by_ids(ids), _id)
+        self.returns_of: Gathering[OrderId, list[ReturnView]] = self._many(
+            lambda uow, ids: uow.returns.of_orders(ids), lambda one: one.order
+        )
+        self.inspections_of: Gathering[ReturnLineId, list[InspectionView]] = self._many(
+            lambda uow, ids: uow.returns.inspections_of(ids), lambda one: one.line
+        )
+        self.follow_ups_of: Gathering[OrderId, list[FollowUpView]] = self._many(
+            lambda uow, ids: uow.returns.follow_ups_of(ids), lambda one: one.order
         )
         self.bins: Gathering[LevelKey, list[tuple[str, int]]] = Gathering(self._bins)
         self.invoices: Gathering[InvoiceId, InvoiceView] = self._each(lambda uow, ids: uow.documents.invoices(ids), _id)
@@ -277,6 +292,22 @@ class Loaders:
     @cached_property
     def pick_lists(self) -> DataLoader[PickListId, PickListView | None]:
         return _one(self._reading.pick_lists)
+
+    @cached_property
+    def returns(self) -> DataLoader[ReturnId, ReturnView | None]:
+        return _one(self._reading.returns)
+
+    @cached_property
+    def returns_of(self) -> DataLoader[OrderId, list[ReturnView]]:
+        return _all(self._reading.returns_of)
+
+    @cached_property
+    def inspections_of(self) -> DataLoader[ReturnLineId, list[InspectionView]]:
+        return _all(self._reading.inspections_of)
+
+    @cached_property
+    def follow_ups_of(self) -> DataLoader[OrderId, list[FollowUpView]]:
+        return _all(self._reading.follow_ups_of)
 
     @cached_property
     def bins(self) -> DataLoader[LevelKey, list[tuple[str, int]] | None]:

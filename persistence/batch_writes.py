@@ -15,6 +15,7 @@ from persistence.events import appended
 from persistence.floor import floor_writes
 from persistence.keys import kept
 from persistence.payment_writes import standing_writes
+from persistence.returns import return_writes
 from persistence.sql import BIGINTS, FLAGS, INTS, JSON, NUMERICS, TEXTS, TIMES, columns
 from persistence.supplies import (
     INSERT_SUPPLIES,
@@ -40,6 +41,7 @@ def writes(changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]]) -> 
     yield from _claiming(changes)
     yield from _serving(changes)
     yield from floor_writes(changes)
+    yield from return_writes(changes)
     yield from standing_writes(changes)
     yield from appended(changes.events)
     yield from kept(outcomes)

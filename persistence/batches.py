@@ -27,6 +27,7 @@ from persistence.catalog import IS_SOURCED, read_places
 from persistence.driver import Driver, Statement, statement
 from persistence.floor import fresh_ids, read_floor
 from persistence.locks import LocksWereTooFew, lock_skus
+from persistence.returns import read_returns
 from persistence.sql import BIGINTS, INT, INTS, columns
 from services.ports import SKUS_MAX, BatchTooLarge, IdempotencyKey
 
@@ -181,6 +182,7 @@ class PostgresBatches:
         reservations: Sequence[ReservationId] = (),
         floor: bool = False,
         bins: bool = False,
+        returns: bool = False,
     ) -> Facts:
         """Lock the SKUs of the orders, the reservations and the items, then read: see `services.ports.Batches`."""
         locked = set(items)
@@ -202,6 +204,8 @@ class PostgresBatches:
         has_any = [order for order in orders if floor] or _on_the_floor(facts)
         if has_any or bins:
             facts = replace(facts, floor=await read_floor(self._driver, has_any, locked if bins else None))
+        if returns:
+            facts = replace(facts, returns=await read_returns(self._driver, orders))
         if reservations:
             facts = await self._with_reservations(facts, reservations)
         return replace(

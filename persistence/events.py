@@ -1,7 +1,7 @@
 """The event log. Writers append without a position; the relay gives committed events dense positions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -181,9 +181,12 @@ def _logged(row: Any) -> LoggedEvent:
 
 
 def event_from(kind: str, payload: dict[str, Any]) -> Event:
-    """The event that a row of the log holds."""
+    """The event that a row of the log holds; without fields that came later than it."""
     event = CATALOGUE[kind]
-    return event(**{name: read(payload[name]) for name, read in _readers(kind).items()})
+    readers, later = _readers(kind), _later(kind)
+    return event(
+        **{name: read(payload[name]) for name, read in readers.items() if name in payload or name not in later}
+    )
 
 
 @cache
@@ -191,6 +194,12 @@ def _readers(kind: str) -> dict[str, Any]:
     event = CATALOGUE[kind]
     hints = get_type_hints(event)
     return {one.name: _reader(hints[one.name]) for one in fields(event)}
+
+
+@cache
+def _later(kind: str) -> frozenset[str]:
+    """Fields that have a default: rows of an older release do without."""
+    return frozenset(one.name for one in fields(CATALOGUE[kind]) if one.default is not MISSING)
 
 
 def _reader(hint: Any) -> Any:

@@ -505,8 +505,8 @@ ended_allocations = Table(
 )
 
 fulfillment_ids = Sequence("fulfillment_ids", metadata=metadata)
-"""Fulfillments, their lines, pick tasks and parcels are numbered together: how many of each there will be is known
-only when it is decided."""
+"""Fulfillments, their lines, pick tasks and parcels, returns and their lines are numbered together: how many of each
+there will be is known only when it is decided."""
 
 fulfillments = Table(
     "fulfillments",
@@ -843,6 +843,96 @@ api_keys = Table(
     _time("created_at"),
     UniqueConstraint("name"),
     UniqueConstraint("secret_sha256"),
+)
+
+returns = Table(
+    "returns",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("order_id", BigInteger, ForeignKey("orders.id"), nullable=False),
+    Column("location_id", Integer, ForeignKey("locations.id"), nullable=False),
+    _text("state"),
+    Column("version", BigInteger, nullable=False),
+    Column("cancel_reason", Text),
+    Column("requested_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    _text("requested_by"),
+    Column("received_at", DateTime(timezone=True)),
+    Column("inspected_at", DateTime(timezone=True)),
+    Column("canceled_at", DateTime(timezone=True)),
+    CheckConstraint(
+        "(state IN ('RECEIVED', 'INSPECTED')) = (received_at IS NOT NULL)",
+        name="what_came_back_came_at_some_time",
+    ),
+    CheckConstraint(
+        "(state = 'INSPECTED') = (inspected_at IS NOT NULL)", name="a_return_is_inspected_at_some_time_or_not_at_all"
+    ),
+    CheckConstraint("state <> 'CANCELED' OR canceled_at IS NOT NULL", name="a_return_was_canceled_at_some_time"),
+    Index(None, "order_id"),
+    Index(
+        "returns_open_idx",
+        "location_id",
+        "id",
+        postgresql_where=text("state IN ('REQUESTED', 'RECEIVED')"),
+    ),
+    comment="Goods of one order that come back to one location.",
+)
+
+return_lines = Table(
+    "return_lines",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("return_id", BigInteger, ForeignKey("returns.id"), nullable=False),
+    Column("line_id", BigInteger, ForeignKey("order_lines.id"), nullable=False),
+    Column("item_id", Integer, ForeignKey("items.id"), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    _text("reason"),
+    Column("note", Text),
+    _units("received"),
+    _units("canceled"),
+    _units("resold"),
+    _units("quarantined"),
+    _units("discarded"),
+    CheckConstraint("quantity > 0", name="a_return_line_has_a_quantity"),
+    CheckConstraint(
+        "received >= 0 AND canceled >= 0 AND resold >= 0 AND quarantined >= 0 AND discarded >= 0",
+        name="no_returned_quantity_is_negative",
+    ),
+    CheckConstraint("received + canceled <= quantity", name="no_more_comes_back_than_was_asked_for"),
+    CheckConstraint("resold + quarantined + discarded <= received", name="no_more_is_inspected_than_came_back"),
+    Index(None, "return_id"),
+    Index(None, "line_id"),
+)
+
+return_inspections = Table(
+    "return_inspections",
+    metadata,
+    _id(),
+    Column("return_line_id", BigInteger, ForeignKey("return_lines.id"), nullable=False),
+    _text("outcome"),
+    Column("quantity", Integer, nullable=False),
+    Column("location_id", Integer, ForeignKey("locations.id")),
+    Column("note", Text),
+    _text("actor"),
+    _text("request"),
+    Column("inspected_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    CheckConstraint("quantity > 0", name="an_inspection_is_of_some_units"),
+    CheckConstraint("(outcome = 'DISCARD') = (location_id IS NULL)", name="only_what_is_kept_is_put_somewhere"),
+    Index(None, "return_line_id"),
+    comment="What somebody saw in units that came back, and where they put them.",
+)
+
+follow_ups = Table(
+    "follow_ups",
+    metadata,
+    _id(),
+    Column("order_id", BigInteger, ForeignKey("orders.id"), nullable=False),
+    _text("outcome"),
+    Column("note", Text),
+    _text("actor"),
+    _text("request"),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    Index(None, "order_id"),
+    comment="What was heard of customers after delivery.",
 )
 
 webhook_endpoints = Table(

@@ -20,6 +20,7 @@ from persistence.mails import PostgresMails
 from persistence.orders import PostgresOrders
 from persistence.payments import PostgresPayments
 from persistence.reservations import PostgresReservations
+from persistence.returns import PostgresReturns
 from persistence.runs import PostgresRuns
 from persistence.stock import PostgresStock
 from persistence.supplies import PostgresSupplies
@@ -90,6 +91,10 @@ class PostgresUnitOfWork:
     @cached_property
     def fulfillments(self) -> PostgresFulfillments:
         return PostgresFulfillments(self._connection)
+
+    @cached_property
+    def returns(self) -> PostgresReturns:
+        return PostgresReturns(self._connection)
 
     @cached_property
     def documents(self) -> PostgresDocuments:

@@ -26,6 +26,7 @@ from persistence.verify_floor import FLOOR
 from persistence.verify_log import CUT, LOG, broken_versions
 from persistence.verify_notices import ALERTS_ARE_TOLD, LOG_IS_READ, MAILS
 from persistence.verify_payments import CURRENCIES, HOLD_RULES, HOLDS, MOVED_MONEY, PAYMENT_STATUS, PAYMENTS
+from persistence.verify_returns import RETURNS
 from persistence.verify_supplies import (
     IN_TRANSIT,
     SUPPLIES,
@@ -631,5 +632,5 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant(id="I4-bundles", statement="A bundle has no stock of its own.", sql=BUNDLES_HAVE_NO_STOCK),
     Invariant(id="I15-bundles", statement="A bundle is made of some of each of other items.", sql=COMPONENTS),
     Invariant(id="I15-void", statement="A void order has nothing open.", sql=VOID_ORDERS_ARE_CLOSED),
-    *(Invariant(id=name, statement=statement, sql=query) for name, statement, query in FLOOR),
+    *(Invariant(id=name, statement=statement, sql=query) for name, statement, query in (*FLOOR, *RETURNS)),
 )

@@ -28,6 +28,7 @@ from domain.ids import (
     PickTaskId,
     ReservationId,
     ReservedLineId,
+    ReturnId,
     Sku,
     SupplyId,
 )
@@ -85,6 +86,7 @@ class Needs:
     - `fulfillments` and `tasks`: their orders are loaded, too. `floor`: it works on the warehouse floor, with the
       fulfillments of its orders, the bins and open pick tasks of its SKUs, what time it is and numbers for what is new;
       `bins`: the bins and tasks alone.
+    - `returns`: their orders are loaded, too. Then, and `with_returns`, all returns of the batch's orders are known.
     - `alone`: it shares its transaction with no other command.
     - `path`: what is too long in the input where too many SKUs come together.
     """
@@ -114,6 +116,8 @@ class Needs:
     tasks: tuple[PickTaskId, ...] = ()
     floor: bool = False
     bins: bool = False
+    returns: tuple[ReturnId, ...] = ()
+    with_returns: bool = False
     alone: bool = False
     path: tuple[str, ...] = ("input",)
 
@@ -125,7 +129,7 @@ class Known:
 
     `bundles`: what the SKUs that are bundles are made of; the components are in `items`, too. `has_ordered`: whether
     another order of the command's customer is known; it is asked for only where a hold rule does. `fulfillments` and
-    `tasks`: those that exist; of a task, what its item is known by.
+    `tasks` and `returns`: those that exist; of a task, what its item is known by.
     """
 
     orders: tuple[OrderId | None, ...] = ()
@@ -150,6 +154,7 @@ class Known:
     beside: Mapping[str, OrderId] = field(default_factory=dict)
     fulfillments: Mapping[FulfillmentId, OrderId] = field(default_factory=dict)
     tasks: Mapping[PickTaskId, TaskItem] = field(default_factory=dict)
+    returns: Mapping[ReturnId, OrderId] = field(default_factory=dict)
     now: datetime | None = None
 
 
@@ -307,9 +312,10 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
         for sku in (named, *(part.sku for part in bundles.get(named, ())))
         if sku in items
     }
-    fulfillments, tasks = await _resolve_floor(uow, needs)
+    fulfillments, tasks, returns = await _resolve_floor(uow, needs)
     named = (order for found, _ in resolved for order in found if order is not None)
-    orders = list(dict.fromkeys((*named, *fulfillments.values(), *(task.order for task in tasks.values()))))
+    on_the_floor = (*fulfillments.values(), *(task.order for task in tasks.values()), *returns.values())
+    orders = list(dict.fromkeys((*named, *on_the_floor)))
     supplies = [await _resolve_supplies(uow, one, locked) for one in needs]
     facts = await _load(uow, orders, locked, needs)
     batch = Batch(await _with_supplies(uow, facts, [supply for one in supplies for supply in one]))
@@ -352,6 +358,7 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             beside=await _beside(uow, one, found),
             fulfillments=fulfillments,
             tasks=tasks,
+            returns=returns,
             now=now,
         )
         for at, (one, (found, numbers), found_supplies, lines_of_one, bundles_of_one, reserved_of_one) in enumerate(
@@ -363,12 +370,14 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
 
 async def _resolve_floor(
     uow: UnitOfWork, needs: Sequence[Needs]
-) -> tuple[Mapping[FulfillmentId, OrderId], Mapping[PickTaskId, TaskItem]]:
+) -> tuple[Mapping[FulfillmentId, OrderId], Mapping[PickTaskId, TaskItem], Mapping[ReturnId, OrderId]]:
     fulfillments = [one for need in needs for one in need.fulfillments]
     tasks = [task for need in needs for task in need.tasks]
+    returns = [one for need in needs for one in need.returns]
     return (
         await uow.fulfillments.orders_of(fulfillments) if fulfillments else {},
         await uow.fulfillments.items_of_tasks(tasks) if tasks else {},
+        await uow.returns.orders_of(returns) if returns else {},
     )
 
 
@@ -417,6 +426,7 @@ async def _load(uow: UnitOfWork, orders: Sequence[OrderId], items: Iterable[Item
             reservations=reservations,
             floor=any(one.floor for one in needs),
             bins=any(one.floor or one.bins for one in needs),
+            returns=any(one.returns or one.with_returns for one in needs),
         )
         if len(facts.skus) > SKUS_MAX:  # a snapshot would take them, and a dry run shall say what a run says
             raise BatchTooLarge(len(facts.skus), SKUS_MAX)

@@ -38,6 +38,8 @@ from domain.ids import (
     PickTaskId,
     ReservationId,
     ReservedLineId,
+    ReturnId,
+    ReturnLineId,
     RunId,
     Sku,
     SupplyId,
@@ -47,9 +49,11 @@ from domain.kinds import (
     AlertKind,
     AllocationSequence,
     AllocationStatus,
+    FollowUpOutcome,
     FulfillmentState,
     FulfillmentStatus,
     HoldReason,
+    InspectionOutcome,
     MailState,
     MovementCause,
     OrderStatus,
@@ -57,6 +61,8 @@ from domain.kinds import (
     PaymentStatus,
     PickMode,
     PickTaskState,
+    ReturnReason,
+    ReturnState,
     StockQuantity,
     SupplyState,
     WebhookDeliveryState,
@@ -67,6 +73,7 @@ from domain.orders import Address, Customer, Discount, Order, OrderLine, OrderTe
 from domain.payments import Standing
 from domain.pegging import WaitingLine
 from domain.reservations import Reservation, ReservedLine
+from domain.returns import Return
 from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Component, Item, LedgerSince, Location, StockLevel
@@ -369,6 +376,52 @@ class FulfillmentFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnView(Return):
+    """A return as it is shown, with when it came into its states."""
+
+    requested_at: datetime
+    requested_by: str
+    received_at: datetime | None
+    inspected_at: datetime | None
+    canceled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionView:
+    """What somebody saw in units of a return line. `location`: where they were put; None: they were discarded."""
+
+    line: ReturnLineId
+    outcome: InspectionOutcome
+    quantity: int
+    location: LocationId | None
+    note: str | None
+    inspected_by: str
+    inspected_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpView:
+    """What was heard of a customer, as it is shown."""
+
+    id: int
+    order: OrderId
+    outcome: FollowUpOutcome
+    note: str | None
+    recorded_by: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnFilter:
+    """None is no condition; an empty tuple matches nothing. `locations`: codes. `reasons`: of any of its lines."""
+
+    orders: tuple[OrderId, ...] | None = None
+    locations: tuple[str, ...] | None = None
+    states: tuple[ReturnState, ...] | None = None
+    reasons: tuple[ReturnReason, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PickTaskFilter:
     """None is no condition; an empty tuple matches nothing."""
 
@@ -542,12 +595,13 @@ class Batches(Protocol):
         reservations: Sequence[ReservationId] = (),
         floor: bool = False,
         bins: bool = False,
+        returns: bool = False,
     ) -> Facts:
         """Lock the SKUs of the orders, the reservations and the items, then read: the orders and the reservations
         whole, the levels of every locked SKU.
 
         Fulfillments are read of orders that hold or have sent something through one, and with `floor` of all; with
-        `bins`, also the bins and open pick tasks of every locked SKU.
+        `bins`, also the bins and open pick tasks of every locked SKU; with `returns`, also all returns of the orders.
 
         Raises BatchTooLarge.
         """
@@ -559,7 +613,7 @@ class Batches(Protocol):
         """
 
     async def fresh_ids(self, most: int) -> tuple[Iterator[int], datetime]:
-        """Numbers for fulfillments, their lines, tasks and parcels that are not written yet, and what time it is."""
+        """Numbers for fulfillments and returns, lines, tasks and parcels that are not written yet, and the time."""
 
     async def reserve_ids(
         self, orders: int, lines: int, bundles: int
@@ -723,6 +777,24 @@ class Fulfillments(Protocol):
 
     async def refused(self, orders: Sequence[OrderId]) -> None:
         """Do not try to release these orders again before something about them changes."""
+
+
+class Returns(Protocol):
+    async def orders_of(self, ids: Sequence[ReturnId]) -> dict[ReturnId, OrderId]:
+        """Their orders, which never change."""
+
+    async def by_ids(self, ids: Sequence[ReturnId]) -> list[ReturnView]: ...
+    async def of_orders(self, orders: Sequence[OrderId]) -> list[ReturnView]:
+        """The oldest first."""
+
+    async def page(self, condition: ReturnFilter, first: int, after: int | None) -> list[ReturnView]:
+        """The oldest first; `after`: an id."""
+
+    async def inspections_of(self, lines: Sequence[ReturnLineId]) -> list[InspectionView]:
+        """The oldest first."""
+
+    async def follow_ups_of(self, orders: Sequence[OrderId]) -> list[FollowUpView]:
+        """The oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1136,6 +1208,8 @@ class UnitOfWork(Protocol):
     def supplies(self) -> Supplies: ...
     @property
     def fulfillments(self) -> Fulfillments: ...
+    @property
+    def returns(self) -> Returns: ...
     @property
     def documents(self) -> Documents: ...
     @property

@@ -10,7 +10,7 @@ from domain.kinds import FulfillmentKind, HoldReason, PaymentStatus, ReleaseObst
 from domain.orders import Address
 from domain.payments import Totals
 from services.addresses import address_problems
-from services.ports import FulfillmentView, LineView, OrderView
+from services.ports import FulfillmentView, LineView, OrderView, ReturnView
 
 
 def obstacles(paid: PaymentStatus, holds: Iterable[HoldReason], ship_to: Address | None) -> tuple[Obstacle, ...]:
@@ -34,6 +34,7 @@ def order_now(
     order: OrderView,
     lines: Sequence[LineView],
     fulfillments: Sequence[FulfillmentView],
+    returns: Sequence[ReturnView],
     totals: Totals,
     holds: frozenset[HoldReason],
     invoiced: int,
@@ -47,6 +48,7 @@ def order_now(
         allocation_status=order.allocation_status,
         lines=lines,
         fulfillments=fulfillments,
+        returns=returns,
         obstacles=(*obstacles(totals.status, holds, order.ship_to), *of_stock),
         holds=holds,
         kept=totals.kept > 0,

@@ -17,6 +17,7 @@ from domain.ids import (
     PickListId,
     PickTaskId,
     ReservationId,
+    ReturnId,
     RunId,
     SupplyId,
 )
@@ -55,6 +56,7 @@ from gql.schema.orders import (
 )
 from gql.schema.plans import PolicyOutcome
 from gql.schema.reservations import StockReservation
+from gql.schema.returns import Return
 from gql.schema.supplies import Supply
 from services.planning import TooManyOrders
 from services.ports import OrderSort
@@ -118,6 +120,10 @@ async def _fulfillment_node(info: Info, row: int) -> Node | None:
     return await Fulfillment.find(info, FulfillmentId(row))
 
 
+async def _return_node(info: Info, row: int) -> Node | None:
+    return await Return.find(info, ReturnId(row))
+
+
 async def _task_node(info: Info, row: int) -> Node | None:
     return await PickTask.find(info, PickTaskId(row))
 
@@ -138,6 +144,7 @@ NODES: Mapping[str, Callable[[Info, int], Awaitable[Node | None]]] = {
     "StockLevel": _level_node,
     "AllocationRun": _run_node,
     "StockReservation": _reservation_node,
+    "Return": _return_node,
     "Supply": _supply_node,
     "Fulfillment": _fulfillment_node,
     "PickTask": _task_node,

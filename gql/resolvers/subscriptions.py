@@ -20,6 +20,7 @@ from gql.schema.events import (
     FulfillmentChanged,
     OrderChanged,
     PickTasksChanged,
+    ReturnChanged,
     StockLevelChanged,
     SupplyChanged,
 )
@@ -61,6 +62,10 @@ async def pick_tasks_changed(
     location: Annotated[str, strawberry.argument(description="Where, by code.")], after: After = None
 ) -> AsyncIterable[PickTasksChanged]:
     return Watch(EventFilter(types=("PickTasksChanged",), locations=(parsed.searchable(location),)), after)
+
+
+async def return_changed(filter: Changes = None, after: After = None) -> AsyncIterable[ReturnChanged]:
+    return Watch(parsed.event_filter(filter, ("ReturnChanged",)), after)
 
 
 async def stock_level_changed(

@@ -1,8 +1,8 @@
-"""What can be done with an order or a fulfillment now."""
+"""What can be done with an order, a fulfillment or a return now."""
 
 import strawberry
 
-from domain.actions import FulfillmentAction, OrderAction, Supported
+from domain.actions import FulfillmentAction, OrderAction, ReturnAction, Supported
 
 
 @strawberry.type(description="Something that a person may want to do with an order.")
@@ -30,4 +30,18 @@ class SupportedFulfillmentAction:
     @classmethod
     def of(cls, supported: Supported) -> "SupportedFulfillmentAction":
         assert isinstance(supported.action, FulfillmentAction)
+        return cls(action=supported.action, available=not supported.reasons, reasons=list(supported.reasons))
+
+
+@strawberry.type(description="Something that a person may want to do with a return.")
+class SupportedReturnAction:
+    """A button."""
+
+    action: ReturnAction = strawberry.field(description="What.")
+    available: bool = strawberry.field(description="Whether it can be done now; the mutation decides again.")
+    reasons: list[str] = strawberry.field(description="Why it cannot, for people; none where it can.")
+
+    @classmethod
+    def of(cls, supported: Supported) -> "SupportedReturnAction":
+        assert isinstance(supported.action, ReturnAction)
         return cls(action=supported.action, available=not supported.reasons, reasons=list(supported.reasons))

@@ -6,13 +6,14 @@ from typing import Any
 import strawberry
 
 from domain import events, kinds
-from domain.ids import FulfillmentId, OrderId, PickTaskId, SupplyId
+from domain.ids import FulfillmentId, OrderId, PickTaskId, ReturnId, SupplyId
 from gql.context import Info
 from gql.schema.allocation import AllocationRun
 from gql.schema.fulfillments import Fulfillment, PickTask
 from gql.schema.ids import cursor, global_id
 from gql.schema.nodes import PageInfo
 from gql.schema.orders import Order
+from gql.schema.returns import Return
 from gql.schema.supplies import Supply
 
 
@@ -157,6 +158,9 @@ class FulfillmentChanged(Event):
     tracking_number: str | None = strawberry.field(description="By which the carrier knows it.")
     estimated_ship_at: datetime | None = strawberry.field(description="When it should leave.")
     estimated_delivery_at: datetime | None = strawberry.field(description="When the customer should have it.")
+    actor: str | None = strawberry.field(
+        description="Who did it: the last, where it was several at once; null in events from before that was kept."
+    )
 
     @strawberry.field(description="The fulfillment as it is now.")
     async def fulfillment(self, info: Info) -> Fulfillment | None:
@@ -174,11 +178,43 @@ class PickTasksChanged(Event):
     task_rows: strawberry.Private[tuple[PickTaskId, ...]]
     location_code: str = strawberry.field(description="Where.")
     skus: list[str] = strawberry.field(description="Which SKUs it concerns.")
+    actor: str | None = strawberry.field(description="Who did it; null in events from before that was kept.")
 
     @strawberry.field(description="The tasks that are new, or changed, as they are now.")
     async def tasks(self, info: Info) -> list[PickTask]:
         found = await info.context.loaders.pick_tasks.load_many(self.task_rows)
         return [PickTask.of(task) for task in found if task is not None]
+
+
+@strawberry.type(description="Goods of an order shall come back, came back, were inspected, or do not come.")
+class ReturnChanged(Event):
+    """A return changed."""
+
+    order_row: strawberry.Private[OrderId]
+    return_row: strawberry.Private[ReturnId]
+    order_id: strawberry.ID = strawberry.field(description="The order's id.")
+    order_number: str = strawberry.field(description="The order's number, unique within its channel.")
+    channel_code: str = strawberry.field(description="Where the order came from.")
+    return_id: strawberry.ID = strawberry.field(description="The return's id.")
+    return_version: int = strawberry.field(description="The return's version that this made.")
+    location_code: str = strawberry.field(description="Where it comes back to.")
+    before: kinds.ReturnState | None = strawberry.field(description="The state before; null where it is new.")
+    after: kinds.ReturnState = strawberry.field(description="The state after.")
+    skus: list[str] = strawberry.field(description="What it is of.")
+    requested: int = strawberry.field(description="Units that were asked for and not given up, of all lines.")
+    received: int = strawberry.field(description="Units that came.")
+    resold: int = strawberry.field(description="Units that are for sale again.")
+    quarantined: int = strawberry.field(description="Units that were put into quality control.")
+    discarded: int = strawberry.field(description="Units that were thrown away.")
+    actor: str = strawberry.field(description="Who did it: the last, where it was several at once.")
+
+    @strawberry.field(description="The return as it is now.", name="return")
+    async def returned(self, info: Info) -> Return | None:
+        return await Return.find(info, self.return_row)
+
+    @strawberry.field(description="The order as it is now.")
+    async def order(self, info: Info) -> Order | None:
+        return await Order.find(info, self.order_row)
 
 
 @strawberry.type(description="What an alert is about: an order, or a SKU.")
@@ -275,7 +311,11 @@ def event_of(logged: events.LoggedEvent) -> Event:
         )
     if isinstance(event, events.PickTasksChanged):
         return PickTasksChanged(
-            **place, task_rows=event.task_ids, location_code=event.location_code, skus=list(event.skus)
+            **place,
+            task_rows=event.task_ids,
+            location_code=event.location_code,
+            skus=list(event.skus),
+            actor=event.actor,
         )
     if isinstance(event, events.AlertEvent):
         return _alert_event(event, place)
@@ -310,6 +350,25 @@ def event_of(logged: events.LoggedEvent) -> Event:
             tracking_number=event.tracking_number,
             estimated_ship_at=event.estimated_ship_at,
             estimated_delivery_at=event.estimated_delivery_at,
+            actor=event.actor,
+        )
+    if isinstance(event, events.ReturnChanged):
+        return ReturnChanged(
+            **place,
+            **order,
+            return_row=event.return_id,
+            return_id=global_id("Return", event.return_id),
+            return_version=event.return_version,
+            location_code=event.location_code,
+            before=event.before,
+            after=event.after,
+            skus=list(event.skus),
+            requested=event.requested,
+            received=event.received,
+            resold=event.resold,
+            quarantined=event.quarantined,
+            discarded=event.discarded,
+            actor=event.actor,
         )
     order |= {"order_version": event.order_version}
     if isinstance(event, events.OrderChanged):

@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from domain import kinds
-from domain.actions import FulfillmentAction, OrderAction
+from domain.actions import FulfillmentAction, OrderAction, ReturnAction
 from services.invoices import InvoiceScope
 from services.ports import OrderSort
 
@@ -116,6 +116,7 @@ _publish(
     DELIVERED="Some or all of it arrived.",
     DROPSHIPPED="A supplier sends some or all of it.",
     RETURN_CHANGED="Goods come back, came back or were inspected.",
+    FOLLOWED_UP="Something was heard of the customer after delivery.",
     PAYMENT_RECORDED="Money came.",
     REFUND_RECORDED="Money went back.",
     HELD="It may not be released, for one more reason.",
@@ -205,6 +206,8 @@ _publish(
     CREATE_INVOICE="createInvoice.",
     RECORD_PAYMENT="recordPayment.",
     RECORD_REFUND="recordRefund.",
+    REQUEST_RETURN="requestReturn.",
+    RECORD_FOLLOW_UP="recordFollowUp.",
 )
 _publish(
     FulfillmentAction,
@@ -214,6 +217,12 @@ _publish(
     SHIP="shipFulfillment.",
     DELIVER="deliverFulfillment.",
     CANCEL="cancelFulfillment.",
+)
+_publish(
+    ReturnAction,
+    RECEIVE="receiveReturn.",
+    INSPECT="inspectReturn.",
+    CANCEL="cancelReturn.",
 )
 _publish(
     InvoiceScope,
@@ -291,8 +300,8 @@ _publish(
     SHIPPED="Goods left for a customer.",
     PICKED_SHORT="A picker found fewer than there should have been, or damaged ones.",
     QUALITY_CHECK_FAILED="Picked goods did not pass the quality check.",
-    RETURNED="A customer sent goods back.",
-    RETURN_INSPECTED="Goods that came back were looked at: resold, kept apart or discarded.",
+    RETURNED="Goods that a customer sent back were looked at, and kept.",
+    RETURN_INSPECTED="Goods that came back were looked at, and put into quality control.",
 )
 _publish(
     kinds.SupplyKind,
@@ -322,6 +331,37 @@ _publish(
     PLACED_AT_ASC="Oldest first.",
     PLACED_AT_DESC="Newest first.",
     PRIORITY_DESC="Highest priority first.",
+)
+_publish(
+    kinds.ReturnState,
+    REQUESTED="Asked for; nothing of it has come yet.",
+    RECEIVED="Some or all of it came; something is still to come or to be inspected.",
+    INSPECTED="All that came has been inspected, and nothing more is expected.",
+    CANCELED="Nothing came, and nothing is expected any more.",
+)
+_publish(
+    kinds.ReturnReason,
+    DAMAGED="It arrived damaged.",
+    DEFECTIVE="It does not work.",
+    WRONG_ITEM="Something else was ordered.",
+    NOT_AS_DESCRIBED="It is not what was promised.",
+    UNWANTED="The customer has thought better of it.",
+    ARRIVED_LATE="It came too late to be of use.",
+    UNDELIVERABLE="The carrier brings it back: it could not be delivered, or was not accepted.",
+    OTHER="Anything else; see the note.",
+)
+_publish(
+    kinds.InspectionOutcome,
+    RESELL="As good as new: on hand from now on, and for sale again.",
+    QUARANTINE="To be looked at again: on hand from now on, in quality control.",
+    DISCARD="Not fit to be kept: counted, and never on hand.",
+)
+_publish(
+    kinds.FollowUpOutcome,
+    SATISFIED="All is well.",
+    ISSUE_FOUND="Something is wrong; see the note.",
+    NOT_REACHED="The customer could not be reached.",
+    OTHER="Anything else; see the note.",
 )
 _publish(
     kinds.AlertKind,

@@ -8,6 +8,7 @@ import strawberry
 from domain import kinds, orders
 from domain.actions import order_actions
 from domain.ids import LineId, OrderId
+from domain.returns import came_back, returnable
 from gql.context import Info
 from gql.schema.actions import SupportedOrderAction
 from gql.schema.addresses import Address
@@ -24,6 +25,7 @@ from services.releasing import order_now
 if TYPE_CHECKING:
     from gql.schema.documents import Invoice
     from gql.schema.fulfillments import Fulfillment
+    from gql.schema.returns import FollowUp, Return
 
 
 @strawberry.type(description="Who buys.")
@@ -133,6 +135,16 @@ class OrderLine:
     async def item(self, info: Info) -> Item:
         return await Item.load(info, self.view.item)
 
+    @strawberry.field(description="Units that came back, whatever became of them.")
+    async def returned(self, info: Info) -> int:
+        return came_back(await info.context.loaders.returns_of.load(self.view.order))[self.view.id]
+
+    @strawberry.field(description="Units that have left, and that no return asks for yet.")
+    async def returnable(self, info: Info) -> int:
+        loaders, order = info.context.loaders, self.view.order
+        sent, back = await loaders.fulfillments_of.load(order), await loaders.returns_of.load(order)
+        return returnable(sent, back)[self.view.id]
+
     @strawberry.field(description="What is set aside for it, the oldest first.")
     async def allocations(self, info: Info) -> list[Allocation]:
         return [Allocation.of(one) for one in await info.context.loaders.allocations_of.load(self.view.id)]
@@ -214,8 +226,21 @@ class Order(Node):
         totals = await loaders.totals.load(order)
         assert totals is not None
         holds = frozenset(hold.reason for hold in await loaders.holds_of.load(order) if hold.released_at is None)
-        now = order_now(self.view, lines, sent, totals, holds, await loaders.invoiced_units.load(order) or 0)
+        back, invoiced = await loaders.returns_of.load(order), await loaders.invoiced_units.load(order) or 0
+        now = order_now(self.view, lines, sent, back, totals, holds, invoiced)
         return [SupportedOrderAction.of(one) for one in order_actions(now)]
+
+    @strawberry.field(description="What of it comes back or came back, the oldest first.")
+    async def returns(self, info: Info) -> list[Annotated["Return", strawberry.lazy("gql.schema.returns")]]:
+        from gql.schema.returns import Return
+
+        return [Return.of(one) for one in await info.context.loaders.returns_of.load(self.view.id)]
+
+    @strawberry.field(description="What was heard of the customer after delivery, the oldest first.")
+    async def follow_ups(self, info: Info) -> list[Annotated["FollowUp", strawberry.lazy("gql.schema.returns")]]:
+        from gql.schema.returns import FollowUp
+
+        return [FollowUp.of(one) for one in await info.context.loaders.follow_ups_of.load(self.view.id)]
 
     @strawberry.field(description="Its invoices, the oldest first.")
     async def invoices(self, info: Info) -> list[Annotated["Invoice", strawberry.lazy("gql.schema.documents")]]:

@@ -7,6 +7,7 @@ from gql.schema.catalog import Location, StockLevel
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.orders import Order, OrderLine
 from gql.schema.reservations import StockReservation
+from gql.schema.returns import Return
 from gql.schema.supplies import Supply
 
 
@@ -93,6 +94,13 @@ class OrderAlreadyReleased(UserError):
     order: Order = strawberry.field(description="The order as it is now.")
 
 
+@strawberry.type(description="Nothing of the order has been delivered yet, so there is nothing to follow up.")
+class NothingDelivered(UserError):
+    """Too early."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+
+
 @strawberry.type(description="Everything that this invoice could be for is on an invoice, or has not been shipped.")
 class NothingToInvoice(UserError):
     """Nothing new."""
@@ -151,6 +159,35 @@ class QuantityAlreadyShipped(UserError):
     """Too little to take away."""
 
     lines: list[OrderLine] = strawberry.field(description="The lines as they are now.")
+
+
+@strawberry.type(description="Units of an order line that were asked for, and how many there are.")
+class ReturnedQuantity:
+    """Too many units."""
+
+    line: OrderLine = strawberry.field(description="The order line as it is now.")
+    requested: int = strawberry.field(description="Units asked for.")
+    returnable: int = strawberry.field(
+        description="Units there are: that can come back, are still to come, or wait to be inspected."
+    )
+
+
+@strawberry.type(
+    description="More units than there are: of those that can come back, are still to come, or wait to be inspected."
+)
+class QuantityNotReturnable(UserError):
+    """Too many units."""
+
+    order: Order = strawberry.field(description="The order as it is now.")
+    lines: list[ReturnedQuantity] = strawberry.field(description="Which lines, and how many units.")
+
+
+@strawberry.type(description="The return is in a state that does not allow this.")
+class ReturnNotInState(UserError):
+    """A wrong state."""
+
+    returned: Return = strawberry.field(description="The return as it is now.", name="return")
+    allowed: list[kinds.ReturnState] = strawberry.field(description="The states that allow it.")
 
 
 @strawberry.type(description="The channel already has an order of this number.")

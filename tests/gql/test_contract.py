@@ -45,6 +45,7 @@ from services import (
     payments,
     picking,
     reservations,
+    returns,
     runs,
     splitting,
     stock,
@@ -58,6 +59,7 @@ CONTRACT = HERE / "contract.graphql"
 SHARED = ROOT.parent / "shared" / "design" / "contract.graphql"
 
 MOVES = ("InvalidInput", "IdempotencyKeyReused", "NotFound", "FulfillmentNotInState")
+RETURNS = ("InvalidInput", "IdempotencyKeyReused", "NotFound", "ReturnNotInState", "QuantityNotReturnable")
 REFUSALS_OF = {
     "saveItems": ("InvalidInput",),
     "saveLocations": ("InvalidInput",),
@@ -111,6 +113,11 @@ REFUSALS_OF = {
     "packFulfillment": MOVES,
     "shipFulfillment": MOVES,
     "deliverFulfillment": MOVES,
+    "requestReturn": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "QuantityNotReturnable"),
+    "receiveReturn": RETURNS,
+    "inspectReturn": RETURNS,
+    "cancelReturn": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "ReturnNotInState"),
+    "recordFollowUp": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "NothingDelivered"),
     "dropshipOrder": (
         "InvalidInput",
         "IdempotencyKeyReused",
@@ -414,6 +421,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
             payments,
             picking,
             reservations,
+            returns,
             runs,
             splitting,
             stock,

@@ -309,6 +309,14 @@ async def test_what_is_asked_for_elsewhere_is_told_without_its_words(served: Ser
     assert (document["path"], document["status"]) == ("/documents", 401)
 
 
+async def test_a_customer_s_link_is_not_in_the_log(served: Served, access):
+    await served.client.get("/track/not-for-the-log")
+    await served.client.get("/track/not-for-the-log.json")
+
+    assert [(line["path"], line["status"]) for line in access()] == [("/track", 404)] * 2
+    assert "not-for-the-log" not in json.dumps(access())
+
+
 async def test_a_socket_is_a_line_for_each_operation_and_one_for_itself(served: Served, access):
     async with served.socket() as socket:
         await socket.subscribe("1\n", "query One { eventCursor }")

@@ -20,9 +20,13 @@ from domain.kinds import (
     AllocateWhen,
     AllocationSequence,
     AllocationStatus,
+    FollowUpOutcome,
     HoldReason,
+    InspectionOutcome,
     OrderStatus,
     ReservationState,
+    ReturnReason,
+    ReturnState,
 )
 from domain.money import Money
 from domain.orders import NewLine, NewOrder, Payment
@@ -35,9 +39,11 @@ from services.callers import Caller
 from services.catalog import save_items
 from services.desk import Desk
 from services.fulfillments import (
+    DeliverFulfillment,
     PackFulfillment,
     ReleaseOrders,
     ShipFulfillment,
+    deliver_fulfillment,
     pack_fulfillment,
     release_orders,
     ship_fulfillment,
@@ -49,6 +55,20 @@ from services.picking import RecordPick, record_picks
 from services.planning import Planner
 from services.ports import OrderFilter
 from services.reservations import expire_reservations
+from services.returns import (
+    CancelReturn,
+    InspectedUnits,
+    InspectReturn,
+    ReceiveReturn,
+    RecordFollowUp,
+    RequestedLine,
+    RequestReturn,
+    cancel_return,
+    inspect_return,
+    receive_return,
+    record_follow_up,
+    request_return,
+)
 from services.runs import StartRun, advance_a_run, start_allocation_run
 from services.splitting import SplitLine, SplitOrder, split_order
 from tests.builders import (
@@ -117,6 +137,7 @@ async def make_a_world(url: str) -> None:
     later = AllocationRule(name="later", when=AllocateWhen.ON_SCHEDULE, every_minutes=5, channels=("NOBODY",))
     await save_allocation_rules(database, [AllocationRule(name="never", when=AllocateWhen.NEVER), later])
     await a_floor(database, caller)
+    await some_returns(database, caller)
     await start_allocation_run(database, caller, A_DRY_RUN, a_key())
     while await database.run(advance_a_run):
         pass
@@ -170,6 +191,40 @@ async def a_floor(database: PostgresDatabase, caller: Caller) -> None:
         packed = PackFulfillment(fulfillment=one, parcels=(NewParcel(),))
         await pack_fulfillment(desk, caller, packed, a_key())
     await ship_fulfillment(desk, caller, ShipFulfillment(fulfillment=out[2]), a_key())
+
+
+async def some_returns(database: PostgresDatabase, caller: Caller) -> None:
+    """A return in every state, of an order that was delivered and followed up."""
+    await a_catalog(database, caller, {("SHELF", "LEEDS"): 9})
+    desk = Desk(database)
+    order = await placed(database, caller, {"SHELF": 6}, ship_to=HOME)
+    await allocated(database, caller, order)
+    release = ReleaseOrders(orders=(by_id(order),))
+    (one,) = (await release_orders(desk, caller, release, a_key())).results[0].fulfillments
+    for task in await database.read(lambda uow: uow.fulfillments.tasks_of([one])):
+        await record_picks(desk, caller, [(a_key(), RecordPick(pick=Pick(task=task.id, quantity=task.quantity)))])
+    packed = PackFulfillment(fulfillment=one, parcels=(NewParcel(),))
+    await pack_fulfillment(desk, caller, packed, a_key())
+    await ship_fulfillment(desk, caller, ShipFulfillment(fulfillment=one), a_key())
+    await deliver_fulfillment(desk, caller, DeliverFulfillment(fulfillment=one), a_key())
+    said = RecordFollowUp(order=by_id(order), outcome=FollowUpOutcome.ISSUE_FOUND, note="A screw is missing.")
+    await record_follow_up(desk, caller, said, a_key())
+    (line,) = await lines_now(database, order)
+    made = []
+    for units in (1, 1, 3, 1):
+        wanted = RequestedLine(line=line.id, quantity=units, reason=ReturnReason.DEFECTIVE)
+        asked = RequestReturn(order=by_id(order), location="LEEDS", lines=(wanted,))
+        made.append((await request_return(desk, caller, asked, a_key())).returned)
+    canceled_one, received_one, inspected = made[1:]
+    await cancel_return(desk, caller, CancelReturn(returned=canceled_one), a_key())
+    for back in (received_one, inspected):
+        (view,) = await database.read(lambda uow, back=back: uow.returns.by_ids([back]))
+        await receive_return(desk, caller, ReceiveReturn(returned=back), a_key())
+        outcomes = list(InspectionOutcome)[: 2 if back == received_one else 1]
+        seen = tuple(InspectedUnits(line=view.lines[0].id, quantity=1, outcome=outcome) for outcome in outcomes)
+        await inspect_return(desk, caller, InspectReturn(returned=back, lines=seen), a_key())
+    states = [view.state for view in await database.read(lambda uow: uow.returns.by_ids(made))]
+    assert sorted(states) == sorted(ReturnState)
 
 
 async def some_payments(database: PostgresDatabase, caller: Caller) -> None:
@@ -251,6 +306,12 @@ def without(table: str, *constraints: str) -> tuple[str, ...]:
     return tuple(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}" for constraint in constraints)
 
 
+def last_return_event(name: str, value: str) -> str:
+    """The last event of a return tells something else than it did."""
+    last = "(SELECT max(id) FROM events WHERE type = 'ReturnChanged')"
+    return f"UPDATE events SET payload = jsonb_set(payload, '{{{name}}}', '{value}') WHERE id = {last}"
+
+
 PO, TRANSIT, MORE = (
     f"(SELECT id FROM supplies WHERE reference = '{reference}')" for reference in ("PO", "TRANSIT", "MORE")
 )
@@ -266,6 +327,74 @@ FIRST_STATUS_EVENT = "(SELECT min(id) FROM events WHERE type = 'AllocationStatus
 ACTIVE_CART = "(SELECT id FROM stock_reservations WHERE state = 'ACTIVE')"
 PACKED = "(SELECT id FROM fulfillments WHERE state = 'PACKED')"
 BREAKAGES = {
+    "more comes back than has left": (
+        ("UPDATE return_lines SET quantity = quantity + 2 WHERE received = 0 AND canceled = 0",),
+        {"I2-returned", "I5-back"},
+    ),
+    "more has come than was asked for": (
+        (
+            *without("return_lines", "no_more_comes_back_than_was_asked_for"),
+            "UPDATE return_lines SET received = received + 1 WHERE resold = 1 AND quarantined = 1",
+        ),
+        {"I2-inspected", "I5-back"},
+    ),
+    "more was inspected than came": (
+        (
+            *without("return_lines", "no_more_is_inspected_than_came_back"),
+            "UPDATE return_lines SET discarded = discarded + 2 WHERE received = 3",
+        ),
+        {"I2-inspected", "I10-inspected", "I15-returns", "I5-back"},
+    ),
+    "something else comes back than was sent": (
+        ("UPDATE return_lines SET item_id = 1 WHERE received = 0",),
+        {"I2-back"},
+    ),
+    "goods come back for no known reason": (
+        ("UPDATE return_lines SET reason = 'WHIM' WHERE received = 0",),
+        {"I2-inspected"},
+    ),
+    "a return seems to be over that is not": (
+        (
+            "UPDATE returns SET state = 'INSPECTED', inspected_at = now() WHERE state = 'RECEIVED'",
+            last_return_event("after", '"INSPECTED"'),
+        ),
+        {"I15-returns", "I5-back"},
+    ),
+    "units came back that nobody saw": (
+        ("DELETE FROM return_inspections WHERE outcome = 'RESELL'",),
+        {"I10-inspected", "I10-restocked"},
+    ),
+    "units were put elsewhere than the ledger has them": (
+        ("UPDATE return_inspections SET location_id = 2 WHERE outcome = 'QUARANTINE'",),
+        {"I10-restocked"},
+    ),
+    "units are on hand that never came back": (
+        ("UPDATE stock_movements SET cause = 'RETURNED' WHERE cause = 'FOUND'",),
+        {"I10-restocked", "I10-supplies"},
+    ),
+    "a return went on without an event": (
+        ("UPDATE returns SET version = version + 1",),
+        {"I5-returns"},
+    ),
+    "a return's event tells of units that did not come": (
+        (last_return_event("received", "9"),),
+        {"I5-back"},
+    ),
+    "a return's event begins where none ended": (
+        (last_return_event("before", '"CANCELED"'),),
+        {"I5-back"},
+    ),
+    "an order was followed up before anything arrived": (
+        (f"UPDATE follow_ups SET order_id = {STRONG}",),
+        {"I15-follow-ups"},
+    ),
+    "goods were moved by nobody": (
+        (
+            """UPDATE events SET payload = jsonb_set(payload, '{actor}', '""')
+                WHERE id = (SELECT min(id) FROM events WHERE type = 'PickTasksChanged')""",
+        ),
+        {"I3-goods"},
+    ),
     "a level has more picked than its claims": (
         ("UPDATE stock_levels SET picked = picked + 1 WHERE picked > 0",),
         {"I1-picked"},
