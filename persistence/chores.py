@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from persistence.sql import sql
+from persistence.driver import Driver, statement
 from services.ports import Chore
 
 CONDITIONS: Mapping[Chore, str] = {
@@ -23,7 +23,7 @@ CONDITIONS: Mapping[Chore, str] = {
 }
 """Each is true whenever there is something to do, and cheap; it may be true where there is nothing."""
 
-DUE = sql("SELECT " + ", ".join(f"({CONDITIONS[chore]})" for chore in Chore))
+DUE = statement("SELECT " + ", ".join(f"({CONDITIONS[chore]})" for chore in Chore))
 
 
 class PostgresChores:
@@ -34,5 +34,5 @@ class PostgresChores:
 
     async def due(self) -> frozenset[Chore]:
         """What there may be to do."""
-        found = (await self._connection.execute(DUE)).one()
+        found = await Driver(self._connection).row(DUE, {})
         return frozenset(chore for chore, is_due in zip(Chore, found, strict=True) if is_due)

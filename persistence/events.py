@@ -35,7 +35,7 @@ NUMBER = sql(
     most=INT,
 )
 
-HAS_WAITING = sql("SELECT EXISTS (SELECT FROM events WHERE position IS NULL)")
+HAS_WAITING = statement("SELECT EXISTS (SELECT FROM events WHERE position IS NULL)")
 HOLD = sql("SELECT position FROM log_start FOR SHARE")
 LOCK_START = sql("SELECT position FROM log_start FOR NO KEY UPDATE")
 FORGET = sql(
@@ -106,7 +106,7 @@ class PostgresEventLog:
 
     async def has_waiting(self) -> bool:
         """Whether committed events have no position yet."""
-        return bool((await self._connection.execute(HAS_WAITING)).scalar_one())
+        return bool((await Driver(self._connection).row(HAS_WAITING, {}))[0])
 
     async def hold(self) -> int:
         """The position behind which everything is kept, and stays kept until the transaction ends."""
