@@ -23,7 +23,7 @@ from carriers.easypost import EasyPost
 from dibs.access import Access, log_entry
 from dibs.log import REQUEST
 from dibs.opening import engine_for
-from dibs.partners import easypost, smtp_sender
+from dibs.partners import easypost, openid_issuer, smtp_sender
 from dibs.settings import Settings
 from dibs.solving import Highs
 from documents.rendering import Documents
@@ -59,6 +59,7 @@ from services.fulfillments import release_what_is_ready
 from services.journeys import Tracker
 from services.notices import check_alerts, forget_old_notices, take_up_log
 from services.payments import expire_unpaid_orders
+from services.people import People
 from services.planning import Planner
 from services.ports import Chore
 from services.reservations import expire_reservations
@@ -73,6 +74,8 @@ from workers.webhook_http import WebhookSender
 CLEANING_SECONDS = 600.0
 RECHECK_SECONDS = 1.0
 """For so long a connection may outlive its key."""
+USE_SECONDS = 30.0
+"""How often it is written down which keys were used."""
 WATCHING_SECONDS = 30.0
 """How late an alert may be that comes by the clock."""
 
@@ -181,13 +184,18 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with ground(settings, direct_url) as on:
             desk, feed = Desk(on.database), Feed(on.database, on.bell)
-            tracker = Tracker(on.database)
-            reading, doorkeeper, planner = Reading(on.database), Doorkeeper(on.database), Planner(on.database, Highs())
+            tracker, issuer = Tracker(on.database), openid_issuer(settings)
+            people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
+            doorkeeper = Doorkeeper(on.database, people)
+            reading, planner = Reading(on.database), Planner(on.database, Highs())
             beside = working(settings, on, feed) if with_workers else nullcontext()
-            rechecking = partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS)
+            watching = (
+                partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS),
+                partial(repeated, "the visitors' book", doorkeeper.write_down_use, USE_SECONDS),
+            )
             carrier = easypost(settings)
             closing, budget = aclosing(carrier) if carrier else nullcontext(), Budget(purse_for(settings))
-            async with running(on.bell.run, feed.run, rechecking), beside, closing:
+            async with running(on.bell.run, feed.run, *watching), beside, closing:
                 yield {
                     "running": _plug(settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker)
                 }
@@ -195,6 +203,8 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
                 await reading.close()
                 await tracker.close()
                 await doorkeeper.close()
+                if issuer:
+                    await issuer.aclose()
                 await budget.close()
 
     routes = [

@@ -26,9 +26,10 @@ from dibs.opening import (
 from dibs.serving import PortTaken, listen, serve, stopping_on_sigterm
 from dibs.settings import Settings
 from dibs.showing import console, errors, issues, progress, remark, table
-from domain.kinds import AllocationStatus, OrderStatus, PaymentStatus
+from domain.errors import DomainError
+from domain.kinds import AllocationStatus, FulfillmentStatus, OrderStatus, PaymentStatus
 from persistence.embedded import EmbeddedUnavailable
-from services.ports import Busy, OrderFilter, OutcomeUnknown
+from services.ports import Busy, OrderFilter, OrderTally, OutcomeUnknown
 
 app = typer.Typer(
     name="dibs",
@@ -40,6 +41,8 @@ app = typer.Typer(
 )
 importing = typer.Typer(no_args_is_help=True, help="Bring orders or stock in from a CSV file.")
 app.add_typer(importing, name="import")
+keys = typer.Typer(no_args_is_help=True, help="API keys: who may do what.")
+app.add_typer(keys, name="keys")
 
 Data = Annotated[
     Path | None, typer.Option(help="Where the embedded PostgreSQL keeps its files (without DIBS_DATABASE_URL).")
@@ -55,6 +58,8 @@ def main() -> None:
     try:
         with stopping_on_sigterm():
             app()
+    except DomainError as refusal:
+        _give_up(str(refusal).replace("input.", ""))
     except (EmbeddedUnavailable, ImportRefused, LocksDoNotLock, PortTaken, SchemaNotCurrent, OutcomeUnknown) as error:
         _give_up(str(error))
     except ValidationError as error:
@@ -169,6 +174,53 @@ def schema_command() -> None:
     from gql.api import create_schema
 
     sys.stdout.write(create_schema().as_str() + "\n")
+
+
+# ---------------------------------------------------------------- keys
+
+
+@keys.command("create")
+def create_key_command(
+    name: Annotated[str, typer.Argument(help="Unique, also among those that are gone.", show_default=False)],
+    scope: Annotated[
+        list[str], typer.Option(help="What it may do, such as orders:write, inventory:* or admin; several times.")
+    ],
+    channel: Annotated[list[str] | None, typer.Option(help="Limit it to this channel; several times.")] = None,
+    location: Annotated[list[str] | None, typer.Option(help="Limit it to this location; several times.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="For so many days; for ever when absent.")] = None,
+    data: Data = None,
+) -> None:
+    """Make an API key; its secret is shown this once."""
+    from dibs.keys import create
+
+    with _database(data) as url:
+        secret = run(create(url, name, scope, channel, location, days))
+    console.print(secret, markup=False, soft_wrap=True)
+
+
+@keys.command("list")
+def list_keys_command(
+    ended: Annotated[bool, typer.Option("--ended", help="Also those that have expired or were revoked.")] = False,
+    data: Data = None,
+) -> None:
+    """Show the API keys, without their secrets."""
+    from dibs.keys import found
+
+    with _database(data) as url:
+        rows = run(found(url, ended=ended))
+    table("API keys", ("name", "scopes", "limited to", "made", "last used", "ends"), rows)
+
+
+@keys.command("revoke")
+def revoke_key_command(
+    name: Annotated[str, typer.Argument(help="Which key.", show_default=False)], data: Data = None
+) -> None:
+    """Let an API key open nothing any more; its connections end within two seconds."""
+    from dibs.keys import revoke
+
+    with _database(data) as url:
+        run(revoke(url, name))
+    console.print(f"{name} opens nothing any more.", markup=False)
 
 
 # ---------------------------------------------------------------- importing
@@ -288,26 +340,22 @@ def allocate_command(
 
 @app.command("status")
 def status_command(data: Data = None) -> None:
-    """Count the orders by status, allocation status and payment status."""
+    """Count the orders by status, allocation status, payment status and fulfillment status."""
 
-    async def work(url: str) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
+    async def work(url: str) -> OrderTally:
         async with opened(url) as database:
             return await database.read(lambda uow: uow.orders.counts(OrderFilter()))
 
     with _database(data) as url:
-        counts = run(work(url))
-    statuses: Counter[OrderStatus] = Counter()
-    allocations: Counter[AllocationStatus | None] = Counter()
-    payments: Counter[PaymentStatus] = Counter()
-    for status, allocation, payment, count in counts:
-        statuses[status] += count
-        allocations[allocation] += count
-        payments[payment] += count
-    table("Orders by status", ("status", "orders"), [(one.value, statuses[one]) for one in OrderStatus])
-    rows = [(one.value, allocations[one]) for one in AllocationStatus]
-    table("Orders by allocation status", ("allocation status", "orders"), [*rows, ("nothing open", allocations[None])])
-    rows = [(one.value, payments[one]) for one in PaymentStatus]
+        found = run(work(url))
+    table("Orders by status", ("status", "orders"), [(one.value, found.by_status.get(one, 0)) for one in OrderStatus])
+    rows = [(one.value, found.by_allocation_status.get(one, 0)) for one in AllocationStatus]
+    rows.append(("nothing open", found.by_allocation_status.get(None, 0)))
+    table("Orders by allocation status", ("allocation status", "orders"), rows)
+    rows = [(one.value, found.by_payment_status.get(one, 0)) for one in PaymentStatus]
     table("Orders by payment status", ("payment status", "orders"), rows)
+    rows = [(one.value, found.by_fulfillment_status.get(one, 0)) for one in FulfillmentStatus]
+    table("Orders by fulfillment status", ("fulfillment status", "orders"), rows)
 
 
 @app.command("verify")

@@ -98,9 +98,9 @@ async def _prepare(url: str) -> str:
 
 
 async def _refuse_foreign_orders(database: PostgresDatabase) -> None:
-    orders = sum(count for *_, count in await database.read(lambda uow: uow.orders.counts(OrderFilter())))
-    ours = OrderFilter(channels=(CHANNEL,))
-    if orders != sum(count for *_, count in await database.read(lambda uow: uow.orders.counts(ours))):
+    everything, ours = OrderFilter(), OrderFilter(channels=(CHANNEL,))
+    orders = await database.read(lambda uow: uow.orders.counts(everything))
+    if orders.total != (await database.read(lambda uow: uow.orders.counts(ours))).total:
         errors.print(
             "This database holds other orders than the demo's. Give the demo a directory of its own: --data.",
             style="red",

@@ -1,6 +1,7 @@
-"""Others that Dibs speaks to, made from the settings: the mail server, and carriers."""
+"""Others that Dibs speaks to, made from the settings: the mail server, carriers, and whoever vouches for people."""
 
 from carriers.easypost import EasyPost
+from dibs.oidc import OpenIdIssuer
 from dibs.settings import Settings
 from workers.smtp import SmtpSender, mail_server, sender_address
 
@@ -19,3 +20,16 @@ def easypost(settings: Settings) -> EasyPost | None:
         return None
     key = settings.carrier_easypost_key.get_secret_value()
     return EasyPost(settings.carrier_easypost_url, key, allow_loopback=settings.carrier_allow_loopback)
+
+
+def openid_issuer(settings: Settings) -> OpenIdIssuer | None:
+    """Who vouches for people, if anybody does; whoever asks for it closes it."""
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    return OpenIdIssuer(
+        settings.oidc_issuer,
+        settings.oidc_audience,
+        roles_claim=settings.oidc_roles_claim,
+        name_claim=settings.oidc_name_claim,
+        allow_loopback=settings.oidc_allow_loopback,
+    )

@@ -1,12 +1,16 @@
 """Settings: read once from the environment (DIBS_…), then frozen."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, PostgresDsn, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from dibs.oidc import address_problem
+from dibs.roles import roles_of
+from domain.people import Role
 from domain.webhooks import url_problem
 from gql.trusted import BadFolder, trusted_documents
 from persistence.bell_backends import ADDRESSES
@@ -53,6 +57,17 @@ class Settings(BaseSettings):
         None, description="A carrier API in the shape of EasyPost's, such as https://api.easypost.com/v2."
     )
     carrier_easypost_key: SecretStr | None = Field(None, validate_default=True, description="The key to it.")
+    oidc_issuer: str | None = Field(
+        None, description="The OpenID Connect issuer whose tokens people come with, such as https://login.shop.example."
+    )
+    oidc_audience: str | None = Field(None, description="What the issuer calls this API: the `aud` of its tokens.")
+    oidc_roles: Annotated[Mapping[str, Role] | None, NoDecode] = Field(
+        None,
+        description='What roles give, as JSON: {"picker": {"scopes": ["fulfillment:pick"], "locations": ["LEEDS"]}}.',
+    )
+    oidc_roles_claim: str = Field("roles", description="Where tokens say the roles; deeper with dots between.")
+    oidc_name_claim: str = Field("sub", description="What people are called in the ledger, such as email.")
+    oidc_allow_loopback: bool = Field(False, description="The issuer may be on this machine, also by http://.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Whose pages may ask from browsers, separated by commas; * is everybody, null a file."
     )
@@ -162,6 +177,20 @@ class Settings(BaseSettings):
         if value is not None:
             sender_address(value)
         return value
+
+    @field_validator("oidc_roles", mode="before")
+    @classmethod
+    def _are_roles(cls, value: object) -> object:
+        return roles_of(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _knows_its_issuer(self) -> Self:
+        if len({self.oidc_issuer is None, self.oidc_audience is None, not self.oidc_roles}) > 1:
+            raise ValueError("DIBS_OIDC_ISSUER, DIBS_OIDC_AUDIENCE and DIBS_OIDC_ROLES must be set together")
+        problem = self.oidc_issuer and address_problem(self.oidc_issuer, allow_loopback=self.oidc_allow_loopback)
+        if problem:
+            raise ValueError(f"DIBS_OIDC_ISSUER {problem}")
+        return self
 
     @field_validator("carrier_easypost_url")
     @classmethod

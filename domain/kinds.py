@@ -454,6 +454,13 @@ class Punctuality(StrEnum):
     CAME_LATE = "CAME_LATE"
 
 
+class OrderNeed(StrEnum):
+    """What the warehouse has to do for an order."""
+
+    PICK_AND_PACK = "PICK_AND_PACK"
+    SHIP = "SHIP"
+
+
 class NoTrackingUrl(StrEnum):
     """Why an order has no tracking link."""
 

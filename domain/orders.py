@@ -127,6 +127,7 @@ class OrderTerms:
     shipping_price: Money | None = None
     tax: Money | None = None
     note: str | None = None
+    promised_delivery_at: datetime | None = None
 
     def money(self) -> Iterator[Money]:
         """Every amount."""

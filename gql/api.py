@@ -7,6 +7,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 import gql.schema.kinds  # noqa: F401  (makes the enums known)
 from gql.errors import CONVERTERS, RefusalHandler
+from gql.resolvers import api_keys as keeping
 from gql.resolvers import documents as documenting
 from gql.resolvers import fulfillments as fulfilling
 from gql.resolvers import mutations as write
@@ -18,6 +19,7 @@ from gql.resolvers import subscriptions as watch
 from gql.resolvers import supplies as supplying
 from gql.schema import events, refusals
 from gql.schema.scalars import SCALARS
+from gql.scopes import describe
 
 
 @strawberry.type(description="Reading.")
@@ -76,6 +78,7 @@ class Query:
     alerts = strawberry.field(notices.find_alerts, description="What rules have seen, the newest first.")
     mail_templates = strawberry.field(notices.all_mail_templates, description="What mails say, one of each topic.")
     mails = strawberry.field(notices.find_mails, description="What became of each mail, the newest first.")
+    api_keys = strawberry.field(keeping.find_api_keys, description="API keys, the oldest first, page by page.")
     events = strawberry.field(
         read.events,
         description="The event log from its beginning or after a cursor: the same events, in the same order, as "
@@ -282,6 +285,17 @@ class Mutation:
         notices.save_mail_templates,
         description="Say what mails say, and the customers of which channels get them: at first, none.",
     )
+    create_api_key = strawberry.mutation(
+        keeping.create_api_key, description="Make a key for a caller; its secret is shown this once."
+    )
+    rotate_api_key = strawberry.mutation(
+        keeping.rotate_api_key,
+        description="Give a key a new secret, shown this once; the one before opens for a while longer.",
+    )
+    revoke_api_key = strawberry.mutation(
+        keeping.revoke_api_key,
+        description="Let a key open nothing any more, for ever; its connections end within two seconds.",
+    )
 
 
 @strawberry.type(description="Watching: from now, or from after a cursor without a gap.")
@@ -343,6 +357,7 @@ def create_schema() -> strawberry.Schema:
         exception_handlers=[RefusalHandler(refusal) for refusal in CONVERTERS],
     )
     _make_one_of_known(schema)
+    describe(schema._schema)  # noqa: SLF001  (Strawberry shows it nowhere else; a test watches)
     return schema
 
 

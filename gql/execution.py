@@ -32,8 +32,10 @@ from gql.hub import Wanted
 from gql.limits import COST_MAX, Limits
 from gql.pagination import seek
 from gql.schema.events import event_of
+from gql.scopes import Asked, asked
 from gql.trusted import plain, sha256
 from gql.watching import Shape, Watch, shape
+from services.callers import Caller
 
 TOKENS_MAX = 1_000
 ERRORS_MAX = 10
@@ -55,6 +57,7 @@ class Document:
     operations: Mapping[str, OperationDefinitionNode]
     limits: Limits
     shapes: dict[str, Shape] = field(default_factory=dict)
+    asked: dict[str, Asked] = field(default_factory=dict)
 
     def shape(self, name: str | None) -> Shape:
         """Of a subscription of this document; found out once."""
@@ -128,8 +131,11 @@ class Executor:
         text = self._trusted.get(sha256(query) if document_id is None else plain(document_id))
         return _refused(GraphQLError(CODES[NOT_TRUSTED]), code=NOT_TRUSTED) if text is None else text
 
-    async def execute(self, operation: Operation, context: Context) -> Answer:
-        """Execute a query or a mutation."""
+    async def execute(self, operation: Operation, context: Context) -> Answer | Refused:
+        """Execute a query or a mutation, if it is the caller's to ask for."""
+        refused = self._refusal(operation, context.caller)
+        if refused:
+            return refused
         result = execute(
             self.schema,
             operation.document.node,
@@ -139,14 +145,18 @@ class Executor:
             max_coercion_errors=ERRORS_MAX,
             hide_suggestions=self._hide,
         )
-        answer = _answer(await result if isawaitable(result) else result)
+        writes = operation.type is OperationType.MUTATION
+        answer = _answer(await result if isawaitable(result) else result, writes=writes)
         return answer | {"extensions": {"cost": operation.cost}}
 
-    async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer:
-        """What a subscription asks for; an answer where that is refused.
+    async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer | Refused:
+        """What a subscription asks for; an answer where that fails.
 
         `seen`: begin behind this cursor, if the subscription itself does not say where.
         """
+        refused = self._refusal(operation, context.caller)
+        if refused:
+            return refused
         built = GraphQLExecutor.build(
             self.schema,
             operation.document.node,
@@ -172,6 +182,24 @@ class Executor:
             ended=watch.ended,
             tell=Teller(built, context).tell,
         )
+
+    def _refusal(self, operation: Operation, caller: Caller) -> Refused | None:
+        """Why the caller may not have this operation, of which nothing has been executed yet."""
+        found = self._asked(operation).denied(caller.scopes, caller.visibility)
+        if found is None:
+            return None
+        name, why = found
+        if why.scope:
+            message = f"`{name}` needs the scope {why.scope}, which this key does not have."
+            return Refused([{"message": message, "extensions": {"code": "FORBIDDEN", "scope": why.scope}}])
+        message = f"`{name}` is not for keys that are limited to {why.limit}."
+        return Refused([{"message": message, "extensions": {"code": "FORBIDDEN", "limit": why.limit}}])
+
+    def _asked(self, operation: Operation) -> Asked:
+        document, name = operation.document, operation.name or ""
+        if name not in document.asked:
+            document.asked[name] = asked(self.schema, document.node, document.operations[name])
+        return document.asked[name]
 
     def _document(self, query: str) -> Document | Refused:
         kept = self._kept.get(query)
@@ -238,8 +266,8 @@ def _refused(*errors: GraphQLError, code: str) -> Refused:
     return Refused([formatted(error, code) for error in errors])
 
 
-def _answer(result: ExecutionResult) -> Answer:
+def _answer(result: ExecutionResult, *, writes: bool = False) -> Answer:
     if not result.errors:
         return {"data": result.data}
-    errors = [formatted(error) for error in result.errors[:ERRORS_MAX]]
+    errors = [formatted(error, writes=writes) for error in result.errors[:ERRORS_MAX]]
     return {"errors": errors, "data": result.data}

@@ -86,7 +86,7 @@ class HttpEndpoint:
         entry.asks(operation)
         await self._parts.spending.pay(caller, operation)
         if isinstance(operation, Refused):
-            return _outcome(request, {"errors": operation.errors}, refused=True)
+            return _refused(request, operation)
         if operation.type is OperationType.SUBSCRIPTION:
             entry.way = "stream"
             return await self._stream(request, caller, operation)
@@ -95,6 +95,8 @@ class HttpEndpoint:
                 answer = await self._parts.executor.execute(operation, self._parts.make_context(caller))
         except ApiError as error:
             raise Unacceptable(503, error.code, str(error)) from None
+        if isinstance(answer, Refused):
+            return _refused(request, answer)
         return _outcome(request, answer, refused="data" in answer and answer["data"] is None)
 
     async def _stream(self, request: Request, caller: Caller, operation: Operation) -> Response:
@@ -106,6 +108,8 @@ class HttpEndpoint:
             found = await self._parts.executor.watch(operation, context, seen)
         except ApiError as error:
             return all_at_once(told(error))
+        if isinstance(found, Refused):
+            return all_at_once({"errors": found.errors})
         if isinstance(found, Wanted):
             return EventStream(self._parts, caller, found, self.stopping)
         return all_at_once(found)
@@ -203,6 +207,10 @@ def _accept(request: Request) -> str:
 
 def _speaks_response_json(request: Request) -> bool:
     return preferred(_accept(request), (JSON, RESPONSE_JSON)) == RESPONSE_JSON
+
+
+def _refused(request: Request, refused: Refused) -> Response:
+    return _outcome(request, {"errors": refused.errors}, refused=True)
 
 
 def _outcome(request: Request, answer: Answer, *, refused: bool) -> Response:

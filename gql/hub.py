@@ -229,7 +229,7 @@ class Hub:
             if wanted.after is not None:
                 await self._feed.refuse_unknown(wanted.after)
                 subscriber.seen = wanted.after
-            if wanted.after is not None or ended:
+            if wanted.after is not None or ended or subscriber.held or subscriber.has_missed:
                 await self._catch_up(subscriber, stream, wanted.condition, until)
             if ended is not None:
                 await self._tell_again(subscriber, stream, ended)

@@ -270,11 +270,15 @@ class Connection:
         else:
             async with in_time():
                 answer = await self._parts.executor.execute(prepared, context)
+            if isinstance(answer, Refused):
+                raise OperationRefused(answer.errors)
             entry.is_answered(answer)
             await self._answer(operation, answer)
 
     async def _follow(self, operation: str, prepared: Operation, context: Context) -> None:
         found = await self._parts.executor.watch(prepared, context)
+        if isinstance(found, Refused):
+            raise OperationRefused(found.errors)
         if isinstance(found, Wanted):
             await self._parts.hub.follow(found, self._outbox, _frame(operation))
         else:

@@ -128,12 +128,12 @@ INSERT_ORDERS = statement(
     f"""
     INSERT INTO orders (id, channel_id, number, status, allocation_status, shipping_policy, priority, tags, placed_at,
                         customer_name, customer_email, customer_reference, customer_phone, ship_to, ship_to_phone,
-                        bill_to, discounts, shipping_price, tax, note, currency_code, payment_status, finalized_at,
-                        allocate_after, split_from, version)
+                        bill_to, discounts, shipping_price, tax, note, promised_delivery_at, currency_code,
+                        payment_status, finalized_at, allocate_after, split_from, version)
     SELECT n.id, c.id, n.number, n.status, n.allocation_status, n.shipping_policy, n.priority, n.tags,
            coalesce(n.placed_at, now()), n.customer_name, n.customer_email, n.customer_reference, n.customer_phone,
            nullif(n.ship_to, 'null'), n.ship_to_phone, n.bill_to, n.discounts, n.shipping_price, n.tax, n.note,
-           n.currency_code, coalesce(n.payment_status, 'PAID'),
+           n.promised_delivery_at, n.currency_code, coalesce(n.payment_status, 'PAID'),
            CASE WHEN n.status = 'FINALIZED'
                 THEN coalesce((SELECT o.finalized_at FROM orders o WHERE o.id = n.split_from), now()) END,
            coalesce({NEXT_TURN}, (SELECT o.allocate_after FROM orders o WHERE o.id = n.split_from)), n.split_from,
@@ -142,8 +142,8 @@ INSERT_ORDERS = statement(
         id bigint, channel text, number text, status text, allocation_status text, shipping_policy text, priority int,
         tags text[], placed_at timestamptz, customer_name text, customer_email text, customer_reference text,
         customer_phone text, ship_to jsonb, ship_to_phone text, bill_to jsonb, discounts jsonb, shipping_price numeric,
-        tax numeric, note text, currency_code text, payment_status text, minutes int, split_from bigint,
-        version bigint)
+        tax numeric, note text, promised_delivery_at timestamptz, currency_code text, payment_status text, minutes int,
+        split_from bigint, version bigint)
     JOIN channels c ON c.code = n.channel
     """,  # noqa: S608
     rows=JSON,
@@ -155,11 +155,12 @@ UPDATE_TERMS = statement(
         customer_reference = n.customer_reference, customer_phone = n.customer_phone,
         ship_to = nullif(n.ship_to, 'null'), ship_to_phone = n.ship_to_phone, bill_to = n.bill_to,
         discounts = n.discounts, shipping_price = n.shipping_price, tax = n.tax, note = n.note,
+        promised_delivery_at = n.promised_delivery_at,
         currency_code = coalesce(n.currency_code, o.currency_code)
     FROM jsonb_to_recordset(:rows) AS n(
         id bigint, tags text[], customer_name text, customer_email text, customer_reference text, customer_phone text,
         ship_to jsonb, ship_to_phone text, bill_to jsonb, discounts jsonb, shipping_price numeric, tax numeric,
-        note text, currency_code text)
+        note text, promised_delivery_at timestamptz, currency_code text)
     WHERE o.id = n.id
     """,
     rows=JSON,
@@ -565,6 +566,8 @@ def _terms(order: OrderId, terms: OrderTerms) -> dict[str, Any]:
         row["tax"] = str(terms.tax.amount)
     if terms.note:
         row["note"] = terms.note
+    if terms.promised_delivery_at:
+        row["promised_delivery_at"] = terms.promised_delivery_at
     return row
 
 

@@ -1,17 +1,13 @@
-"""Idempotency keys and API keys."""
+"""Idempotency keys."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from domain.ids import KeyId
 from persistence.driver import Driver, Write, statement
 from persistence.sql import BYTE_STRINGS, INT, INTS, TEXTS, columns, sql
-from persistence.tables import api_keys
 from services.ports import IdempotencyKey
 
 CLAIM = statement(
@@ -53,7 +49,6 @@ KEEP = statement(
     **KEY_TYPES,
     outcomes=TEXTS,
 )
-KNOWN = sql("SELECT secret_sha256, id, name FROM api_keys WHERE secret_sha256 = ANY(:secrets)", secrets=BYTE_STRINGS)
 
 
 def kept(outcomes: Iterable[tuple[IdempotencyKey, str]]) -> Iterator[Write]:
@@ -91,28 +86,3 @@ class PostgresIdempotencyKeys:
     async def forget_expired(self, most: int) -> int:
         """Remove keys that are kept no longer, the oldest first, at most so many; how many."""
         return (await self._connection.execute(FORGET_EXPIRED, {"most": most})).rowcount
-
-
-class PostgresCredentials:
-    """API keys, known by the hash of their secret."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def find(self, secrets_sha256: Sequence[bytes]) -> dict[bytes, tuple[KeyId, str]]:
-        """The keys and names of those secrets that are known."""
-        rows = await self._connection.execute(KNOWN, {"secrets": secrets_sha256})
-        return {row.secret_sha256: (row.id, row.name) for row in rows}
-
-    async def save(self, name: str, secret_sha256: bytes) -> KeyId:
-        """Create the key, or give the one of this name a new secret."""
-        statement = insert(api_keys).values(name=name, secret_sha256=secret_sha256)
-        statement = statement.on_conflict_do_update(
-            index_elements=[api_keys.c.name], set_={"secret_sha256": secret_sha256}
-        )
-        return KeyId((await self._connection.execute(statement.returning(api_keys.c.id))).scalar_one())
-
-    async def exists(self, name: str) -> bool:
-        return (
-            await self._connection.execute(select(api_keys.c.id).where(api_keys.c.name == name))
-        ).first() is not None

@@ -1,23 +1,47 @@
 """Orders, lines and allocations as they are shown."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.fulfillments import UNDER_WAY
 from domain.ids import BundleId, ItemId, LineId, OrderId, RunId
 from domain.kinds import (
     AllocationSequence,
     AllocationStatus,
+    FulfillmentKind,
+    FulfillmentState,
     FulfillmentStatus,
+    HoldReason,
+    OrderNeed,
     OrderStatus,
     PaymentStatus,
     ShippingPolicy,
 )
 from domain.money import Money
 from domain.orders import WAITING, Address, Customer, Discount, OrderTerms
+from domain.promises import PROMISED_IN
 from domain.runs import RunSeek
 from persistence.driver import Driver, statement
 from persistence.searching import any_of, starts_with
@@ -25,6 +49,7 @@ from persistence.sql import BIGINT, BIGINTS, TEXT, TEXTS, columns, sql
 from persistence.tables import (
     allocations,
     channels,
+    fulfillments,
     items,
     locations,
     order_bundles,
@@ -41,9 +66,12 @@ from services.ports import (
     OrderFilter,
     OrderReference,
     OrderSort,
+    OrderTally,
     OrderView,
     Seek,
 )
+
+K = TypeVar("K", bound=StrEnum)
 
 SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
     OrderSort.PLACED_AT_ASC: (("placed_at", False), ("id", False)),
@@ -129,7 +157,22 @@ RUN_KEYS = select(orders.c.placed_at, orders.c.id, orders.c.priority).join(
     channels, channels.c.id == orders.c.channel_id
 )
 
-ORDERS = select(orders, channels.c.code.label("channel")).join(channels, channels.c.id == orders.c.channel_id)
+# `domain.promises` says the same of one order.
+DELIVERED_AT = case(
+    (
+        orders.c.fulfillment_status == FulfillmentStatus.DELIVERED,
+        select(func.max(fulfillments.c.delivered_at)).where(fulfillments.c.order_id == orders.c.id).scalar_subquery(),
+    )
+)
+PROMISED = and_(orders.c.promised_delivery_at.is_not(None), orders.c.status.in_(PROMISED_IN))
+IS_LATE = case(
+    (PROMISED, func.coalesce(DELIVERED_AT, func.clock_timestamp()) > orders.c.promised_delivery_at), else_=false()
+)
+CAME_IN_TIME = case((PROMISED, orders.c.promised_delivery_at >= DELIVERED_AT))
+
+ORDERS = select(
+    orders, channels.c.code.label("channel"), DELIVERED_AT.label("delivered_at"), IS_LATE.label("is_late")
+).join(channels, channels.c.id == orders.c.channel_id)
 SOLD_AS = items.alias("sold_as")
 LINES = (
     select(
@@ -190,21 +233,41 @@ class PostgresOrders:
         named = columns(rows, ("channels", "emails", "references", "orders"))
         return [found for (found,) in await Driver(self._connection).rows(RETURNING, named)]
 
-    async def counts(
-        self, condition: OrderFilter
-    ) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
-        """How many orders are in each combination of states."""
-        statement = (
-            select(orders.c.status, orders.c.allocation_status, orders.c.payment_status, func.count())
+    async def to_serve(self, condition: OrderFilter) -> int:
+        """How many orders match that a run could serve."""
+        matching = RUN_KEYS.with_only_columns(func.count()).where(*_conditions(condition), *COULD_BE_SERVED)
+        return int((await self._connection.execute(matching)).scalar_one())
+
+    async def counts(self, condition: OrderFilter) -> OrderTally:
+        """How many orders there are, by every axis; one statement, so that the numbers are of one moment."""
+        matching = (
+            select(
+                orders.c.id,
+                *(orders.c[name] for name in AXES[:-1]),
+                _need().label("need"),
+                _is_held().label("held"),
+                IS_LATE.label("late"),
+                CAME_IN_TIME.label("came_in_time"),
+            )
             .join(channels, channels.c.id == orders.c.channel_id)
             .where(*_conditions(condition))
-            .group_by(orders.c.status, orders.c.allocation_status, orders.c.payment_status)
+            .cte("matching")
         )
-        rows = await self._connection.execute(statement)
-        return [
-            (OrderStatus(status), _status(allocation), PaymentStatus(payment), count)
-            for status, allocation, payment, count in rows
-        ]
+        axes = [matching.c[name] for name in AXES]
+        by_axis = select(
+            func.grouping(*axes).label("axis"),
+            func.coalesce(*axes).label("value"),
+            func.count().label("orders"),
+            *(func.count().filter(flag) for flag in (matching.c.held, matching.c.late)),
+            *(func.count().filter(matching.c.came_in_time.is_(flag)) for flag in (True, False)),
+        ).group_by(func.grouping_sets(tuple_(), *axes))
+        by_hold = (
+            select(literal(HOLDS), order_holds.c.reason, func.count(), null(), null(), null(), null())
+            .join(matching, matching.c.id == order_holds.c.order_id)
+            .where(order_holds.c.released_at.is_(None))
+            .group_by(order_holds.c.reason)
+        )
+        return _tally([tuple(row) for row in await self._connection.execute(union_all(by_axis, by_hold))])
 
     async def in_sequence(
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
@@ -329,6 +392,10 @@ def _conditions(condition: OrderFilter) -> list[ColumnElement[bool]]:
         found.append(held if condition.on_hold else ~held)
     if condition.hold_reasons is not None:
         found.append(_is_held(any_of(order_holds.c.reason, condition.hold_reasons)))
+    if condition.late is not None:
+        found.append(IS_LATE if condition.late else ~IS_LATE)
+    if condition.needs is not None:
+        found.append(any_of(_need(), condition.needs))
     if condition.search is not None:
         found.append(_search(condition.search))
     found.extend(_times(condition))
@@ -376,6 +443,62 @@ def _search(text: str) -> ColumnElement[bool]:
     return or_(*(starts_with(orders.c[name], text) for name in names))
 
 
+AXES = ("status", "allocation_status", "fulfillment_status", "payment_status", "need")
+HOLDS = -1
+
+
+def _need() -> ColumnElement[str | None]:
+    """`domain.promises.need_of`, for lists."""
+
+    def here(*states: FulfillmentState) -> ColumnElement[bool]:
+        ours = exists().where(fulfillments.c.order_id == orders.c.id, fulfillments.c.kind == FulfillmentKind.STOCK)
+        return and_(orders.c.fulfillment_status.not_in(NOTHING_HERE), ours.where(fulfillments.c.state.in_(states)))
+
+    to_pack = tuple(state for state in UNDER_WAY if state is not FulfillmentState.PACKED)
+    ready = and_(
+        orders.c.allocation_status == AllocationStatus.ALLOCATED,
+        orders.c.payment_status == PaymentStatus.PAID,
+        ~_is_held(),
+    )
+    pick = literal(OrderNeed.PICK_AND_PACK.value, Text)
+    return case(
+        (orders.c.status != OrderStatus.FINALIZED, cast(null(), Text)),
+        (here(*to_pack), pick),
+        (here(FulfillmentState.PACKED), literal(OrderNeed.SHIP.value, Text)),
+        (ready, pick),
+    )
+
+
+NOTHING_HERE = (FulfillmentStatus.NOT_RELEASED, FulfillmentStatus.SHIPPED, FulfillmentStatus.DELIVERED)
+
+
+def _tally(rows: Sequence[tuple[Any, ...]]) -> OrderTally:
+    """`grouping` has a bit for each axis that a row is not about, the first axis the highest."""
+    everything = 2 ** len(AXES) - 1
+    found: dict[int, dict[Any, int]] = defaultdict(dict)
+    for about, value, count, *_ in rows:
+        found[about][value] = count
+    (total,) = [row for row in rows if row[0] == everything]
+
+    def axis(at: int, kind: type[K]) -> dict[Any, int]:
+        one = found[everything - 2 ** (len(AXES) - 1 - at)]
+        return {None if value is None else kind(value): count for value, count in one.items()}
+
+    return OrderTally(
+        total=total[2],
+        by_status=axis(0, OrderStatus),
+        by_allocation_status=axis(1, AllocationStatus),
+        by_fulfillment_status=axis(2, FulfillmentStatus),
+        by_payment_status=axis(3, PaymentStatus),
+        by_need=axis(4, OrderNeed),
+        by_hold_reason={HoldReason(reason): count for reason, count in found[HOLDS].items()},
+        on_hold=total[3],
+        late=total[4],
+        delivered_on_time=total[5],
+        delivered_late=total[6],
+    )
+
+
 def _status(value: str | None) -> AllocationStatus | None:
     return AllocationStatus(value) if value else None
 
@@ -408,6 +531,8 @@ def _order(row: Any) -> OrderView:
         shipping_price=_money(row.shipping_price, row.currency_code),
         tax=_money(row.tax, row.currency_code),
         note=row.note,
+        delivered_at=row.delivered_at,
+        is_late=row.is_late,
     )
 
 

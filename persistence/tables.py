@@ -841,8 +841,35 @@ api_keys = Table(
     _text("name"),
     Column("secret_sha256", LargeBinary, nullable=False),
     _time("created_at"),
+    _text("mark", nullable=True),
+    Column("previous_sha256", LargeBinary),
+    Column("previous_until", DateTime(timezone=True)),
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{admin}'")),
+    Column("channels", ARRAY(Text)),
+    Column("locations", ARRAY(Text)),
+    Column("created_by", Text),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
+    _text("issuer", nullable=True),
+    _text("subject", nullable=True),
     UniqueConstraint("name"),
+    UniqueConstraint("mark"),
     UniqueConstraint("secret_sha256"),
+    UniqueConstraint("previous_sha256"),
+    CheckConstraint(
+        "'admin' <> ALL(scopes) OR channels IS NULL AND locations IS NULL", name="an_administrator_has_no_limits"
+    ),
+    CheckConstraint(
+        "(previous_sha256 IS NULL) = (previous_until IS NULL)", name="a_previous_secret_opens_until_a_time"
+    ),
+    UniqueConstraint("issuer", "subject"),
+    CheckConstraint(
+        "(issuer IS NULL) = (subject IS NULL) AND (issuer IS NULL OR scopes = '{}')",
+        name="a_person_has_an_issuer_and_powers_by_no_key",
+    ),
+    comment="What opens the API. Of secrets only the SHA-256 is kept. `channels`, `locations`: null is no limit. "
+    "A row with an issuer is a person, who comes with tokens: its secret is known to nobody.",
 )
 
 returns = Table(

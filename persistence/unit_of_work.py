@@ -9,13 +9,14 @@ from persistence.automation import PostgresAutomation
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
 from persistence.chores import PostgresChores
+from persistence.credentials import PostgresCredentials
 from persistence.deliveries import PostgresDeliveries
 from persistence.documents import PostgresDocuments
 from persistence.events import PostgresEventLog
 from persistence.explanations import PostgresExplanations
 from persistence.fulfillments import PostgresFulfillments
 from persistence.journeys import PostgresJourneys
-from persistence.keys import PostgresCredentials, PostgresIdempotencyKeys
+from persistence.keys import PostgresIdempotencyKeys
 from persistence.mails import PostgresMails
 from persistence.orders import PostgresOrders
 from persistence.payments import PostgresPayments

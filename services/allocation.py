@@ -15,7 +15,6 @@ from domain.foresight import Foresight
 from domain.ids import ItemId, LineId, OrderId
 from domain.kinds import AllocationSequence, AllocationStatus
 from domain.making import quickly_made
-from domain.orders import ALLOCATABLE
 from domain.runs import RunSeek
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, fingerprint
@@ -184,7 +183,7 @@ async def allocate_waiting(
     A dry run writes nothing and holds the locks of one batch at a time; what its batches would have written, it
     remembers for the next ones.
     """
-    total = await database.read(_count_waiting)
+    total = await database.read(lambda uow: uow.orders.to_serve(OrderFilter()))
     foresight = Foresight()
     after: Counter[AllocationStatus] = Counter()
     work = partial(foresee_batch, foresight=foresight) if dry_run else partial(_allocate_for_good, caller=caller)
@@ -237,14 +236,6 @@ async def _divided_if_too_large(
         for half in (orders[:middle], orders[middle:]) if middle else ():
             async for done in _divided_if_too_large(database, work, half):
                 yield done
-
-
-async def _count_waiting(uow: UnitOfWork) -> int:
-    waiting = OrderFilter(
-        statuses=ALLOCATABLE,
-        allocation_statuses=tuple(status for status in AllocationStatus if status is not AllocationStatus.ALLOCATED),
-    )
-    return sum(count for *_, count in await uow.orders.counts(waiting))
 
 
 async def _allocate_for_good(uow: UnitOfWork, *, caller: Caller, orders: Sequence[OrderId]) -> Done:

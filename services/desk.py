@@ -90,23 +90,27 @@ class Desk:
                 break
         return batch
 
-    async def _perform(self, batch: list[Ticket]) -> None:
-        """A batch that fails is done again request by request, so that one poisoned request fails alone."""
+    async def _perform(self, batch: list[Ticket], *, may_be_done: bool = False) -> None:
+        """A batch that fails is done again request by request, so that one poisoned request fails alone.
+
+        `may_be_done`: nobody knows what became of the first time.
+        """
         self.batches += 1
         self.requests += len(batch)
         try:
             answers = await perform_all(self._database, [ticket.asked for ticket in batch])
         except Exception as error:
             if len(batch) == 1:
-                _fail(batch[0], error)
+                _fail(batch[0], OutcomeUnknown() if may_be_done and isinstance(error, Busy) else error)
                 return
             if not isinstance(error, BatchTooLarge):
                 log.warning("a batch of %d failed (%r); doing its requests one by one", len(batch), error)
+            unknown = isinstance(error, OutcomeUnknown)
             for ticket in batch:
-                if isinstance(error, OutcomeUnknown) and ticket.asked.key is None:
+                if unknown and ticket.asked.key is None:
                     _fail(ticket, error)  # doing it again might be doing it twice
                 else:
-                    await self._perform([ticket])
+                    await self._perform([ticket], may_be_done=unknown)
         else:
             for ticket, answer in zip(batch, answers, strict=True):
                 _answer(ticket, answer)

@@ -125,6 +125,7 @@ def checked_terms(problems: Problems, terms: OrderTerms, path: Path) -> OrderTer
         shipping_price=problems.payable(terms.shipping_price, (*path, "shippingPrice")),
         tax=problems.payable(terms.tax, (*path, "tax")),
         note=problems.optional_text(terms.note, (*path, "note"), checks.NOTE_LENGTH_MAX),
+        promised_delivery_at=problems.time(terms.promised_delivery_at, (*path, "promisedDeliveryAt")),
     )
 
 
@@ -190,6 +191,7 @@ def changed_terms(terms: OrderTerms, changed: Mapping[str, Any]) -> OrderTerms:
         shipping_price=changed.get("shipping_price", terms.shipping_price),
         tax=changed.get("tax", terms.tax),
         note=changed.get("note", terms.note),
+        promised_delivery_at=changed.get("promised_delivery_at", terms.promised_delivery_at),
     )
 
 

@@ -1,12 +1,13 @@
 """What the services need from the outside, and nothing about how it is done."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from domain.access import Scope, Visibility
 from domain.alerts import Alert, AlertChanges, Found, OpenKey, WatchingRule
 from domain.automation import AllocationRule
 from domain.batch import Changes, Facts
@@ -56,6 +57,7 @@ from domain.kinds import (
     InspectionOutcome,
     MailState,
     MovementCause,
+    OrderNeed,
     OrderStatus,
     PaymentKind,
     PaymentStatus,
@@ -92,11 +94,19 @@ class Busy(Exception):
         self.retry_after_ms = retry_after_ms
 
 
+class NotRead(Busy):
+    """Nothing could be read just now. Within a mutation this says nothing about what was written before it."""
+
+
 class OutcomeUnknown(Exception):
     """The database did not answer in time whether it committed. The same idempotency key finds out."""
 
     def __init__(self) -> None:
         super().__init__("Nobody knows yet whether this was done. Send it again with the same idempotency key.")
+
+
+OUT_OF_REACH = (Busy, OutcomeUnknown)
+"""What whoever works by themselves is told where the database cannot be had just now: do it again, it will be there."""
 
 
 SKUS_MAX = 2_000
@@ -130,7 +140,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView(Order):
-    """An order as it is shown."""
+    """An order as it is shown. `delivered_at`: when the last of it came; None until then. `is_late`: by now."""
 
     channel_id: ChannelId
     tags: tuple[str, ...]
@@ -147,6 +157,8 @@ class OrderView(Order):
     shipping_price: Money | None
     tax: Money | None
     note: str | None
+    delivered_at: datetime | None
+    is_late: bool
 
     @property
     def terms(self) -> OrderTerms:
@@ -161,6 +173,7 @@ class OrderView(Order):
             shipping_price=self.shipping_price,
             tax=self.tax,
             note=self.note,
+            promised_delivery_at=self.promised_delivery_at,
         )
 
 
@@ -486,6 +499,25 @@ class OrderFilter:
     payment_statuses: tuple[PaymentStatus, ...] | None = None
     on_hold: bool | None = None
     hold_reasons: tuple[HoldReason, ...] | None = None
+    late: bool | None = None
+    needs: tuple[OrderNeed, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTally:
+    """How many orders there are, by each axis; what has none of an axis is counted under None, or not at all."""
+
+    total: int
+    by_status: Mapping[OrderStatus, int]
+    by_allocation_status: Mapping[AllocationStatus | None, int]
+    by_fulfillment_status: Mapping[FulfillmentStatus, int]
+    by_payment_status: Mapping[PaymentStatus, int]
+    by_need: Mapping[OrderNeed | None, int]
+    by_hold_reason: Mapping[HoldReason, int]
+    on_hold: int
+    late: int
+    delivered_on_time: int
+    delivered_late: int
 
 
 class BundleConflict(StrEnum):
@@ -664,10 +696,11 @@ class Orders(Protocol):
     async def page(
         self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None
     ) -> list[OrderView]: ...
-    async def counts(
-        self, condition: OrderFilter
-    ) -> list[tuple[OrderStatus, AllocationStatus | None, PaymentStatus, int]]:
-        """How many orders are in each combination of states."""
+    async def to_serve(self, condition: OrderFilter) -> int:
+        """How many orders match that a run could serve."""
+
+    async def counts(self, condition: OrderFilter) -> OrderTally:
+        """How many orders match, by every axis, at one moment."""
 
     async def returning(self, buyers: Sequence[Buyer]) -> list[bool]:
         """Of each, whether there is another order of theirs that is neither a draft nor void."""
@@ -1168,12 +1201,83 @@ class Journeys(Protocol):
         """What customers are told of, by the SHA-256 of the tokens. Nobody is told of a draft."""
 
 
-class Credentials(Protocol):
-    async def find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, tuple[KeyId, str]]:
-        """The keys and names of those secrets that are known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a secret opens, and for how many seconds more; None: until somebody says otherwise."""
 
-    async def save(self, name: str, secret_sha256: bytes) -> KeyId: ...
+    key: KeyId
+    name: str
+    scopes: frozenset[Scope]
+    visibility: Visibility
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyView:
+    """An API key as it is shown. `mark`: what stands in its secrets after `dibs_`; None where it was preset.
+
+    `previous_until`: the secret before the current one still opens until then.
+    """
+
+    id: KeyId
+    name: str
+    mark: str | None
+    scopes: frozenset[Scope]
+    visibility: Visibility
+    created_at: datetime
+    created_by: str | None
+    expires_at: datetime | None
+    previous_until: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether none of its secrets opens anything any more."""
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= now)
+
+
+class Credentials(Protocol):
+    async def find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, Opening]:
+        """What those of the secrets open that open anything now, by the database's clock."""
+
+    async def save(
+        self, name: str, secret_sha256: bytes, scopes: Collection[Scope], visibility: Visibility, mark: str | None
+    ) -> KeyId:
+        """Create the key of this name, or make it as if it were new: whatever opened it before opens nothing."""
+
+    async def add(
+        self,
+        name: str,
+        mark: str,
+        secret_sha256: bytes,
+        scopes: Collection[Scope],
+        visibility: Visibility,
+        expires_at: datetime | None,
+        actor: str,
+    ) -> KeyId | None:
+        """A new key; None where there is or was one of this name."""
+
+    async def person(self, issuer: str, subject: str, name: str, secret_sha256: bytes) -> KeyId:
+        """The row of a person, whom no key stands for; made where there is none yet."""
+
     async def exists(self, name: str) -> bool: ...
+    async def lock(self, key: KeyId) -> KeyView | None:
+        """The key, for as long as the transaction lasts."""
+
+    async def turn(self, key: KeyId, mark: str, secret_sha256: bytes, keep_seconds: int) -> None:
+        """Open with a new secret, and with the one before for so many seconds more; with older ones no longer."""
+
+    async def revoke(self, key: KeyId) -> None: ...
+    async def by_ids(self, ids: Sequence[KeyId]) -> list[KeyView]: ...
+    async def by_name(self, name: str) -> KeyView | None: ...
+    async def page(self, first: int, after: int | None, *, ended: bool) -> list[KeyView]:
+        """The oldest first; `after`: an id. `ended`: also those that have expired or were revoked."""
+
+    async def used(self, keys: Sequence[KeyId]) -> None:
+        """They were used just now; written at most once a minute."""
+
+    async def moment(self) -> datetime:
+        """What time it is, by the database's clock."""
 
 
 class Bell(Protocol):

@@ -18,7 +18,7 @@ from domain.errors import NotFound
 from domain.foresight import Foresight
 from domain.ids import ItemId, KeyId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, RunState
-from domain.orders import ALLOCATABLE, WAITING
+from domain.orders import WAITING
 from domain.runs import Run, RunSeek
 from services.allocation import allocate_batch, allocate_loaded, foresee_batch
 from services.callers import Caller
@@ -97,7 +97,7 @@ async def advance_a_run(uow: UnitOfWork) -> RunId | None:
         return None
     condition: OrderFilter = from_json(OrderFilter, dict(run.filter))
     if run.state is RunState.QUEUED:
-        run = replace(run, state=RunState.RUNNING, total=await _count(uow, condition))
+        run = replace(run, state=RunState.RUNNING, total=await uow.orders.to_serve(condition))
     chunk = await _chunk(uow, run, condition)
     await uow.runs.save(await _serve(uow, run, chunk) if chunk else replace(run, state=RunState.SUCCEEDED))
     return run.id
@@ -168,12 +168,6 @@ async def within_bounds(uow: UnitOfWork, orders: list[OrderId]) -> list[OrderId]
         if at and len(skus) > SKUS_MAX:
             return orders[:at]
     return orders
-
-
-async def _count(uow: UnitOfWork, condition: OrderFilter) -> int:
-    counts = await uow.orders.counts(condition)
-    done = (None, AllocationStatus.ALLOCATED)
-    return sum(count for status, allocation, _, count in counts if status in ALLOCATABLE and allocation not in done)
 
 
 def _caller(run: Run) -> Caller:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from services.ports import Busy
+from services.ports import OUT_OF_REACH
 
 log = logging.getLogger("dibs.jobs")
 
@@ -30,12 +30,11 @@ async def running(*jobs: Job) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def rest(seconds: float, called: asyncio.Event) -> bool:
-    """For so long, or until called; whether it was called."""
+async def rest(seconds: float, called: asyncio.Event) -> None:
+    """For so long, or until called."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await called.wait()
-    return called.is_set()
 
 
 async def repeated(
@@ -52,7 +51,7 @@ async def repeated(
         more = False
         try:
             more = await chore()
-        except Busy as error:
+        except OUT_OF_REACH as error:
             log.warning("%s waits for the database: %r", name, error.__cause__)
         except Exception:
             log.exception("%s failed; trying again", name)

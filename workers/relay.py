@@ -7,7 +7,7 @@ nothing: ids are given out when rows are written, and a row with a smaller id ma
 import asyncio
 import logging
 
-from services.ports import Bell, Busy, Database, UnitOfWork
+from services.ports import OUT_OF_REACH, Bell, Database, UnitOfWork
 from workers.loop import rest
 
 log = logging.getLogger("dibs.relay")
@@ -45,7 +45,7 @@ class Relay:
             if nudged or await self._database.read(lambda uow: uow.events.has_waiting()):
                 return await number_events(self._database)
             return 0
-        except Busy as error:
+        except OUT_OF_REACH as error:
             log.warning("the relay waits for the database: %r", error.__cause__)
         except Exception:
             log.exception("the relay could not number events; trying again")

@@ -176,6 +176,7 @@ def new_order(input: inputs.PlaceOrderInput) -> orders.NewOrder:
             shipping_price=money(input.shipping_price),
             tax=money(input.tax),
             note=given(input.note),
+            promised_delivery_at=given(input.promised_delivery_at),
         ),
         placed_at=given(input.placed_at),
         payments=tuple(map(_payment, given(input.payments) or ())),
@@ -199,7 +200,7 @@ def _payment(payment: inputs.PaymentInput) -> orders.Payment:
 
 TERMS = (
     "priority", "shipping_policy", "tags", "customer", "ship_to", "bill_to", "discounts", "shipping_price", "tax",
-    "note",
+    "note", "promised_delivery_at",
 )  # fmt: skip
 
 
@@ -256,6 +257,8 @@ def order_filter(value: inputs.OrderFilter | None) -> ports.OrderFilter:
         payment_statuses=many(value.payment_statuses),
         on_hold=given(value.on_hold),
         hold_reasons=many(value.hold_reasons),
+        late=given(value.late),
+        needs=many(value.needs),
     )
 
 

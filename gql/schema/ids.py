@@ -11,7 +11,7 @@ import strawberry
 
 ROW_ID_MAX = 2**63 - 1
 SERIAL_MAX = 2**31 - 1
-SERIALS = {"Item", "Location", "Channel", "WebhookEndpoint"}
+SERIALS = {"Item", "Location", "Channel", "WebhookEndpoint", "ApiKey"}
 """Types whose rows have 32-bit ids."""
 
 

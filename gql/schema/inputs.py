@@ -19,6 +19,7 @@ from domain.kinds import (
     FulfillmentStatus,
     HoldReason,
     LocationKind,
+    OrderNeed,
     OrderStatus,
     PaymentStatus,
     ShippingPolicy,
@@ -90,6 +91,10 @@ class OrderFilter:
     payment_statuses: list[PaymentStatus] | None = _("With one of these payment statuses.", default=UNSET)
     on_hold: bool | None = _("Only orders that something holds, or only those that nothing does.", default=UNSET)
     hold_reasons: list[HoldReason] | None = _("Held for one of these reasons now.", default=UNSET)
+    late: bool | None = _(
+        "Only orders that are late, or came late, by what was promised; or only those that are not.", default=UNSET
+    )
+    needs: list[OrderNeed] | None = _("For which the warehouse has one of these to do.", default=UNSET)
 
 
 @strawberry.input(description="Which items; every condition that is given must hold.")
@@ -337,6 +342,7 @@ class PlaceOrderInput:
     shipping_price: MoneyInput | None = _("What shipping costs the customer.", default=UNSET)
     tax: MoneyInput | None = _("On the order itself, beside its lines.", default=UNSET)
     note: str | None = _("What the customer or the channel says, at most 2,000 characters.", default=UNSET)
+    promised_delivery_at: datetime | None = _("When the customer was told to have all of it.", default=UNSET)
     payments: list[PaymentInput] | None = _("What has been paid already, 0 to 100 payments.", default=UNSET)
     lines: list[OrderLineInput] = _("1 to 2,000 lines, components of bundles counted; a SKU may stand on several.")
     reservation: strawberry.ID | None = _(
@@ -388,6 +394,9 @@ class EditOrderInput:
     shipping_price: MoneyInput | None = _("What shipping costs the customer.", default=UNSET)
     tax: MoneyInput | None = _("On the order itself, beside its lines.", default=UNSET)
     note: str | None = _("What the customer or the channel says, at most 2,000 characters.", default=UNSET)
+    promised_delivery_at: datetime | None = _(
+        "When the customer was told to have all of it; null: nothing is promised.", default=UNSET
+    )
     idempotency_key: str = _(KEY)
 
 

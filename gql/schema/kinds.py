@@ -398,3 +398,8 @@ _publish(
     PUBLIC_URL_NOT_SET="Nobody has said where customers reach this server: set DIBS_PUBLIC_URL.",
     ORDER_IS_DRAFT="It is a draft, of which its customer knows nothing yet.",
 )
+_publish(
+    kinds.OrderNeed,
+    PICK_AND_PACK="It is released and not packed yet, or it could be released: paid, set aside, and held by nothing.",
+    SHIP="All that is here is packed, and only waits for the carrier.",
+)

@@ -8,6 +8,7 @@ import strawberry
 from domain import kinds, orders
 from domain.actions import order_actions
 from domain.ids import LineId, OrderId
+from domain.promises import came_in_time, need_of
 from domain.returns import came_back, returnable
 from gql.context import Info
 from gql.schema.actions import SupportedOrderAction
@@ -199,6 +200,15 @@ class Order(Node):
     ship_to: Address | None = strawberry.field(description="Where the goods go.")
     fulfillment_status: kinds.FulfillmentStatus = strawberry.field(description="How far its goods are.")
     promised_delivery_at: datetime | None = strawberry.field(description="When the customer was told to have it.")
+    delivered_at: datetime | None = strawberry.field(
+        description="When the last of it was delivered; null until all of it was."
+    )
+    delivered_on_time: bool | None = strawberry.field(
+        description="Whether it was delivered when promised; null until all of it was, and where nothing was promised."
+    )
+    late: bool = strawberry.field(
+        description="Whether it came later than promised, or should be there by now and is not."
+    )
     bill_to: Address | None = strawberry.field(description="Where the bill goes; null: where the goods go.")
     payment_status: kinds.PaymentStatus = strawberry.field(
         description="Whether what it comes to has been paid; PAID where it owes nothing."
@@ -276,6 +286,14 @@ class Order(Node):
         found = await info.context.loaders.holds_of.load(self.view.id)
         return [OrderHold.of(one) for one in found if one.released_at is None]
 
+    @strawberry.field(description="What the warehouse has to do for it now; null where there is nothing.")
+    async def need(self, info: Info) -> kinds.OrderNeed | None:
+        loaders, view = info.context.loaders, self.view
+        sent = await loaders.fulfillments_of.load(view.id)
+        ours = [one.state for one in sent if one.kind is kinds.FulfillmentKind.STOCK]
+        held = any(hold.released_at is None for hold in await loaders.holds_of.load(view.id))
+        return need_of(view.status, view.allocation_status, view.payment_status, ours, held=held)
+
     @strawberry.field(description="All holds that there are and were, the oldest first.")
     async def hold_history(self, info: Info) -> list[OrderHold]:
         return [OrderHold.of(one) for one in await info.context.loaders.holds_of.load(self.view.id)]
@@ -328,6 +346,9 @@ class Order(Node):
             ship_to=Address.of(order.ship_to) if order.ship_to else None,
             fulfillment_status=order.fulfillment_status,
             promised_delivery_at=order.promised_delivery_at,
+            delivered_at=order.delivered_at,
+            delivered_on_time=came_in_time(order.status, order.promised_delivery_at, order.delivered_at),
+            late=order.is_late,
             bill_to=Address.of(order.bill_to) if order.bill_to else None,
             payment_status=order.payment_status,
             discounts=[OrderDiscount.of(one) for one in order.discounts],
@@ -390,7 +411,31 @@ class PaymentStatusCount:
     count: int = strawberry.field(description="How many orders have it.")
 
 
-@strawberry.type(description="How many orders there are in each state: the dashboard in one call.")
+@strawberry.type(description="How many orders have a fulfillment status.")
+class FulfillmentStatusCount:
+    """A count."""
+
+    status: kinds.FulfillmentStatus = strawberry.field(description="The status.")
+    count: int = strawberry.field(description="How many orders have it.")
+
+
+@strawberry.type(description="For how many orders the warehouse has this to do.")
+class OrderNeedCount:
+    """A count."""
+
+    need: kinds.OrderNeed = strawberry.field(description="What is to be done.")
+    count: int = strawberry.field(description="For how many orders.")
+
+
+@strawberry.type(description="How many orders are held for a reason now.")
+class HoldReasonCount:
+    """A count."""
+
+    reason: kinds.HoldReason = strawberry.field(description="The reason.")
+    count: int = strawberry.field(description="How many orders are held for it; one may be held for several.")
+
+
+@strawberry.type(description="How many orders there are in each state: the dashboard in one call, of one moment.")
 class OrderCounts:
     """Counts by state."""
 
@@ -402,6 +447,43 @@ class OrderCounts:
     by_payment_status: list[PaymentStatusCount] = strawberry.field(
         description="One entry a status, also where it is 0."
     )
+    by_fulfillment_status: list[FulfillmentStatusCount] = strawberry.field(
+        description="One entry a status, also where it is 0."
+    )
+    by_need: list[OrderNeedCount] = strawberry.field(
+        description="One entry a need, also where it is 0: paid and ready to pick and pack, or only needing shipping."
+    )
+    by_hold_reason: list[HoldReasonCount] = strawberry.field(description="One entry a reason, also where it is 0.")
+    on_hold: int = strawberry.field(description="Orders that something holds now.")
+    late: int = strawberry.field(description="Orders that are late, or came late, by what was promised.")
+    delivered_on_time: int = strawberry.field(description="Orders that were delivered when promised, or before.")
+    delivered_late: int = strawberry.field(description="Orders that were delivered later than promised.")
+
+    @classmethod
+    def of(cls, tally: ports.OrderTally) -> "OrderCounts":
+        return cls(
+            total=tally.total,
+            by_status=[OrderStatusCount(status=one, count=tally.by_status.get(one, 0)) for one in kinds.OrderStatus],
+            by_allocation_status=[
+                AllocationStatusCount(status=one, count=tally.by_allocation_status.get(one, 0))
+                for one in kinds.AllocationStatus
+            ],
+            by_payment_status=[
+                PaymentStatusCount(status=one, count=tally.by_payment_status.get(one, 0)) for one in kinds.PaymentStatus
+            ],
+            by_fulfillment_status=[
+                FulfillmentStatusCount(status=one, count=tally.by_fulfillment_status.get(one, 0))
+                for one in kinds.FulfillmentStatus
+            ],
+            by_need=[OrderNeedCount(need=one, count=tally.by_need.get(one, 0)) for one in kinds.OrderNeed],
+            by_hold_reason=[
+                HoldReasonCount(reason=one, count=tally.by_hold_reason.get(one, 0)) for one in kinds.HoldReason
+            ],
+            on_hold=tally.on_hold,
+            late=tally.late,
+            delivered_on_time=tally.delivered_on_time,
+            delivered_late=tally.delivered_late,
+        )
 
 
 @strawberry.type(description="Some orders with a claim on stock, and how many there are.")

@@ -24,7 +24,7 @@ def test_help_names_every_command(command: Command):
     ended = command("--help")
 
     assert ended.code == 0
-    for name in ("serve", "demo", "migrate", "schema", "import", "allocate", "status", "verify"):
+    for name in ("serve", "demo", "migrate", "schema", "import", "keys", "allocate", "status", "verify"):
         assert f" {name} " in ended.out
 
 
@@ -156,6 +156,33 @@ def test_verify_shows_what_is_broken_and_fails(database_url: str, command: Comma
     assert ended.code == 1
     assert "I3-ledger: Every stock quantity is the sum of its ledger." in ended.told
     assert not has_traceback(ended.err)
+
+
+def test_keys_are_made_listed_and_revoked(database_url: str, tmp_path: Path, command: Command):
+    def run(*arguments: object) -> Ended:
+        ended = command("keys", *arguments, DIBS_DATABASE_URL=database_url)
+        assert not has_traceback(ended.err)
+        return ended
+
+    secret = run("create", "phone 1", "--scope", "fulfillment:pick", "--scope", "events:read", "--days", 30).out.strip()
+    with serving(tmp_path, DIBS_DATABASE_URL=database_url) as server:
+        assert "data" in server.ask("{ eventCursor }", secret).json()
+        assert (
+            server.ask("{ orders { nodes { id } } }", secret).json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+        )
+        assert "phone 1" in (listed := run("list").told)
+        assert secret not in listed
+
+        assert run("revoke", "phone 1").code == 0
+
+        assert server.ask("{ eventCursor }", secret).status_code == 401
+    assert "phone 1" not in run("list").told
+    assert "phone 1" in run("list", "--ended").told
+
+    again, unknown = run("create", "phone 1", "--scope", "admin"), run("revoke", "nobody")
+    assert (again.code, again.err.strip()) == (1, "name: There is, or was, a key of this name.")
+    assert unknown.code == 1
+    assert "scopes.0: There is no such scope" in run("create", "x", "--scope", "orders:eat").err
 
 
 async def execute(url: str, statement: str) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -21,6 +21,7 @@ from dibs.app import Running, create_app
 from dibs.opening import opened
 from dibs.serving import Server, configuration, listen
 from dibs.settings import Settings
+from domain.access import Scope, Visibility
 from domain.ids import KeyId
 from gql.feed import Feed
 from gql.hub import Hub
@@ -113,6 +114,16 @@ class Served:
               }}
             }}"""
         return (await self(document, input=fields))[name]
+
+    async def key_of(
+        self, *scopes: Scope | str, channels: Collection[str] | None = None, locations: Collection[str] | None = None
+    ) -> "Served":
+        """The same API, asked with a key of these scopes and limits."""
+        limits = [None if codes is None else frozenset(codes) for codes in (channels, locations)]
+        visibility = Visibility(channels=limits[0], locations=limits[1])
+        powers = [Scope(scope) for scope in scopes]
+        _, secret = await create_key(self.database, f"test {secrets.token_hex(4)}", powers, visibility)
+        return replace(self, key=secret)
 
     def unique(self, name: str) -> str:
         """A name that no other test uses."""

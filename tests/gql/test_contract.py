@@ -32,6 +32,7 @@ from gql.errors import CODES, CONVERTERS, formatted
 from services import (
     alerts,
     allocation,
+    api_keys,
     automation,
     bins,
     catalog,
@@ -144,6 +145,9 @@ REFUSALS_OF = {
     "sendTestWebhook": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
     "saveAlertRules": ("InvalidInput",),
     "saveMailTemplates": ("InvalidInput",),
+    "createApiKey": ("InvalidInput", "IdempotencyKeyReused"),
+    "rotateApiKey": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
+    "revokeApiKey": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
 }
 """What the service behind each mutation raises."""
 
@@ -408,6 +412,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
         for module in (
             alerts,
             allocation,
+            api_keys,
             automation,
             bins,
             catalog,
