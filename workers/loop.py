@@ -9,6 +9,9 @@ from services.ports import OUT_OF_REACH
 
 log = logging.getLogger("dibs.jobs")
 
+GOODBYE_SECONDS_MAX = 2.5
+"""For jobs to end; what they were doing, another process does again."""
+
 
 Job = Callable[[], Awaitable[None]]
 
@@ -27,7 +30,10 @@ async def running(*jobs: Job) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=GOODBYE_SECONDS_MAX)
+            if late:
+                log.error("%d jobs did not end in %.0f s, and are left", len(late), GOODBYE_SECONDS_MAX)
 
 
 async def rest(seconds: float, called: asyncio.Event) -> None:

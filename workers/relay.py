@@ -24,6 +24,7 @@ class Relay:
         self._database = database
         self._bell = bell
         self._nudged = asyncio.Event()
+        self.numbered = 0
 
     def nudge(self) -> None:
         """This process has just committed something: look at once."""
@@ -35,6 +36,7 @@ class Relay:
             nudged = self._nudged.is_set()
             self._nudged.clear()
             numbered = await self._number(nudged)
+            self.numbered += numbered
             if numbered:
                 self._bell.ring()
             if numbered < BATCH_ROWS_MAX:
