@@ -4,12 +4,8 @@ import asyncio
 import logging
 import secrets
 import signal
-<<<<<<< HEAD
-from collections.abc import AsyncIterator, Iterator
-=======
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
->>>>>>> main
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -159,23 +155,14 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
 
     `feed`: it hears of new events at once; without one, webhooks wait until the foreman looks.
     """
-<<<<<<< HEAD
-    relay, foreman = Relay(on.database, on.bell), Foreman(on.database)
-=======
     meters = on.meters
-    relay, runner = Relay(on.database, on.bell), Runner(on.database, run_waiting=settings.run_waiting)
->>>>>>> main
+    relay, foreman = Relay(on.database, on.bell), Foreman(on.database)
     on.database.on_new_events = relay.nudge
     sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
-<<<<<<< HEAD
-    deliverer = Deliverer(on.database, sender, called=foreman.called(Chore.WEBHOOKS))
-=======
-    deliverer = Deliverer(on.database, meters.sending(sender) if meters else sender)
+    called = foreman.called(Chore.WEBHOOKS)
+    deliverer = Deliverer(on.database, meters.sending(sender) if meters else sender, called=called)
     if meters:
         meters.watch_relay(relay)
-    smtp = smtp_sender(settings)
-    mailers = [Mailer(on.database, smtp).run] if smtp else []
->>>>>>> main
     if feed:
         feed.listeners.append(lambda _: deliverer.nudge())
     others = *_called(settings, on.database, foreman), *_by_the_clock(settings, on.database)
@@ -183,7 +170,6 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
         yield
 
 
-<<<<<<< HEAD
 def _called(settings: Settings, database: PostgresDatabase, foreman: Foreman) -> Iterator[Job]:
     """Those who rest until the foreman calls them."""
     called = foreman.called
@@ -216,10 +202,7 @@ def _by_the_clock(settings: Settings, database: PostgresDatabase) -> Iterator[Jo
         yield partial(repeated, name, partial(chore, database), seconds)
 
 
-async def work(settings: Settings, direct_url: str) -> None:
-=======
 async def work(settings: Settings, direct_url: str, side: socket.socket | None = None) -> None:
->>>>>>> main
     """Be a node that works and serves nothing, until a signal."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for one in (signal.SIGINT, signal.SIGTERM):
