@@ -35,6 +35,7 @@ NUMBER = sql(
     most=INT,
 )
 
+HAS_WAITING = statement("SELECT EXISTS (SELECT FROM events WHERE position IS NULL)")
 HOLD = sql("SELECT position FROM log_start FOR SHARE")
 LOCK_START = sql("SELECT position FROM log_start FOR NO KEY UPDATE")
 FORGET = sql(
@@ -112,6 +113,10 @@ class PostgresEventLog:
         if not (await self._connection.execute(TRY_LOCK, {"key": RELAY_KEY})).scalar_one():
             return None
         return (await self._connection.execute(NUMBER, {"most": most})).rowcount
+
+    async def has_waiting(self) -> bool:
+        """Whether committed events have no position yet."""
+        return bool((await Driver(self._connection).row(HAS_WAITING, {}))[0])
 
     async def hold(self) -> int:
         """The position behind which everything is kept, and stays kept until the transaction ends."""
