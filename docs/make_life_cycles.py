@@ -37,6 +37,7 @@ from domain.kinds import (
     OrderStatus,
     PaymentStatus,
     ReservationState,
+    ReturnState,
     ShippingPolicy,
     SupplyState,
 )
@@ -57,6 +58,7 @@ from domain.payments import TRANSITIONS as PAYMENT_TRANSITIONS
 from domain.reservations import TRANSITIONS as ENDINGS
 from domain.reservations import Reservation
 from domain.reserving import release, take_over
+from domain.returns import TRANSITIONS as COMING_BACK
 from domain.splitting import Part, split
 from domain.stock import Location, StockLevel
 from domain.stocking import StockChange, apply, receive
@@ -182,6 +184,8 @@ def _operations(world: World) -> Iterator[Operation]:
         yield partial(
             apply, changes=[change], movement=MovementCause.COUNT, cause=AllocationCause.STOCK_ADJUSTED, reference=None
         )
+    back = [StockChange(item=CHAIR, location=LEEDS, delta=1)]
+    yield partial(apply, changes=back, movement=MovementCause.RETURNED, cause=AllocationCause.RETURNED, reference=None)
     for units, movement in ((-1, MovementCause.TRANSFER_OUT), (1, MovementCause.TRANSFER_CANCELED)):
         change = StockChange(item=CHAIR, location=LEEDS, delta=units)
         cause = AllocationCause.STOCK_TRANSFERRED
@@ -268,7 +272,7 @@ def _events(batch: Batch, operation: Operation) -> list[AllocationStatusChanged]
 def page() -> str:
     parts = (
         *(_introduction(), _statuses(), _allocation_statuses(), _payment_statuses(), _holds()),
-        *(_fulfillments(), _reservations(), _supplies()),
+        *(_fulfillments(), _returns(), _reservations(), _supplies()),
     )
     return "\n".join(line for part in parts for line in (*part, ""))
 
@@ -337,6 +341,7 @@ PICTURES: Mapping[str, tuple[AllocationCause, ...]] = {
         AllocationCause.STOCK_RECEIVED,
         AllocationCause.STOCK_ADJUSTED,
         AllocationCause.STOCK_TRANSFERRED,
+        AllocationCause.RETURNED,
     ),
     "Orders are split": (AllocationCause.SPLIT,),
     "Orders change": (AllocationCause.EDITED, AllocationCause.CANCELED, AllocationCause.OTHER),
@@ -368,7 +373,8 @@ def _allocation_statuses() -> list[str]:
             [[_state(before), _state(after), ", ".join(causes)] for (before, after), causes in edges.items()],
         ),
         "",
-        f"Causes that nothing gives yet: {', '.join(cause for cause in AllocationCause if cause not in used)}.",
+        "The script works on no warehouse floor. Causes that only what happens there gives, or nothing:",
+        f"{', '.join(cause for cause in AllocationCause if cause not in used)}.",
     ]
 
 
@@ -486,6 +492,36 @@ def _fulfillments() -> list[str]:
         "any of it is; otherwise what its fulfillments under way have in common, and `PICKING` where they differ.",
         "With `DELIVERED` comes the order's status `FULFILLED`.",
     ]
+
+
+def _returns() -> list[str]:
+    edges = [(before, name, after) for before, moves in COMING_BACK.items() for name, after in moves.items()]
+    operations = tuple(dict.fromkeys(name for _, name, _ in edges))
+    return [
+        "## Return",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        f"    [*] --> {ReturnState.REQUESTED}: requestReturn",
+        *(f"    {before} --> {after}: {name}" for before, name, after in edges),
+        *(f"    {state} --> [*]" for state in ReturnState if not COMING_BACK[state]),
+        "```",
+        "",
+        "The table is `domain.returns.TRANSITIONS`; `domain.returns.state_of` computes the state from the lines. What",
+        "the table does not allow is refused with `ReturnNotInState`. Beside the table: a return of which something is",
+        "still to come, or came and has not been inspected, stays `RECEIVED`; and where nothing is still to come, a",
+        "`RECEIVED` return is neither received nor canceled again. A return moves no state of its order: what was",
+        "delivered stays delivered, and the order `FULFILLED`.",
+        "",
+        *_table(
+            ["State", *operations], [[state, *(_back(state, name) for name in operations)] for state in ReturnState]
+        ),
+    ]
+
+
+def _back(state: ReturnState, operation: str) -> str:
+    target = COMING_BACK[state].get(operation)
+    return f"→ {target}" if target else "refused"
 
 
 def _picture(title: str, shown: tuple[AllocationCause, ...], edges: Edges) -> Iterator[str]:

@@ -188,6 +188,8 @@ class PostgresDatabase:
         self._deadline_seconds = deadline_seconds
         self.on_new_events: Callable[[], None] = lambda: None
         """Called after this process has committed events; it must neither wait nor fail."""
+        self.on_locked: Callable[[float], None] = lambda _: None
+        """Is told how long a transaction waited for its SKUs; it must neither wait nor fail."""
 
     async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read on one connection, statement by statement."""
@@ -242,7 +244,11 @@ class PostgresDatabase:
         async with self.engine.connect() as connection:
             await begin(connection)
             uow = PostgresUnitOfWork(connection)
-            answer = await work(uow)
+            try:
+                answer = await work(uow)
+            finally:
+                if uow.lock_seconds is not None:
+                    self.on_locked(uow.lock_seconds)
             await _commit(connection)
         if uow.has_new_events:
             self.on_new_events()

@@ -24,6 +24,8 @@ SOCKETS = "tests/gql/test_websocket.py::"
 CLEANING = "tests/services/test_cleaning.py::"
 PLANS = "tests/domain/test_properties.py::"
 GOODS = "tests/persistence/test_floor_races.py::"
+RETURNS = "tests/domain/test_returns.py::"
+BACK = "tests/persistence/test_return_races.py::"
 FULFILLING = "tests/domain/test_fulfilling.py::"
 PICKING = "tests/domain/test_picking.py::"
 TRACKING = "tests/gql/test_tracking.py::"
@@ -71,6 +73,15 @@ EARLY_FLOOR = (
     ("persistence/batches.py", READ_FLOOR, "floor=early"),
 )
 """What is sent is read before the lock, and looked at as if it were still so."""
+EARLY_RETURNS = (
+    (
+        "persistence/batches.py",
+        TAKE_LOCKS,
+        "        early = await read_returns(self._driver, orders)\n    " + TAKE_LOCKS,
+    ),
+    ("persistence/batches.py", "returns=await read_returns(self._driver, orders))", "returns=early)"),
+)
+"""What comes back is read before the lock, and looked at as if it were still so."""
 READ_LEVELS = "        skus, bundles, levels = await self._levels(locked)\n"
 
 TWINS = (
@@ -168,12 +179,12 @@ TWINS = (
         ),
         ("persistence/events.py", "order_by(events.c.position).limit(first)", "order_by(events.c.id).limit(first)"),
         ("persistence/events.py", "both.order_by(found.c.position)", "both.order_by(found.c.id)"),
-        ("persistence/events.py", "id=row.id, position=row.position,", "id=row.id, position=row.id,"),
+        ("persistence/events.py", "id=row.id, position=row.position or 0,", "id=row.id, position=row.id,"),
     ),
     twin(
         "8 bell as the only trigger: the relay",
         RELAY + "test_events_of_another_process_are_numbered_within_a_poll",
-        ("workers/relay.py", "asyncio.timeout(POLL_SECONDS)", "asyncio.timeout(None)"),
+        ("workers/relay.py", "await rest(POLL_SECONDS, self._nudged)", "await self._nudged.wait()"),
     ),
     twin(
         "8b bell as the only trigger: the feed",
@@ -311,6 +322,16 @@ TWINS = (
             "                if secret not in known:\n",
             "                if secret is None:\n",
         ),
+    ),
+    twin(
+        "17c authentication that is looked at again whenever there is time",
+        "tests/gql/test_revoking.py::test_i19_while_nobody_can_be_looked_after_nobody_is_told_anything",
+        ("gql/hub.py", "        await self._certain()\n", ""),
+    ),
+    twin(
+        "17d a key that expires is looked for like one that is revoked, and no clock is asked",
+        "tests/gql/test_revoking.py::test_i19_a_connection_ends_when_its_key_expires_and_needs_nobody_who_looks",
+        ("services/credentials.py", "        if caller.ends_at is not None:\n", "        if False:\n"),
     ),
     twin(
         "18 unbounded subscriber queue",
@@ -479,6 +500,68 @@ TWINS = (
         "tests/services/test_releasing.py::"
         "test_orders_of_more_skus_than_a_transaction_takes_are_released_one_transaction_after_the_other",
         ("services/fulfillments.py", "orders = await within_bounds(uow, ready)", "orders = ready"),
+    ),
+    twin(
+        "29 what comes back is read before the lock: receive and cancel",
+        BACK + "test_i14_of_who_receives_a_return_and_who_cancels_it_the_first_one_wins",
+        *EARLY_RETURNS,
+    ),
+    twin(
+        "29b what comes back is read before the lock: two who ask, receive and inspect",
+        (
+            BACK + "test_l11_of_two_who_ask_for_the_same_units_the_second_is_told_how_many_are_left",
+            BACK + "test_l11_of_two_who_receive_the_same_units_the_second_is_told",
+            BACK + "test_i10_of_two_who_inspect_the_same_units_one_does_and_they_become_stock_once",
+            BACK + "test_i10_in_four_processes_each_unit_that_comes_back_becomes_stock_once",
+        ),
+        *EARLY_RETURNS,
+    ),
+    twin(
+        "29c what is sent is read before the lock: ship and ask back",
+        BACK + "test_l11_what_is_asked_back_while_it_leaves_has_left_or_cannot_come_back",
+        *EARLY_FLOOR,
+    ),
+    twin(
+        "29d inspected without looking at what has been inspected",
+        (
+            BACK + "test_i10_of_two_who_inspect_the_same_units_one_does_and_they_become_stock_once",
+            RETURNS + "test_no_more_is_received_than_is_still_to_come_nor_inspected_than_has_come",
+        ),
+        (
+            "domain/returning.py",
+            "((lines[line].line, count, lines[line].to_inspect) for line, count in total.items())",
+            "((lines[line].line, count, lines[line].received) for line, count in total.items())",
+        ),
+    ),
+    twin(
+        "29e received without looking at the state again under the lock",
+        BACK + "test_i14_of_who_receives_a_return_and_who_cancels_it_the_first_one_wins",
+        ("domain/returning.py", '    require(one, "receiveReturn")\n', ""),
+        ("domain/returning.py", '    require(one, "cancelReturn")\n', ""),
+    ),
+    twin(
+        "29f what comes back is on hand before anybody has looked at it",
+        RETURNS + "test_l11_what_came_back_is_no_stock_before_somebody_has_looked_at_it",
+        (
+            "domain/returning.py",
+            '    require(one, "receiveReturn")\n',
+            """    require(one, "receiveReturn")
+    arrived = [StockChange(item=line.item, location=one.location, delta=line.expected) for line in one.lines]
+    apply(batch, arrived, MovementCause.RETURNED, AllocationCause.RETURNED, None)
+""",
+        ),
+    ),
+    twin(
+        "29g what comes back for sale is nothing to those who wait",
+        (
+            BACK + "test_o8_who_wants_what_comes_back_gets_it_at_once_or_in_the_turn_of_who_waits",
+            RETURNS + "test_o8_only_what_is_for_sale_again_sets_off_a_run_of_who_waits",
+        ),
+        (
+            "domain/batch.py",
+            "    AllocationCause.RETURNED,\n    AllocationCause.STOCK_RES",
+            "    AllocationCause.STOCK_RES",
+        ),
     ),
     twin(
         "a connection that has broken off is written to",

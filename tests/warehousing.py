@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.fulfilling import NewParcel
-from domain.ids import FulfillmentId, OrderId, PickTaskId, Sku
-from domain.kinds import FulfillmentStatus, PickTaskState
+from domain.ids import FulfillmentId, LineId, OrderId, PickTaskId, ReturnId, Sku
+from domain.kinds import FulfillmentStatus, InspectionOutcome, PickTaskState, ReturnReason
 from domain.orders import Address, NewLine, NewOrder, OrderTerms
 from domain.picking import Pick, Short
 from persistence.database import PostgresDatabase
@@ -27,8 +27,22 @@ from services.fulfillments import (
 )
 from services.orders import place_order
 from services.picking import PickAnswer, RecordPick, record_picks
-from services.ports import FulfillmentView, PickTaskView
-from tests.builders import a_key, allocated, by_id, order_now
+from services.ports import FulfillmentView, PickTaskView, ReturnView
+from services.returns import (
+    CancelReturn,
+    InspectedUnits,
+    InspectReturn,
+    ReceivedUnits,
+    ReceiveReturn,
+    RequestedLine,
+    RequestReturn,
+    ReturnDone,
+    cancel_return,
+    inspect_return,
+    receive_return,
+    request_return,
+)
+from tests.builders import a_key, allocated, by_id, lines_now, order_now
 
 HOME = Address(name="Ada King", line1="12 St James's Square", city="London", postal_code="SW1Y 4JH", country_code="GB")
 
@@ -98,3 +112,59 @@ async def shipped(database: PostgresDatabase, caller: Caller, one: FulfillmentId
 
 async def delivered(database: PostgresDatabase, caller: Caller, one: FulfillmentId) -> FulfillmentDone:
     return await deliver_fulfillment(Desk(database), caller, DeliverFulfillment(fulfillment=one), a_key())
+
+
+# ---------------------------------------------------------------- the way back
+
+
+async def left(database: PostgresDatabase, caller: Caller, units: int, sku: str = "CHAIR") -> tuple[OrderId, LineId]:
+    """An order of one line that is on its way to the customer, and the line."""
+    order = await bought(database, caller, {sku: units})
+    (one,) = (await to_warehouse(database, caller, order)).fulfillments
+    await picked(database, caller, order)
+    await packed(database, caller, one)
+    await shipped(database, caller, one)
+    (line,) = await lines_now(database, order)
+    return order, line.id
+
+
+async def asked_back(
+    database: PostgresDatabase, caller: Caller, order: OrderId, line: LineId, units: int, location: str = "LEEDS"
+) -> ReturnId:
+    wanted = RequestedLine(line=line, quantity=units, reason=ReturnReason.UNWANTED)
+    command = RequestReturn(order=by_id(order), location=location, lines=(wanted,))
+    return (await request_return(Desk(database), caller, command, a_key())).returned
+
+
+async def came_back(database: PostgresDatabase, caller: Caller, one: ReturnId, units: int | None = None) -> ReturnDone:
+    """So many units of it; None: all that was still to come."""
+    (line,) = (await return_now(database, one)).lines
+    lines = None if units is None else (ReceivedUnits(line=line.id, quantity=units),)
+    return await receive_return(Desk(database), caller, ReceiveReturn(returned=one, lines=lines), a_key())
+
+
+async def looked_at(
+    database: PostgresDatabase,
+    caller: Caller,
+    one: ReturnId,
+    units: int,
+    outcome: InspectionOutcome = InspectionOutcome.RESELL,
+    location: str | None = None,
+) -> ReturnDone:
+    (line,) = (await return_now(database, one)).lines
+    seen = InspectedUnits(line=line.id, quantity=units, outcome=outcome, location=location)
+    return await inspect_return(Desk(database), caller, InspectReturn(returned=one, lines=(seen,)), a_key())
+
+
+async def called_off(database: PostgresDatabase, caller: Caller, one: ReturnId) -> ReturnDone:
+    return await cancel_return(Desk(database), caller, CancelReturn(returned=one), a_key())
+
+
+async def return_now(database: PostgresDatabase, one: ReturnId) -> ReturnView:
+    (view,) = await database.read(lambda uow: uow.returns.by_ids([one]))
+    return view
+
+
+async def returns_now(database: PostgresDatabase, order: OrderId) -> list[ReturnView]:
+    """The oldest first."""
+    return await database.read(lambda uow: uow.returns.of_orders([order]))

@@ -1,19 +1,22 @@
 """One order from the shop to the doorstep: everything that can go wrong on the way does, and every step is heard of."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.gql.serving import Served, Socket
+from tests.gql.serving import Served, Socket, serving
 from tests.gql.test_documents import MADE, money
 from tests.gql.test_fulfillments import HOME, Shop
+from tests.gql.test_returns import FOLLOWED, Counter
 
 EVENTS = """
     subscription ($order: [ID!]!, $after: String) { events(filter: {orders: $order}, after: $after) {
       __typename cursor
-      ... on OrderChanged { orderVersion changes }
+      ... on OrderChanged { orderId orderVersion changes }
       ... on AllocationStatusChanged { orderVersion was: before now: after cause }
-      ... on FulfillmentChanged { fulfillmentId fulfillmentVersion from: before to: after }
+      ... on FulfillmentChanged { fulfillmentId fulfillmentVersion from: before to: after actor }
+      ... on ReturnChanged { returnVersion back: after resold discarded by: actor }
     } }"""
 ORDER = """
     query ($id: ID!) { order(by: {id: $id}) {
@@ -142,3 +145,63 @@ async def heard(socket: Socket, version: int) -> list[Any]:
     while not any(one.get("orderVersion") == version and "changes" in one for one in events):
         events.append((await socket.next("1"))["events"])
     return events
+
+
+# ---------------------------------------------------------------- and back
+
+
+async def test_l10_l11_what_comes_back_from_the_doorstep_serves_who_waits_and_every_step_is_heard_of_in_order(
+    database_url: str,
+):
+    """The only lamp is sold twice. The first customer sends it back; the second gets it without anyone asking."""
+    async with serving(database_url, run_waiting=True) as served:
+        shop = Counter(served)
+        await served.mutate("saveLocations", locations=[{"code": "LEEDS", "name": "Leeds"}])
+        lamp = await shop.sku(leeds=2)
+        first = await shop.sent((lamp, 2))
+        waiting = await shop.order((lamp, 1))
+        assert (await now(served, waiting))["allocationStatus"] == "COULD_NOT_ALLOCATE"
+        start = (await served("{ eventCursor }"))["eventCursor"]
+        async with served.socket() as socket:
+            await socket.subscribe("1", EVENTS, order=[first["id"], waiting], after=start)
+
+            said = {"outcome": "ISSUE_FOUND", "note": "One does not light."}
+            await served.mutate("recordFollowUp", FOLLOWED, order={"id": first["id"]}, **said)
+            one = await shop.asked(first, 2)
+            await shop.receive(one)
+            await shop.inspect(one, (1, "DISCARD"))
+            await shop.inspect(one, (1, "RESELL"))
+            events = await heard_until(socket, lambda event: event.get("now") == "ALLOCATED")
+
+        steps = [(one["back"], one["resold"], one["discarded"]) for one in of(events, "ReturnChanged")]
+        assert steps == [("REQUESTED", 0, 0), ("RECEIVED", 0, 0), ("RECEIVED", 0, 1), ("INSPECTED", 1, 1)]
+        assert {one["by"] for one in of(events, "ReturnChanged")} == {one["requestedBy"]}
+        changes = [(one["orderVersion"] - first["version"], *one["changes"]) for one in of_order(events, first)]
+        assert changes == [(1, "FOLLOWED_UP"), *((at, "RETURN_CHANGED") for at in range(2, 6))]
+        # The order that waited had it after the lamp was for sale again, and not before.
+        assert [one["cause"] for one in of(events, "AllocationStatusChanged")] == ["RUN"]
+        assert events.index(of(events, "AllocationStatusChanged")[0]) > events.index(of(events, "ReturnChanged")[-1])
+
+        (fulfillment,) = await shop.released(waiting)
+        await shop.pick(fulfillment)
+        await shop.move("packFulfillment", fulfillment, parcels=[{}])
+        await shop.move("shipFulfillment", fulfillment)
+        await shop.move("deliverFulfillment", fulfillment)
+        assert (await now(served, waiting))["status"] == "FULFILLED"
+        level = await shop.level(lamp)
+        assert (level["onHand"], level["committed"], level["unavailable"]) == (0, 0, 0)
+
+
+async def heard_until(socket: Socket, is_last: Callable[[Any], bool]) -> list[Any]:
+    events: list[Any] = []
+    while not events or not is_last(events[-1]):
+        events.append((await socket.next("1"))["events"])
+    return events
+
+
+def of(events: list[Any], kind: str) -> list[Any]:
+    return [event for event in events if event["__typename"] == kind]
+
+
+def of_order(events: list[Any], order: Any) -> list[Any]:
+    return [event for event in of(events, "OrderChanged") if event["orderId"] == order["id"]]

@@ -42,7 +42,7 @@ RECORD = f"""
         refusal {{ __typename message ... on PickConflict {{ obstacle }} }} }} }} }} }}"""
 LEVEL = """
     query ($sku: String!) { item(by: {sku: $sku}) { levels {
-      location { code } onHand committed damaged qualityControl picked available overallocated
+      location { code } onHand committed damaged qualityControl unavailable picked available overallocated
       bins { bin onHand } } } }"""
 ORDER = f"""
     query ($id: ID!) {{ order(by: {{id: $id}}) {{ status allocationStatus fulfillmentStatus version

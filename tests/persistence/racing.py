@@ -11,9 +11,25 @@ from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from domain.errors import DomainError, InsufficientStock, NotFound, PickConflict, ReservationEnded
-from domain.ids import KeyId, LineId, OrderId, PickTaskId, ReservationId, Sku
-from domain.kinds import AdjustmentReason, FulfillmentState, PickTaskState, StockQuantity, SupplyState
+from domain.errors import (
+    DomainError,
+    InsufficientStock,
+    NotFound,
+    PickConflict,
+    QuantityNotReturnable,
+    ReservationEnded,
+    ReturnNotInState,
+)
+from domain.ids import KeyId, LineId, OrderId, PickTaskId, ReservationId, ReturnId, Sku
+from domain.kinds import (
+    AdjustmentReason,
+    FulfillmentState,
+    InspectionOutcome,
+    PickTaskState,
+    ReturnState,
+    StockQuantity,
+    SupplyState,
+)
 from domain.orders import NewLine, NewOrder
 from domain.picking import Short
 from persistence.database import PostgresDatabase, Timeouts, connect
@@ -21,7 +37,15 @@ from services.callers import Caller
 from services.desk import Desk
 from services.fulfillments import ReleaseOrders, release_orders
 from services.orders import place_order
-from services.ports import FulfillmentFilter, OrderFilter, OrderReference, PickTaskFilter, SupplyFilter, SupplyView
+from services.ports import (
+    FulfillmentFilter,
+    OrderFilter,
+    OrderReference,
+    PickTaskFilter,
+    ReturnFilter,
+    SupplyFilter,
+    SupplyView,
+)
 from services.reservations import expire_reservations
 from services.splitting import SplitLine, SplitOrder, split_order
 from services.stock import AdjustedLine, AdjustStock, adjust_stock
@@ -46,7 +70,18 @@ from tests.builders import (
     status_now,
     voided,
 )
-from tests.warehousing import HOME, canceled_one, delivered, fetched, packed, shipped
+from tests.warehousing import (
+    HOME,
+    asked_back,
+    called_off,
+    came_back,
+    canceled_one,
+    delivered,
+    fetched,
+    looked_at,
+    packed,
+    shipped,
+)
 
 PROCESSES = 4
 ANY = OrderFilter()
@@ -231,6 +266,31 @@ async def fetch(database: PostgresDatabase, caller: Caller, share: tuple[PickTas
     )
 
 
+async def send_back(database: PostgresDatabase, caller: Caller, share: tuple[ReturnId, int]) -> Counter[str]:
+    """Receive one unit of a return and inspect one, so many times at once; how often each was done."""
+    one, times = share
+    done: Counter[str] = Counter()
+
+    async def task() -> None:
+        for name, deed in (("received", came_back), ("inspected", looked_at)):
+            try:
+                await deed(database, caller, one, 1)
+                done[name] += 1
+            except DomainError as refusal:
+                done[type(refusal).__name__] += 1
+
+    await asyncio.gather(*(task() for _ in range(times)))
+    while done["inspected"] < done["received"]:  # whoever came too early looks again
+        try:
+            await looked_at(database, caller, one, 1)
+            done["inspected"] += 1
+        except ReturnNotInState:
+            break
+        except QuantityNotReturnable:
+            await asyncio.sleep(0)
+    return done
+
+
 async def trade(database: PostgresDatabase, caller: Caller, share: tuple[int, float, Sequence[str]]) -> Counter[str]:
     """Do everything that moves stock at random for a while; how often each thing was done or refused.
 
@@ -393,6 +453,33 @@ async def do_go_on(database: PostgresDatabase, caller: Caller, chance: random.Ra
     await step(database, caller, chance.choice(there).id)
 
 
+async def do_send_back(database: PostgresDatabase, caller: Caller, chance: random.Random, _: Sequence[str]) -> None:
+    """Ask for something that has left, or take a return that is open a step further."""
+    gone = FulfillmentFilter(states=(FulfillmentState.SHIPPED, FulfillmentState.DELIVERED))
+    sent = await database.read(lambda uow: uow.fulfillments.page(gone, 20, None))
+    open_ones = ReturnFilter(states=(ReturnState.REQUESTED, ReturnState.RECEIVED))
+    known = await database.read(lambda uow: uow.returns.page(open_ones, 20, None))
+    if known and chance.random() < 0.7:
+        one = chance.choice(known)
+        outcome = chance.choice(tuple(InspectionOutcome))
+        place = None if outcome is InspectionOutcome.DISCARD else chance.choice(("LEEDS", "YORK"))
+        await chance.choice(
+            (
+                lambda: came_back(database, caller, one.id, chance.choice((1, None))),
+                lambda: looked_at(database, caller, one.id, 1, outcome, place),
+                lambda: looked_at(database, caller, one.id, 1, outcome, place),
+                lambda: called_off(database, caller, one.id),
+            )
+        )()
+    elif sent:
+        one_sent = chance.choice(sent)
+        line = chance.choice(one_sent.lines)
+        units = chance.randint(1, line.quantity) if line.quantity else 1
+        await asked_back(database, caller, one_sent.order, line.line, units, chance.choice(("LEEDS", "YORK")))
+    else:
+        raise NotFound(references=())
+
+
 STEPS: Mapping[FulfillmentState, Callable[..., Awaitable[Any]]] = {
     FulfillmentState.PICKED: packed,
     FulfillmentState.PACKED: shipped,
@@ -405,7 +492,7 @@ REFERENCES = [f"R{number}" for number in range(200)]
 OFTEN = (do_place, do_allocate, do_adjust)
 SUPPLYING = (do_count, do_expect, do_send, do_receive_some, do_receive_some, do_end)
 ORDERING = (do_deallocate, do_edit, do_split, do_split, do_void)
-SENDING = (do_release, do_release, do_fetch, do_fetch, do_fetch, do_go_on, do_go_on)
+SENDING = (do_release, do_release, do_fetch, do_fetch, do_fetch, do_go_on, do_go_on, do_send_back, do_send_back)
 DEEDS = (*OFTEN, *OFTEN, *ORDERING, do_receive, do_reserve, *SUPPLYING, *SENDING)
 
 

@@ -6,16 +6,13 @@ databases of their own. That each fails on naive code is shown by the twins of `
 again, and the like.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
-from sqlalchemy import text
 
 from domain.errors import (
-    DomainError,
     FulfillmentNotInState,
     OrderAlreadyReleased,
     OrderNotInState,
@@ -32,8 +29,6 @@ from domain.kinds import (
     OrderStatus,
     PickObstacle,
 )
-from persistence.driver import Driver, begin
-from persistence.locks import lock_skus
 from persistence.verify import verify
 from tests.builders import (
     a_catalog,
@@ -47,6 +42,7 @@ from tests.builders import (
     voided,
 )
 from tests.persistence.racing import PROCESSES, fetch, processes, together
+from tests.persistence.turns import BOTH_WAYS, in_either_turn, in_turn, is_refused, told
 from tests.warehousing import (
     bought,
     canceled_one,
@@ -64,7 +60,6 @@ from tests.warehousing import (
 State = FulfillmentState
 MANY = 12
 """Orders, each with a race of its own, all at once."""
-BOTH_WAYS = pytest.mark.parametrize("reverse", [False, True], ids=["one way", "the other way"])
 
 
 @pytest.fixture(scope="module")
@@ -84,50 +79,6 @@ async def sound(engine):
     """Whoever won, everything that must be true is true."""
     yield
     assert await verify(engine) == []
-
-
-async def in_turn(engine, database, *deeds):
-    """All come to wait for the lock of the chairs, and get it in this sequence; what they are told."""
-    items = await database.read(lambda uow: uow.catalog.items_by_sku(["CHAIR"]))
-    async with engine.connect() as holder, engine.connect() as watcher:
-        await begin(holder)
-        await lock_skus(Driver(holder), items.values())
-        waiting = []
-        for deed in deeds:
-            waiting.append(asyncio.ensure_future(deed))
-            await _until_they_wait(watcher, len(waiting))
-        await holder.rollback()
-        return await told(*waiting)
-
-
-async def _until_they_wait(watcher, many):
-    statement = """
-        SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-        WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted
-        """
-    async with asyncio.timeout(20):
-        while (await watcher.execute(text(statement))).scalar_one() < many:  # noqa: ASYNC110  (the server gives no signal)
-            await asyncio.sleep(0.01)
-
-
-async def told(*deeds):
-    """What they answer, or the refusal."""
-    answers = await asyncio.gather(*deeds, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException) and not isinstance(answer, DomainError):
-            raise answer
-    return answers
-
-
-async def in_either_turn(engine, database, one, other, *, reverse):
-    """Both in turn, the other first where it says so; what the one and the other are told, in this sequence."""
-    deeds = (other, one) if reverse else (one, other)
-    answers = await in_turn(engine, database, *deeds)
-    return answers[::-1] if reverse else answers
-
-
-def is_refused(answer):
-    return isinstance(answer, DomainError)
 
 
 async def ready_to_ship(database, caller, units=2):
