@@ -22,6 +22,7 @@ MEASURES: dict[str, tuple[Callable[..., Awaitable[Result]], int]] = {
     "different": (direct.different, 240),
     "hold": (direct.hold, 120),
     "http": (over_http.http, 360),
+    "watched": (over_http.watched, 360),
     "place": (over_http.place, 300),
     "flash": (over_http.flash, 360),
     "batch": (batch.batch, 300),

@@ -76,11 +76,30 @@ async def http(server: Server, report: Report, *, repeats: int) -> Result:
     return result
 
 
+async def watched(server: Server, report: Report, *, repeats: int) -> Result:
+    """The same as `http`, with a line in the log for each request and with figures, and without either."""
+    result = Result(title="allocateOrders over HTTP, hot SKU, 64 connections, observed and not", unit="orders")
+    count = 4_000
+    await open_shop(server, SHOP, {"HOT": count + WARM_UP}, [[("HOT", 1)]] * (count + WARM_UP))
+    observed, alone = [], []
+    for repeat in range(1, repeats + 1):
+        for name, is_observed, runs in (("observed", True, observed), ("alone", False, alone)):
+            runs.append(await _allocations(server, report, result, f"{name} {repeat}", count, 200, is_observed))
+    result.runs = [run for pair in zip(observed, alone, strict=True) for run in pair]
+    result.at_least("speed when nobody observes", median_ratio(observed, alone), 0.9)
+    costs = [
+        one.server / other.server for one, other in zip(observed, alone, strict=True) if one.server and other.server
+    ]
+    if costs:
+        result.at_most("CPU of the server, to that when nobody observes", median(costs), 1.1, "times")
+    return result
+
+
 async def _allocations(
-    server: Server, report: Report, result: Result, name: str, count: int, batch_max: int
+    server: Server, report: Report, result: Result, name: str, count: int, batch_max: int, observed: bool = False
 ) -> Measured:
     await server.create(RUN, SHOP)
-    async with serving(server, batch_max=batch_max) as served:
+    async with serving(server, batch_max=batch_max, observed=observed) as served:
         await send_all(served.ports, 64, [[served.allocate(number)] for number in range(count, count + WARM_UP)])
         jobs = [[served.allocate(number)] for number in range(count)]
         with report.progress(name, count) as advance:
@@ -255,12 +274,14 @@ async def _fetch(server: Server, statement: str) -> Any:
 
 
 @asynccontextmanager
-async def serving(server: Server, *, processes: int = 1, batch_max: int = 200) -> AsyncIterator[Serving]:
-    """Serve the database until the block ends."""
+async def serving(
+    server: Server, *, processes: int = 1, batch_max: int = 200, observed: bool = False
+) -> AsyncIterator[Serving]:
+    """Serve the database until the block ends. `observed`: with a line for each request, and figures."""
     url = server.url(RUN)
     async with opened(url) as database:
         _, key = await create_key(database, "bench")
-    started = [_start(url, batch_max) for _ in range(processes)]
+    started = [_start(url, batch_max, observed) for _ in range(processes)]
     pids = [one.pid for one in started]
     try:
         ports = [int(await asyncio.to_thread(one.stdout.readline)) for one in started if one.stdout]
@@ -273,9 +294,10 @@ async def serving(server: Server, *, processes: int = 1, batch_max: int = 200) -
             one.wait()
 
 
-def _start(url: str, batch_max: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "bench.serve", str(batch_max)]
-    started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def _start(url: str, batch_max: int, observed: bool) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "bench.serve", str(batch_max), *(["observed"] if observed else [])]
+    errors = subprocess.DEVNULL if observed else None  # that is where the lines go
+    started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
     assert started.stdin
     started.stdin.write(url + "\n")
     started.stdin.flush()

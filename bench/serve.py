@@ -1,9 +1,10 @@
 """A server to measure: `dibs serve` without its command line. It ends when its input does, and tells what it did.
 
-    python -m bench.serve 200 < address_of_the_database
+    python -m bench.serve 200 [observed] < address_of_the_database
 
-The number is how many requests share a transaction at most; 1 switches coalescing off. On the signal USR1 it begins to
-look where its CPU time goes.
+The number is how many requests share a transaction at most; 1 switches coalescing off. `observed`: it writes a line for
+each request and has figures, as a server has that is kept an eye on. On the signal USR1 it begins to look where its CPU
+time goes.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any
 import dibs.app
 import dibs.serving
 from bench.sampling import Sampler
+from dibs import log
 from dibs.memory import spare_collector
 from dibs.settings import Settings
 from persistence.database import PostgresDatabase
@@ -38,8 +40,12 @@ def main() -> None:
         sampler.start()
 
     signal.signal(signal.SIGUSR1, begin)
-    config = dibs.serving.configuration(dibs.app.create_app(Settings(explorer=False), url))
-    with dibs.serving.listen("127.0.0.1", 0) as listener:
+    observed = sys.argv[2:] == ["observed"]
+    if observed:
+        log.configure(as_json=True)
+    with dibs.serving.listen("127.0.0.1", 0) as listener, dibs.serving.listen("127.0.0.1", 0) as side:
+        app = dibs.app.create_app(Settings(explorer=False), url, side=side if observed else None)
+        config = dibs.serving.configuration(app)
         spare_collector()
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_serve(config, listener))

@@ -1,36 +1,41 @@
 """The application: every part made and plugged together in one place. Importing it opens nothing."""
 
 import asyncio
+import logging
 import secrets
 import signal
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from carriers.easypost import EasyPost
 from dibs.access import Access, log_entry
 from dibs.log import REQUEST
-from dibs.opening import engine_for
+from dibs.meters import Meters
+from dibs.opening import engine_for, watching_engine_for
 from dibs.partners import easypost, openid_issuer, smtp_sender
+from dibs.readiness import Readiness
 from dibs.settings import Settings
+from dibs.side_door import healthz, readyz, side_door
 from dibs.solving import Highs
 from documents.rendering import Documents
 from documents.tracking_page import STYLE_SHA256, tracking_page, trouble_page
 from gql.api import create_schema
 from gql.context import Context
 from gql.documents import DocumentEndpoint
+from gql.entries import Entry
 from gql.execution import Executor
 from gql.explorer_page import explorer_routes
 from gql.feed import Feed
@@ -46,7 +51,6 @@ from gql.websocket import WebSocketEndpoint
 from persistence.bell import BroadcastBell
 from persistence.bell_backends import REDIS
 from persistence.database import PostgresDatabase
-from persistence.migrating import schema_is_current
 from persistence.redis_purse import RedisPurse
 from services.budgets import Budget, MemoryPurse, Purse
 from services.callers import Caller
@@ -69,9 +73,11 @@ from workers.relay import Relay
 from workers.runs import POLL_SECONDS, PlanMaker, Runner, run_schedules
 from workers.webhook_http import WebhookSender
 
+log = logging.getLogger("dibs.app")
+
 CLEANING_SECONDS = 600.0
-RECHECK_SECONDS = 1.0
-"""For so long a connection may outlive its key."""
+RECHECK_SECONDS = 0.5
+"""How often those who are connected are looked after: a connection outlives its key by two seconds at most."""
 USE_SECONDS = 30.0
 """How often it is written down which keys were used."""
 EXPIRING_SECONDS = 5.0
@@ -82,6 +88,8 @@ NOTICING_SECONDS = 1.0
 """How long alerts and mails wait at most for the log to be read."""
 WATCHING_SECONDS = 30.0
 """How late an alert may be that comes by the clock."""
+GOODBYE_SECONDS_MAX = 1.5
+"""For what is under way when the process ends; see also DRAIN_SECONDS_MAX in dibs/serving.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class Running:
     """The parts that live as long as the process serves."""
 
     engine: AsyncEngine
+    readiness: Readiness
     feed: Feed
     hub: Hub
     http: HttpEndpoint
@@ -105,22 +114,43 @@ class State(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What everything else stands on: the database, and the bell that tells of what is new in it."""
+    """What everything else stands on: the database, the bell that tells of what is new in it, and who watches both."""
 
-    engine: AsyncEngine
     database: PostgresDatabase
     bell: BroadcastBell
+    readiness: Readiness
+    meters: Meters | None
 
 
 @asynccontextmanager
-async def ground(settings: Settings, direct_url: str) -> AsyncIterator[Ground]:
-    """The database and the bell, until the block ends."""
+async def ground(settings: Settings, direct_url: str, side: socket.socket | None = None) -> AsyncIterator[Ground]:
+    """The database and the bell, until the block ends. `side`: where figures and health are told, if they are."""
     engine = engine_for(settings, direct_url)
     bell = BroadcastBell(settings.bell_url.get_secret_value() if settings.bell_url else direct_url)
+    database = PostgresDatabase(engine, behind_pooler=settings.behind_pooler)
+    watching = watching_engine_for(settings, direct_url)
+    readiness = Readiness(watching, allow_not_durable=settings.allow_not_durable)
     try:
-        yield Ground(engine, PostgresDatabase(engine, behind_pooler=settings.behind_pooler), bell)
+        async with metered(database, readiness, side) as meters:
+            yield Ground(database, bell, readiness, meters)
     finally:
+        await readiness.close()
         await engine.dispose()
+
+
+@asynccontextmanager
+async def metered(
+    database: PostgresDatabase, readiness: Readiness, side: socket.socket | None
+) -> AsyncIterator[Meters | None]:
+    """Figures of this process, told on the side door; without one nothing is measured."""
+    if side is None:
+        yield None
+        return
+    meters = Meters()
+    meters.watch_database(database)
+    with meters.watched_log():
+        async with side_door(side, meters, readiness), running(meters.watch_loop):
+            yield meters
 
 
 @asynccontextmanager
@@ -129,11 +159,14 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
 
     `feed`: it hears of new events at once; without one, webhooks look for them every second.
     """
+    meters = on.meters
     relay, runner = Relay(on.database, on.bell), Runner(on.database, run_waiting=settings.run_waiting)
     on.database.on_new_events = relay.nudge
     plans = PlanMaker(on.database, Planner(on.database, Highs()))
     sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
-    deliverer = Deliverer(on.database, sender)
+    deliverer = Deliverer(on.database, meters.sending(sender) if meters else sender)
+    if meters:
+        meters.watch_relay(relay)
     smtp = smtp_sender(settings)
     mailers = [Mailer(on.database, smtp).run] if smtp else []
     if feed:
@@ -161,26 +194,41 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
         yield
 
 
-async def work(settings: Settings, direct_url: str) -> None:
+async def work(settings: Settings, direct_url: str, side: socket.socket | None = None) -> None:
     """Be a node that works and serves nothing, until a signal."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, stop.set)
-    async with ground(settings, direct_url) as on, running(on.bell.run), working(settings, on):
+    async with ground(settings, direct_url, side) as on, running(on.bell.run), working(settings, on):
         await stop.wait()
+        on.readiness.stop()
 
 
-def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True) -> Starlette:
-    """The API, on a database with a current schema. `with_workers`: or else other nodes have them."""
+def create_app(
+    settings: Settings, direct_url: str, *, with_workers: bool = True, side: socket.socket | None = None
+) -> Starlette:
+    """The API, on a database with a current schema. `with_workers`: or else other nodes have them.
+
+    `side`: where figures and health are told, if they are.
+    """
+    meters: list[Meters] = []
+
+    def ended(entry: Entry) -> None:
+        for one in meters:
+            one.ended(entry)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with ground(settings, direct_url) as on:
+        async with ground(settings, direct_url, side) as on:
             desk, feed = Desk(on.database), Feed(on.database, on.bell)
             tracker, issuer = Tracker(on.database), openid_issuer(settings)
             people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
             doorkeeper = Doorkeeper(on.database, people)
             reading, planner = Reading(on.database), Planner(on.database, Highs())
+            if on.meters:
+                meters[:] = [on.meters]
+                on.meters.watch_desk(desk)
+                on.meters.watch_feed(feed)
             beside = working(settings, on, feed) if with_workers else nullcontext()
             watching = (
                 partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS),
@@ -190,26 +238,23 @@ def create_app(settings: Settings, direct_url: str, *, with_workers: bool = True
             closing, budget = aclosing(carrier) if carrier else nullcontext(), Budget(purse_for(settings))
             async with running(on.bell.run, feed.run, *watching), beside, closing:
                 yield {
-                    "running": _plug(settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker)
+                    "running": _plug(
+                        settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended
+                    )
                 }
-                await desk.close()
-                await reading.close()
-                await tracker.close()
-                await doorkeeper.close()
-                if issuer:
-                    await issuer.aclose()
-                await budget.close()
+                ends = [desk.close(), reading.close(), tracker.close(), doorkeeper.close(), budget.close()]
+                await in_time(*ends, *([issuer.aclose()] if issuer else []))
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),
         WebSocketRoute("/graphql", _graphql_socket),
         Route("/documents/{kind}/{name}", _documents, methods=["GET"]),
         Route("/track/{token:path}", _tracking, methods=["GET"]),
-        Route("/healthz", _healthz),
+        Route("/healthz", healthz),
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
     ]
-    middleware = [Middleware(Access, ended=lambda _: None), *cross_origin(settings)]
+    middleware = [Middleware(Access, ended=ended), *cross_origin(settings)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
 
 
@@ -249,7 +294,12 @@ def _plug(
     carrier: EasyPost | None,
     budget: Budget,
     tracker: Tracker,
+    ended: Callable[[Entry], None],
 ) -> Running:
+    def ended_on_socket(entry: Entry) -> None:
+        log_entry(entry)
+        ended(entry)
+
     async def who(secret: str) -> Caller | None:
         return await doorkeeper.authenticate(secret, REQUEST.get() or secrets.token_hex(8)) if secret else None
 
@@ -267,11 +317,15 @@ def _plug(
 
     trusted = trusted_documents(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
-    parts = Parts(
-        executor, Hub(feed), who, doorkeeper.watched, context, Spending(budget), settings.cors_origins, log_entry
-    )
+    origins = settings.cors_origins
+    hub = Hub(feed, doorkeeper.certain)
+    parts = Parts(executor, hub, who, doorkeeper.watched, context, Spending(budget), origins, ended_on_socket)
+    if on.meters:
+        on.meters.watch_hub(parts.hub)
+        on.meters.watch_schema(executor.schema)
     return Running(
-        on.engine,
+        on.database.engine,
+        on.readiness,
         feed,
         parts.hub,
         HttpEndpoint(parts),
@@ -279,6 +333,14 @@ def _plug(
         DocumentEndpoint(parts, Drawer(on.database, Documents())),
         TrackingEndpoint(tracker, Pages(tracking_page, trouble_page(), STYLE_SHA256)),
     )
+
+
+async def in_time(*ends: Coroutine[Any, Any, None]) -> None:
+    """What is under way ends; or else it is left, and idempotency keys tell what came of it."""
+    _, late = await asyncio.wait([asyncio.ensure_future(one) for one in ends], timeout=GOODBYE_SECONDS_MAX)
+    for one in late:
+        log.warning("something was under way for longer than %.1f s, and is given up", GOODBYE_SECONDS_MAX)
+        one.cancel()
 
 
 async def _graphql(request: Request) -> Response:
@@ -301,18 +363,5 @@ async def _tracking(request: Request) -> Response:
     return await endpoint(request)
 
 
-async def _healthz(_: Request) -> Response:
-    """The process is alive."""
-    return JSONResponse({"status": "alive"})
-
-
 async def _readyz(request: Request) -> Response:
-    """The database can be reached and has the schema of this release."""
-    engine: AsyncEngine = request.state.running.engine
-    try:
-        current = await schema_is_current(engine)
-    except (SQLAlchemyError, OSError, TimeoutError):
-        return JSONResponse({"status": "not ready", "reason": "the database cannot be reached"}, 503)
-    if not current:
-        return JSONResponse({"status": "not ready", "reason": "the schema is not current: run `dibs migrate`"}, 503)
-    return JSONResponse({"status": "ready"})
+    return await readyz(request.state.running.readiness)(request)

@@ -1,6 +1,7 @@
 """The command line. Every command works against the given PostgreSQL or the embedded one."""
 
 import os
+import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ from dibs import log
 from dibs.importing.refusals import ImportRefused, RowIssue
 from dibs.opening import (
     LocksDoNotLock,
+    NotDurable,
     SchemaNotCurrent,
     command_line,
     database_url,
     opened,
-    require_locks,
+    require_promises,
     run,
 )
 from dibs.serving import PortTaken, listen, serve, stopping_on_sigterm
@@ -53,6 +55,17 @@ Map = Annotated[
 ]
 
 
+EXPECTED = (
+    EmbeddedUnavailable,
+    ImportRefused,
+    LocksDoNotLock,
+    NotDurable,
+    PortTaken,
+    SchemaNotCurrent,
+    OutcomeUnknown,
+)
+
+
 def main() -> None:
     """Run the command that was typed; what can be expected to go wrong ends in a sentence."""
     try:
@@ -60,7 +73,7 @@ def main() -> None:
             app()
     except DomainError as refusal:
         _give_up(str(refusal).replace("input.", ""))
-    except (EmbeddedUnavailable, ImportRefused, LocksDoNotLock, PortTaken, SchemaNotCurrent, OutcomeUnknown) as error:
+    except EXPECTED as error:
         _give_up(str(error))
     except ValidationError as error:
         for problem in error.errors():
@@ -99,6 +112,17 @@ def _database(data: Path | None, *, any_schema: bool = False) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def _side_listener(settings: Settings) -> Iterator[socket.socket | None]:
+    """Where metrics are asked for, if they are."""
+    if settings.metrics_port is None:
+        yield None
+        return
+    with listen(settings.metrics_host, settings.metrics_port, option="DIBS_METRICS_PORT") as listener:
+        console.print(f"Metrics are on http://{settings.metrics_host}:{listener.getsockname()[1]}/metrics")
+        yield listener
+
+
 # ---------------------------------------------------------------- serving
 
 
@@ -115,11 +139,15 @@ def serve_command(
 
     settings = _settings(data, host=host, port=port)
     _log(settings)
-    with listen(settings.host, settings.port) as listener, database_url(settings, _say, any_schema=True) as url:
-        run(require_locks(settings, url))
+    with (
+        listen(settings.host, settings.port) as listener,
+        _side_listener(settings) as side,
+        database_url(settings, _say, any_schema=True) as url,
+    ):
+        run(require_promises(settings, url))
         run(ensure_key(url, settings))
         console.print(f"Dibs listens on http://{settings.host}:{listener.getsockname()[1]}/graphql")
-        serve(create_app(settings, url, with_workers=not no_workers), listener)
+        serve(create_app(settings, url, with_workers=not no_workers, side=side), listener)
 
 
 @app.command("work")
@@ -129,10 +157,10 @@ def work_command(data: Data = None) -> None:
 
     settings = _settings(data)
     _log(settings)
-    with database_url(settings, _say) as url:
-        run(require_locks(settings, url))
+    with _side_listener(settings) as side, database_url(settings, _say) as url:
+        run(require_promises(settings, url))
         console.print("Dibs works.")
-        run(work(settings, url))
+        run(work(settings, url, side))
 
 
 @app.command("demo")

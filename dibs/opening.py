@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from dibs.memory import spare_collector
 from dibs.settings import Settings
 from domain.ids import KeyId
-from persistence.database import PostgresDatabase, connect
+from persistence.database import PostgresDatabase, Timeouts, connect
+from persistence.durability import is_durable
 from persistence.embedded import embedded_server
 from persistence.locks import locks_lock
 from persistence.migrating import migrate, schema_is_current
@@ -32,6 +33,16 @@ class LocksDoNotLock(Exception):
 
     def __init__(self) -> None:
         super().__init__("Two connections to this database were given the same lock: Dibs does not work on it.")
+
+
+class NotDurable(Exception):
+    """The given database may lose what it has acknowledged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "fsync or synchronous_commit is off on this database: what Dibs acknowledges could be lost in a crash. "
+            "Switch both on, or set DIBS_ALLOW_NOT_DURABLE=true where that does not matter."
+        )
 
 
 @contextmanager
@@ -67,12 +78,21 @@ def engine_for(settings: Settings, direct_url: str) -> AsyncEngine:
     return connect(url, pool_size=settings.pool_size, behind_pooler=settings.behind_pooler)
 
 
-async def require_locks(settings: Settings, direct_url: str) -> None:
-    """Raises LocksDoNotLock."""
+def watching_engine_for(settings: Settings, direct_url: str) -> AsyncEngine:
+    """Two connections by the same way, for nothing but to see whether the database is well."""
+    url = settings.database_url.get_secret_value() if settings.database_url else direct_url
+    timeouts = Timeouts(deadline_seconds=5, lock_seconds=1, statement_seconds=2, pool_seconds=2)
+    return connect(url, pool_size=2, timeouts=timeouts, behind_pooler=settings.behind_pooler)
+
+
+async def require_promises(settings: Settings, direct_url: str) -> None:
+    """What Dibs promises stands on what the database promises. Raises LocksDoNotLock, NotDurable."""
     engine = engine_for(settings, direct_url)
     try:
         if not await locks_lock(engine):
             raise LocksDoNotLock
+        if not settings.allow_not_durable and not await is_durable(engine):
+            raise NotDurable
     finally:
         await engine.dispose()
 

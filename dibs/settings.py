@@ -78,6 +78,13 @@ class Settings(BaseSettings):
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")
     event_retention_days: int = Field(90, ge=1, le=36_500, description="How long events are kept, at least.")
     pool_size: int = Field(10, ge=2, le=100, description="Connections to the database, at most.")
+    metrics_host: str = Field("127.0.0.1", description="The address of the port for metrics.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Serve /metrics, /healthz and /readyz on a port of their own."
+    )
+    allow_not_durable: bool = Field(
+        False, description="Work on a database that may lose what it has acknowledged (fsync, synchronous_commit off)."
+    )
     log_json: bool | None = Field(
         None, description="One JSON object a line (true) or text for people (false); by the terminal if absent."
     )

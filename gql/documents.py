@@ -9,7 +9,7 @@ from gql.http import UNAUTHENTICATED, bearer
 from gql.parts import Parts
 from gql.schema.ids import row_id
 from services.documents import DocumentKind, Drawer
-from services.ports import Busy
+from services.ports import OUT_OF_REACH
 
 ROWS = {
     DocumentKind.LABEL: "Parcel",
@@ -29,12 +29,12 @@ class DocumentEndpoint:
         self._drawer = drawer
 
     async def __call__(self, request: Request) -> Response:
-        caller = await self._parts.authenticate(bearer(request.headers.get("authorization")) or "")
-        if caller is None:
-            return JSONResponse(error_body("UNAUTHENTICATED", UNAUTHENTICATED), 401, {"WWW-Authenticate": "Bearer"})
         try:
+            caller = await self._parts.authenticate(bearer(request.headers.get("authorization")) or "")
+            if caller is None:
+                return JSONResponse(error_body("UNAUTHENTICATED", UNAUTHENTICATED), 401, {"WWW-Authenticate": "Bearer"})
             found = await self._draw(request.path_params["kind"], request.path_params["name"])
-        except Busy as error:
+        except OUT_OF_REACH as error:
             return JSONResponse(told(error), 503)
         except Exception as error:
             return JSONResponse(told(error), 500)

@@ -25,7 +25,7 @@ from gql.schema.reservations import StockReservation
 from gql.schema.returns import Return
 from gql.schema.scalars import int32
 from gql.schema.supplies import Supply
-from services.ports import Busy, CarrierUnavailable, CursorExpired, OutcomeUnknown
+from services.ports import Busy, CarrierUnavailable, CursorExpired, NotRead, OutcomeUnknown
 
 log = logging.getLogger("dibs.gql")
 
@@ -265,14 +265,16 @@ class RefusalHandler(strawberry.ExceptionHandler):  # type: ignore[type-arg]
 # ---------------------------------------------------------------- top-level errors
 
 
-def formatted(error: GraphQLError, code: str = BAD_USER_INPUT) -> dict[str, Any]:
-    """The error as it is sent. `code`: for errors that GraphQL itself found."""
+def formatted(error: GraphQLError, code: str = BAD_USER_INPUT, *, writes: bool = False) -> dict[str, Any]:
+    """The error as it is sent. `code`: for errors that GraphQL itself found. `writes`: it is a mutation's."""
     cause: Exception | None = error
     found_by = error
     while isinstance(cause, GraphQLError):
         found_by, cause = cause, cause.original_error
     if cause is None and error.path is not None and not found_by.nodes:
         cause = found_by  # what we answered did not fit the schema: the client can do nothing about it
+    if writes and isinstance(cause, NotRead):
+        cause = OutcomeUnknown()  # it may well be done; what could not be had is what became of it
     message, extensions = _told(error, cause, code)
     answer: dict[str, Any] = {"message": message}
     if error.locations:

@@ -145,7 +145,8 @@ class Executor:
             max_coercion_errors=ERRORS_MAX,
             hide_suggestions=self._hide,
         )
-        answer = _answer(await result if isawaitable(result) else result)
+        writes = operation.type is OperationType.MUTATION
+        answer = _answer(await result if isawaitable(result) else result, writes=writes)
         return answer | {"extensions": {"cost": operation.cost}}
 
     async def watch(self, operation: Operation, context: Context, seen: str | None = None) -> Wanted | Answer | Refused:
@@ -265,8 +266,8 @@ def _refused(*errors: GraphQLError, code: str) -> Refused:
     return Refused([formatted(error, code) for error in errors])
 
 
-def _answer(result: ExecutionResult) -> Answer:
+def _answer(result: ExecutionResult, *, writes: bool = False) -> Answer:
     if not result.errors:
         return {"data": result.data}
-    errors = [formatted(error) for error in result.errors[:ERRORS_MAX]]
+    errors = [formatted(error, writes=writes) for error in result.errors[:ERRORS_MAX]]
     return {"errors": errors, "data": result.data}

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from domain.events import LoggedEvent
 from gql.errors import bad_input
-from services.ports import Bell, Busy, CursorExpired, Database, EventFilter, UnitOfWork
+from services.ports import OUT_OF_REACH, Bell, CursorExpired, Database, EventFilter, UnitOfWork
 
 log = logging.getLogger("dibs.feed")
 
@@ -45,7 +45,7 @@ class Feed:
                 log.warning("the feed stood still for too long, and goes on where the log ends")
                 self.position = error.end
                 self.on_gap(error)
-            except Busy as error:
+            except OUT_OF_REACH as error:
                 log.warning("the feed waits for the database: %r", error.__cause__)
                 await asyncio.sleep(WAIT_SECONDS_MAX)
             except Exception:

@@ -68,6 +68,13 @@ Frame = Callable[[Told], bytes]
 """Puts an event into a message of the client's protocol."""
 
 
+Certain = Callable[[], Awaitable[None]]
+
+
+async def at_once() -> None:
+    """Nobody is watched."""
+
+
 class Subscriber:
     """One client's subscription. `seen`: it was told everything up to this position."""
 
@@ -129,11 +136,21 @@ def too_slow(seen: int) -> ApiError:
     return ApiError("TOO_SLOW", message, cursor=log_cursor(seen))
 
 
+@dataclass(slots=True)
+class Tally:
+    """What the hub has done: events that were executed for a stream, and messages that they became."""
+
+    executions: int = 0
+    messages: int = 0
+
+
 class Stream:
     """Those who are told the same."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, tally: Tally, certain: Certain) -> None:
         self._wanted = wanted
+        self._tally = tally
+        self._certain = certain
         self._queue: deque[LoggedEvent] = deque()
         self._telling: asyncio.Task[None] | None = None
         self.subscribers: set[Subscriber] = set()
@@ -152,8 +169,10 @@ class Stream:
         return [one for one in events if visible(visibility, one.event) and matches(condition, one)]
 
     async def tell(self, events: Sequence[LoggedEvent]) -> list[Told]:
-        """Execute and encode; once, for everybody who is told."""
+        """Execute and encode; once, for everybody who is told. Then those are known who may be told no more."""
         payloads = await self._wanted.tell(events)
+        self._tally.executions += len(events)
+        await self._certain()
         return [
             Told(one.position, payload, self._wanted.is_last(one.event))
             for one, payload in zip(events, payloads, strict=True)
@@ -174,6 +193,7 @@ class Stream:
         try:
             while self._queue:
                 told = await self.tell(self._next())
+                self._tally.messages += len(told) * len(self.subscribers)
                 for subscriber in self.subscribers:
                     self._offer(subscriber, told)
                 await asyncio.sleep(0)
@@ -200,12 +220,15 @@ class Stream:
 class Hub:
     """Hands every event to every stream that asked for it."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, certain: Certain = at_once) -> None:
+        """`certain`: waits until whoever may be told nothing any more is told nothing any more."""
         self._feed = feed
+        self._certain = certain
         self._streams: dict[Hashable, Stream] = {}
         self._of_orders: defaultdict[OrderId, set[Stream]] = defaultdict(set)
         """Streams of chosen orders: a thousand pickers who each watch theirs cost an event one look, not a thousand."""
         self._of_all: set[Stream] = set()
+        self.tally = Tally()
         feed.listeners.append(self._hand)
         feed.on_gap = self._end
 
@@ -229,7 +252,7 @@ class Hub:
             if wanted.after is not None:
                 await self._feed.refuse_unknown(wanted.after)
                 subscriber.seen = wanted.after
-            if wanted.after is not None or ended:
+            if wanted.after is not None or ended or subscriber.held or subscriber.has_missed:
                 await self._catch_up(subscriber, stream, wanted.condition, until)
             if ended is not None:
                 await self._tell_again(subscriber, stream, ended)
@@ -258,6 +281,7 @@ class Hub:
                 for start in range(0, len(found), EVENTS_AT_ONCE_MAX):
                     for told in await stream.tell(found[start : start + EVENTS_AT_ONCE_MAX]):
                         await subscriber.put(told)
+                        self.tally.messages += 1
                     if subscriber.has_ended:
                         return
             subscriber.seen = max(subscriber.seen, live_from)
@@ -274,7 +298,7 @@ class Hub:
         subscriber.end()
 
     def _begin(self, wanted: Wanted) -> Stream:
-        stream = self._streams[wanted.key] = Stream(wanted)
+        stream = self._streams[wanted.key] = Stream(wanted, self.tally, self._certain)
         if wanted.condition.orders is None:
             self._of_all.add(stream)
         for order in wanted.condition.orders or ():

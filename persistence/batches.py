@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -169,6 +170,8 @@ class PostgresBatches:
         self._locks = locks
         self._has_contenders = False
         self.has_new_events = False
+        self.lock_seconds: float | None = None
+        """How long the SKUs' locks were waited for; None: none were taken."""
 
     async def items_of(self, orders: Sequence[OrderId]) -> dict[OrderId, list[ItemId]]:
         """The SKUs of each order, each once."""
@@ -194,7 +197,11 @@ class PostgresBatches:
         if self._locks:
             if len(locked) > SKUS_MAX:
                 raise BatchTooLarge(len(locked), SKUS_MAX)
-            await lock_skus(self._driver, locked)
+            began = perf_counter()
+            try:
+                await lock_skus(self._driver, locked)
+            finally:
+                self.lock_seconds = perf_counter() - began
         skus, bundles, levels = await self._levels(locked)
         rows = await self._rows_of(READ_ORDERS, orders)
         if any(line[LINE_ITEM] not in locked for line in rows.lines):

@@ -2,13 +2,15 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import orjson
 from asyncpg import exceptions as driver_errors
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -17,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from persistence.driver import begin
 from persistence.locks import LocksWereTooFew
 from persistence.unit_of_work import PostgresUnitOfWork
-from services.ports import Busy, OutcomeUnknown
+from services.ports import Busy, NotRead, OutcomeUnknown
 
 T = TypeVar("T")
 
@@ -35,7 +37,20 @@ DATABASE_ERRORS = (DBAPIError, AdapterError, driver_errors.PostgresError, *LOST)
 SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION = "40001", "40P01", "55P03", "23505"
 QUERY_CANCELED = "57014"
 ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW = "57P01", "57P02", "57P03"
-TRY_AGAIN = {SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE, ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW}
+IDLE_IN_TRANSACTION, IO_ERROR = "25P03", "58030"
+"""The first one is what a process is told that was stopped in the middle of a transaction, and goes on."""
+TRY_AGAIN = {
+    SERIALIZATION_FAILURE,
+    DEADLOCK,
+    LOCK_NOT_AVAILABLE,
+    ADMIN_SHUTDOWN,
+    CRASH_SHUTDOWN,
+    CANNOT_CONNECT_NOW,
+    IDLE_IN_TRANSACTION,
+    IO_ERROR,
+}
+INSUFFICIENT_RESOURCES = "53"
+"""The class of what a server says that has no room on its disks, no memory, or no connections left."""
 RACES = {
     "orders_channel_id_number_key",
     "items_sku_key",
@@ -57,6 +72,11 @@ class Timeouts:
     idle_in_transaction_seconds: float = 30
     pool_seconds: float = 5
 
+
+TRUSTED_AT = "dibs trusted at"
+PROOF_SECONDS_MAX = 2.0
+"""For a connection that is doubted to answer."""
+_doubted_at: "WeakKeyDictionary[Engine, float]" = WeakKeyDictionary()
 
 APPLICATION = {"application_name": "dibs", "timezone": "UTC"}
 
@@ -100,12 +120,37 @@ def connect(
     if behind_pooler:
         _limit_each_transaction(engine, limits)
 
+    _refuse_dead_connections(engine)
+    return engine
+
+
+def _refuse_dead_connections(engine: AsyncEngine) -> None:
+    """Whoever takes a connection from the pool gets one that is not known to be dead, nor doubted."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def trust(_: Any, record: Any) -> None:
+        record.info[TRUSTED_AT] = time.monotonic()
+
     @event.listens_for(engine.sync_engine, "checkout")
-    def refuse_dead_connections(dbapi_connection: Any, *_: Any) -> None:
+    def refuse(dbapi_connection: Any, record: Any, _: Any) -> None:
         if dbapi_connection.driver_connection.is_closed():
             raise DisconnectionError
+        if record.info[TRUSTED_AT] <= _doubted_at.get(engine.sync_engine, 0):
+            dbapi_connection.run_async(_must_answer)
+            record.info[TRUSTED_AT] = time.monotonic()
 
-    return engine
+
+def doubt_connections(engine: AsyncEngine) -> None:
+    """Something was not answered in time: the connections that there are may lead nowhere, and nobody says so."""
+    _doubted_at[engine.sync_engine] = time.monotonic()
+
+
+async def _must_answer(connection: Any) -> None:
+    try:
+        await connection.fetchval("SELECT 1", timeout=PROOF_SECONDS_MAX)
+    except DATABASE_ERRORS:
+        connection.terminate()  # nothing can be said over it, not even goodbye
+        raise DisconnectionError from None
 
 
 def _limit_each_transaction(engine: AsyncEngine, limits: Mapping[str, str]) -> None:
@@ -143,14 +188,16 @@ class PostgresDatabase:
         self._deadline_seconds = deadline_seconds
         self.on_new_events: Callable[[], None] = lambda: None
         """Called after this process has committed events; it must neither wait nor fail."""
+        self.on_locked: Callable[[float], None] = lambda _: None
+        """Is told how long a transaction waited for its SKUs; it must neither wait nor fail."""
 
     async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read on one connection, statement by statement."""
-        return await self._with_deadline(self._retry(work, self._read_once, repeatable=True))
+        return await self._with_deadline(self._retry(work, self._read_once, repeatable=True, busy=NotRead))
 
     async def snapshot(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read one moment on one connection; nothing is locked, nothing can be written."""
-        return await self._with_deadline(self._retry(work, self._look_once, repeatable=True))
+        return await self._with_deadline(self._retry(work, self._look_once, repeatable=True, busy=NotRead))
 
     async def run(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]], *, repeatable: bool = False) -> T:
         """Do the work in one transaction; see `services.ports.Database`."""
@@ -160,9 +207,8 @@ class PostgresDatabase:
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await work
-        except PoolTimeout as error:
-            raise Busy from error
         except TimeoutError as error:
+            doubt_connections(self.engine)
             raise OutcomeUnknown from error
 
     async def _retry(
@@ -171,21 +217,26 @@ class PostgresDatabase:
         attempt: Callable[[Callable[[PostgresUnitOfWork], Awaitable[T]]], Awaitable[T]],
         *,
         repeatable: bool,
+        busy: type[Busy] = Busy,
     ) -> T:
+        given_up: type[Busy | OutcomeUnknown] = busy
         for tries_left in reversed(range(TRIES_MAX)):
             try:
                 return await attempt(work)
             except CommitFailed as failure:
+                given_up = OutcomeUnknown  # whatever becomes of the next try
                 if not repeatable or not tries_left:
-                    raise OutcomeUnknown from failure
+                    raise given_up from failure
+            except PoolTimeout as error:
+                raise given_up from error
             except DATABASE_ERRORS as error:
                 if not _is_passing(error):
                     raise
                 if not tries_left or _state(error) == QUERY_CANCELED:
-                    raise Busy from error
+                    raise given_up from error
             except LocksWereTooFew:
                 if not tries_left:
-                    raise Busy from None
+                    raise given_up from None
             await asyncio.sleep(random.uniform(0.005, 0.05) * (TRIES_MAX - tries_left))  # noqa: S311
         raise AssertionError("the last try returns or raises")
 
@@ -193,7 +244,11 @@ class PostgresDatabase:
         async with self.engine.connect() as connection:
             await begin(connection)
             uow = PostgresUnitOfWork(connection)
-            answer = await work(uow)
+            try:
+                answer = await work(uow)
+            finally:
+                if uow.lock_seconds is not None:
+                    self.on_locked(uow.lock_seconds)
             await _commit(connection)
         if uow.has_new_events:
             self.on_new_events()
@@ -240,7 +295,8 @@ def _is_passing(error: Exception) -> bool:
     state = _state(error)
     if state == UNIQUE_VIOLATION:
         return any(name in str(_cause(error)) for name in RACES)
-    return _is_lost(error) or state in TRY_AGAIN or state == QUERY_CANCELED
+    is_short = state is not None and state.startswith(INSUFFICIENT_RESOURCES)
+    return is_short or _is_lost(error) or state in TRY_AGAIN or state == QUERY_CANCELED
 
 
 def _is_lost(error: Exception) -> bool:

@@ -1,8 +1,8 @@
 """An embedded PostgreSQL 18 under a small supervisor: one data directory, one server, no orphans.
 
 One process owns the data directory: it holds the lock, runs the server and stops it on exit. Others connect to that
-server for as long as it runs. When the owner ends, even on `kill -9`, the kernel frees the lock and interrupts the
-server (on macOS it only frees the lock).
+server for as long as it runs. A server that ends by itself is started again, on its port. When the owner ends, even on
+`kill -9`, the kernel frees the lock and interrupts the server (on macOS it only frees the lock).
 """
 
 import fcntl
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from urllib.parse import quote
 
@@ -29,6 +30,8 @@ WAIT_SECONDS_MAX = 30  # for another process: an owner that is starting, an orph
 START_SECONDS_MAX = 300  # recovery after a crash may replay max_wal_size
 STOP_SECONDS_MAX = 30
 POLL_SECONDS = 0.01
+KEEP_SECONDS = 0.2  # how late it is noticed that the server has ended
+RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)  # between attempts to start it again; the last one for ever
 
 # On the command line, where they win over files: for a small machine, and safe.
 SETTINGS = {
@@ -171,13 +174,72 @@ def _start(cluster: Cluster, identity: Identity, cleanup: ExitStack, say: Callab
             _stop(process, say)
             raise
         if ready:
-            cleanup.callback(_stop, process, say)
+            keeper = _Keeper(cluster, identity, port, process, say)
+            keeper.start()
+            cleanup.callback(keeper.stop)
             return port
         complaint = cluster.log_excerpt(said)
         if time.monotonic() > deadline or not any(words in complaint for words in PASSING):
             raise EmbeddedUnavailable(f"PostgreSQL did not start on {cluster.home}.\n{complaint}")
         time.sleep(POLL_SECONDS)
         _succeed(cluster, say)
+
+
+class _Keeper(threading.Thread):
+    """Starts the server again whenever it ends by itself, until it is to end; others find it where it was.
+
+    The kernel interrupts a server when the thread that started it ends: this one ends after its server.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        identity: Identity,
+        port: int,
+        process: subprocess.Popen[bytes],
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__(name="embedded PostgreSQL", daemon=True)
+        self._cluster, self._identity, self._port, self._process = cluster, identity, port, process
+        self._say = say
+        self._launching = threading.Lock()
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        with self._launching:
+            _stop(self._process, self._say)
+        self.join()
+
+    def run(self) -> None:
+        while not self._stopping.wait(KEEP_SECONDS):
+            if self._process.poll() is not None:
+                self._say(f"PostgreSQL has ended by itself, with exit code {self._process.returncode}; starting it.")
+                self._revive()
+
+    def _revive(self) -> None:
+        for pause in chain(RESTART_SECONDS, repeat(RESTART_SECONDS[-1])):
+            if self._stopping.wait(pause):
+                return
+            said = self._cluster.log.stat().st_size
+            try:
+                if self._relaunch():
+                    self._say("PostgreSQL is ready again.")
+                    return
+                complaint = self._cluster.log_excerpt(said)
+            except (EmbeddedUnavailable, OSError) as error:
+                complaint = str(error)
+            if not self._stopping.is_set():
+                self._say(f"PostgreSQL does not start; trying again.\n{complaint}")
+
+    def _relaunch(self) -> bool:
+        """Whether it became ready. Raises EmbeddedUnavailable, OSError."""
+        _succeed(self._cluster, self._say)
+        with self._launching:
+            if self._stopping.is_set():
+                return False
+            self._process = _launch(self._cluster, self._identity, self._port)
+        return _wait_until_ready(self._cluster, self._process)
 
 
 def _free_port() -> int:

@@ -48,6 +48,11 @@ class PostgresUnitOfWork:
         writers = ("batches", "runs", "deliveries", "alerts")
         return any(name in vars(self) and getattr(self, name).has_new_events for name in writers)
 
+    @property
+    def lock_seconds(self) -> float | None:
+        """How long the SKUs' locks were waited for; None: none were taken."""
+        return self.batches.lock_seconds if "batches" in vars(self) else None
+
     @cached_property
     def runs(self) -> PostgresRuns:
         return PostgresRuns(self._connection)

@@ -324,6 +324,16 @@ TWINS = (
         ),
     ),
     twin(
+        "17c authentication that is looked at again whenever there is time",
+        "tests/gql/test_revoking.py::test_i19_while_nobody_can_be_looked_after_nobody_is_told_anything",
+        ("gql/hub.py", "        await self._certain()\n", ""),
+    ),
+    twin(
+        "17d a key that expires is looked for like one that is revoked, and no clock is asked",
+        "tests/gql/test_revoking.py::test_i19_a_connection_ends_when_its_key_expires_and_needs_nobody_who_looks",
+        ("services/credentials.py", "        if caller.ends_at is not None:\n", "        if False:\n"),
+    ),
+    twin(
         "18 unbounded subscriber queue",
         (
             HUB + "test_an_outbox_holds_few_bytes_however_few_messages_they_are",

@@ -7,8 +7,10 @@ is what makes a hot SKU faster when more callers want it: they share one lock, o
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, TypeVar
 
 from domain.errors import DomainError
@@ -45,8 +47,14 @@ class Desk:
         self._queue_max = queue_max
         self._batch_max = batch_max
         self._serving: asyncio.Task[None] | None = None
+        self.on_batch: Callable[[int, float], None] = lambda _, __: None
+        """Is told how many requests a transaction had, and how many seconds it took; it must neither wait nor fail."""
         self.batches = 0
         self.requests = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
 
     async def perform(self, caller: Caller, command: Command[T], key: str | None) -> T:
         """The command's outcome. Raises its refusal, and Busy, with nothing written, where too many wait.
@@ -90,24 +98,30 @@ class Desk:
                 break
         return batch
 
-    async def _perform(self, batch: list[Ticket]) -> None:
-        """A batch that fails is done again request by request, so that one poisoned request fails alone."""
+    async def _perform(self, batch: list[Ticket], *, may_be_done: bool = False) -> None:
+        """A batch that fails is done again request by request, so that one poisoned request fails alone.
+
+        `may_be_done`: nobody knows what became of the first time.
+        """
         self.batches += 1
         self.requests += len(batch)
+        began = perf_counter()
         try:
             answers = await perform_all(self._database, [ticket.asked for ticket in batch])
         except Exception as error:
             if len(batch) == 1:
-                _fail(batch[0], error)
+                _fail(batch[0], OutcomeUnknown() if may_be_done and isinstance(error, Busy) else error)
                 return
             if not isinstance(error, BatchTooLarge):
                 log.warning("a batch of %d failed (%r); doing its requests one by one", len(batch), error)
+            unknown = isinstance(error, OutcomeUnknown)
             for ticket in batch:
-                if isinstance(error, OutcomeUnknown) and ticket.asked.key is None:
+                if unknown and ticket.asked.key is None:
                     _fail(ticket, error)  # doing it again might be doing it twice
                 else:
-                    await self._perform([ticket])
+                    await self._perform([ticket], may_be_done=unknown)
         else:
+            self.on_batch(len(batch), perf_counter() - began)
             for ticket, answer in zip(batch, answers, strict=True):
                 _answer(ticket, answer)
 

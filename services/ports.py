@@ -94,11 +94,19 @@ class Busy(Exception):
         self.retry_after_ms = retry_after_ms
 
 
+class NotRead(Busy):
+    """Nothing could be read just now. Within a mutation this says nothing about what was written before it."""
+
+
 class OutcomeUnknown(Exception):
     """The database did not answer in time whether it committed. The same idempotency key finds out."""
 
     def __init__(self) -> None:
         super().__init__("Nobody knows yet whether this was done. Send it again with the same idempotency key.")
+
+
+OUT_OF_REACH = (Busy, OutcomeUnknown)
+"""What whoever works by themselves is told where the database cannot be had just now: do it again, it will be there."""
 
 
 SKUS_MAX = 2_000

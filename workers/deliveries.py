@@ -13,7 +13,7 @@ from contextlib import suppress
 from domain.ids import EndpointId
 from domain.webhooks import PATIENCE, Claimed, Patience, Sent
 from services.delivering import claim_deliveries, plan_deliveries, record_deliveries, release_deliveries
-from services.ports import Busy, Database
+from services.ports import OUT_OF_REACH, Database
 
 log = logging.getLogger("dibs.webhooks")
 
@@ -62,7 +62,7 @@ class Deliverer:
         """Whether there is more to do at once. What the database refuses is tried again."""
         try:
             return await self._turn()
-        except Busy as error:
+        except OUT_OF_REACH as error:
             log.warning("webhooks wait for the database: %r", error.__cause__)
         except Exception:
             log.exception("webhooks could not go on; trying again")

@@ -5,9 +5,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from services.ports import Busy
+from services.ports import OUT_OF_REACH
 
 log = logging.getLogger("dibs.jobs")
+
+GOODBYE_SECONDS_MAX = 2.5
+"""For jobs to end; what they were doing, another process does again."""
 
 
 @asynccontextmanager
@@ -24,7 +27,10 @@ async def running(*jobs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=GOODBYE_SECONDS_MAX)
+            if late:
+                log.error("%d jobs did not end in %.0f s, and are left", len(late), GOODBYE_SECONDS_MAX)
 
 
 async def repeated(name: str, chore: Callable[[], Awaitable[bool]], seconds: float) -> None:
@@ -36,7 +42,7 @@ async def repeated(name: str, chore: Callable[[], Awaitable[bool]], seconds: flo
         more = False
         try:
             more = await chore()
-        except Busy as error:
+        except OUT_OF_REACH as error:
             log.warning("%s waits for the database: %r", name, error.__cause__)
         except Exception:
             log.exception("%s failed; trying again", name)

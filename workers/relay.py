@@ -8,7 +8,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from services.ports import Bell, Busy, Database, UnitOfWork
+from services.ports import OUT_OF_REACH, Bell, Database, UnitOfWork
 
 log = logging.getLogger("dibs.relay")
 
@@ -24,6 +24,7 @@ class Relay:
         self._database = database
         self._bell = bell
         self._nudged = asyncio.Event()
+        self.numbered = 0
 
     def nudge(self) -> None:
         """This process has just committed something: look at once."""
@@ -32,6 +33,7 @@ class Relay:
     async def run(self) -> None:
         while True:
             numbered = await self._number()
+            self.numbered += numbered
             if numbered:
                 self._bell.ring()
             if not numbered or numbered < BATCH_ROWS_MAX:
@@ -40,7 +42,7 @@ class Relay:
     async def _number(self) -> int:
         try:
             return await number_events(self._database)
-        except Busy as error:
+        except OUT_OF_REACH as error:
             log.warning("the relay waits for the database: %r", error.__cause__)
         except Exception:
             log.exception("the relay could not number events; trying again")

@@ -8,7 +8,7 @@ from domain.ids import KeyId, RunId
 from services.automation import run_scheduled_orders
 from services.callers import Caller
 from services.planning import Planner
-from services.ports import Busy, Database
+from services.ports import OUT_OF_REACH, Database
 from services.runs import advance_a_run, fail_run, run_waiting_orders
 from workers.loop import repeated
 
@@ -41,7 +41,7 @@ class Runner:
     async def _advance(self) -> bool:
         try:
             return await self._database.run(advance_a_run, repeatable=True) is not None
-        except Busy:
+        except OUT_OF_REACH:
             raise
         except Exception:
             log.exception("a chunk of a run failed")
@@ -63,7 +63,7 @@ class PlanMaker:
     async def _work(self) -> bool:
         try:
             return await self._planner.plan_a_run() is not None
-        except Busy:
+        except OUT_OF_REACH:
             raise
         except Exception:
             log.exception("a run could not be planned")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -183,13 +184,13 @@ class Socket:
 
 
 @asynccontextmanager
-async def serving(database_url: str, **settings: Any) -> AsyncIterator[Served]:
-    """Serve the app of these settings until the block ends; then nothing of it is left."""
+async def serving(database_url: str, side: socket.socket | None = None, **settings: Any) -> AsyncIterator[Served]:
+    """Serve the app of these settings until the block ends; then nothing of it is left. `side`: for figures, too."""
     async with opened(database_url) as database:
         _, key = await create_key(database, f"test {secrets.token_hex(4)}")
     # Nothing moves by itself, so that a test can say what is there.
     chosen = {"run_waiting": False} | settings
-    app = create_app(Settings(database_url=SecretStr(database_url), **chosen), database_url)
+    app = create_app(Settings(database_url=SecretStr(database_url), **chosen), database_url, side=side)
     config = configuration(app)
     config.load()
     server = Server(config)

@@ -666,7 +666,8 @@ async def test_nothing_else_is_there(api: Served, path: str):
 
 
 @pytest.mark.asyncio(loop_scope="function")
-async def test_an_api_on_an_older_schema_is_alive_and_not_ready(served: Served):
+async def test_an_api_on_an_older_schema_is_alive_and_not_ready(served: Served, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("dibs.readiness.FRESH_SECONDS", 0)
     connection = await asyncpg.connect(served.database_url)
     (before,) = await connection.fetch("UPDATE alembic_version SET version_num = version_num RETURNING version_num")
     await connection.execute("UPDATE alembic_version SET version_num = '0000'")
@@ -683,8 +684,9 @@ async def test_an_api_on_an_older_schema_is_alive_and_not_ready(served: Served):
 
 @pytest.mark.asyncio(loop_scope="function")
 async def test_an_api_without_its_database_is_alive_and_busy_until_it_is_back(
-    database_url: str, caplog: pytest.LogCaptureFixture
+    database_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("dibs.readiness.FRESH_SECONDS", 0)
     async with proxied(database_url) as (proxy, url), serving(url) as served:
         assert (await served.client.get("/readyz")).status_code == 200
         await proxy.cut()

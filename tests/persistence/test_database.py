@@ -17,6 +17,7 @@ from services.desk import Desk
 from services.ports import Busy, OutcomeUnknown
 from services.stock import ReceivedLine, ReceiveStock, receive_stock
 from tests.builders import a_catalog, level_now, placed
+from tests.gql.proxy import proxied
 
 Work = Callable[[PostgresUnitOfWork], Awaitable[int]]
 TERMINATE_MYSELF = "SELECT pg_terminate_backend(pg_backend_pid())"
@@ -63,7 +64,10 @@ class Script:
 # ---------------------------------------------------------------- what is done again
 
 
-@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "57P01", "57P02", "57P03"])
+@pytest.mark.parametrize(
+    "sqlstate",
+    ["40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25P03", "58030", "53100", "53200", "53300"],
+)
 async def test_what_may_pass_is_done_again_as_a_whole_and_leaves_one_effect(database, sqlstate):
     script = Script(raising(sqlstate), raising(sqlstate), "SELECT 1")
 
@@ -72,7 +76,7 @@ async def test_what_may_pass_is_done_again_as_a_whole_and_leaves_one_effect(data
     assert await channels_now(database) == ["try 3"]
 
 
-@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03"])
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "53100", "53300"])
 async def test_what_does_not_pass_in_three_tries_is_busy_with_nothing_written(database, sqlstate):
     script = Script(raising(sqlstate))
 
@@ -147,6 +151,31 @@ async def test_connections_that_died_in_the_pool_are_not_handed_out(database, da
     await database.run(script)
 
     assert script.tries == 1
+
+
+async def test_connections_that_lead_nowhere_are_doubted_once_something_was_not_answered(database_url, monkeypatch):
+    """One transaction waits for its deadline; the others are not made to find out for themselves."""
+    monkeypatch.setattr("persistence.database.PROOF_SECONDS_MAX", 0.2)
+    barrier, tries = asyncio.Barrier(5), 0
+
+    async def together(uow: PostgresUnitOfWork) -> None:
+        nonlocal tries
+        tries += 1
+        await barrier.wait()
+        await execute(uow, "SELECT 1")
+
+    async with proxied(database_url) as (road, url):
+        engine = connect(url, pool_size=5)
+        hasty, patient = PostgresDatabase(engine, deadline_seconds=0.3), PostgresDatabase(engine)
+        await asyncio.gather(*(patient.run(together) for _ in range(5)))
+        assert road.swallow() == 5
+        with pytest.raises(OutcomeUnknown):
+            await hasty.run(Script("SELECT 1"))
+        await asyncio.gather(*(patient.run(together) for _ in range(5)))
+        await engine.dispose()
+
+    assert road.lost
+    assert tries == 10
 
 
 async def test_those_who_create_the_same_channel_at_once_all_succeed(database, caller):
@@ -246,15 +275,15 @@ async def test_a_server_that_is_not_there_is_busy():
         await engine.dispose()
 
 
-async def test_after_the_deadline_nobody_knows_and_nothing_was_written(databases):
-    database = databases(pool_size=1, deadline_seconds=0.1)
+async def test_after_the_deadline_nobody_knows_and_nothing_was_written(database, databases):
+    hasty = databases(pool_size=1, deadline_seconds=0.1)
 
     async def work(uow: PostgresUnitOfWork) -> None:
         await add_channel(uow, "SHOP")
         await execute(uow, "SELECT pg_sleep(10)")
 
     with pytest.raises(OutcomeUnknown):
-        await database.run(work)
+        await hasty.run(work)
 
     assert await channels_now(database) == []
 
@@ -389,6 +418,20 @@ async def test_with_a_key_a_commit_that_never_answers_is_an_unknown_outcome_that
 
     await receive_stock(Desk(database), caller, command, "a key")
     assert (await level_now(database, "CHAIR")).on_hand == 2
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_what_may_have_been_committed_is_not_called_busy_because_it_could_not_be_done_again(
+    database, answer_of_commit_is_lost, after
+):
+    answer_of_commit_is_lost(after=after)
+    script = Script("SELECT 1", raising("55P03"))
+
+    with pytest.raises(OutcomeUnknown):
+        await database.run(script, repeatable=True)
+
+    assert script.tries == 3
+    assert await channels_now(database) == (["try 1"] if after else [])
 
 
 async def test_new_events_are_announced_once_they_are_committed_and_reading_and_refusals_announce_nothing(

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -258,6 +259,48 @@ def test_the_server_ends_with_an_owner_that_is_killed_and_the_next_start_keeps_t
     with embedded_server(data, say=quiet) as server:
         assert server.owned
         assert ask(server, "SELECT units FROM promise") == 7
+
+
+def test_a_server_that_is_killed_is_started_again_on_its_port_and_has_its_data(data: Path) -> None:
+    said: list[str] = []
+    with embedded_server(data, say=said.append) as server:
+        ask(server, "CREATE TABLE IF NOT EXISTS kept AS SELECT 1 AS one")
+        for _ in range(2):
+            killed = postmaster(data).pid
+            os.kill(killed, signal.SIGKILL)
+            wait_for_the_end_of(killed)
+            assert ask_again(server, "SELECT one FROM kept") == 1
+        ask(server, "DROP TABLE kept")
+        last = postmaster(data).pid
+    assert not runs(last)
+    assert said.count("PostgreSQL is ready again.") == 2
+
+
+def ask_again(server: EmbeddedServer, sql: str) -> object:
+    """Until it is there."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while time.monotonic() < deadline:
+        with suppress(OSError, asyncpg.CannotConnectNowError):
+            return ask(server, sql)
+        time.sleep(0.01)
+    raise AssertionError("it is not started again")
+
+
+def test_a_server_that_cannot_be_started_again_is_tried_until_it_is_to_end(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "RESTART_SECONDS", (0.0, 0.05))
+    said: list[str] = []
+    with embedded_server(data, say=said.append):
+        monkeypatch.setitem(embedded.SETTINGS, "shared_buffers", "nonsense")
+        os.kill(postmaster(data).pid, signal.SIGKILL)
+        deadline = time.monotonic() + SECONDS_MAX
+        while sum("shared_buffers" in line for line in said) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    monkeypatch.undo()
+    with embedded_server(data, say=quiet) as server:
+        assert ask(server, "SELECT 1") == 1
 
 
 def test_a_start_waits_for_an_orphan_that_is_still_shutting_down(data: Path, hold: Callable[..., Holder]) -> None:

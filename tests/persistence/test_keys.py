@@ -54,6 +54,9 @@ async def test_a_claim_takes_the_keys_that_are_free_and_tells_what_is_stored_und
     await database.run(claim_the_last_two)
 
 
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
 async def test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored(engine, database):
     taken, done = asyncio.Event(), asyncio.Event()
 
@@ -68,7 +71,7 @@ async def test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored(eng
 
     async def is_waiting() -> bool:
         async with engine.connect() as connection:
-            return bool((await connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))).scalar())
+            return bool((await connection.execute(WAITING)).scalar())
 
     one = asyncio.create_task(database.run(first))
     await taken.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,7 @@ from domain.events import OrderChanged
 from domain.ids import OrderId, Sku
 from domain.kinds import AllocationStatus, LocationKind, OrderChange
 from domain.orders import NewLine, NewOrder
+from persistence.database import PostgresDatabase, connect
 from services.allocation import AllocateOrder, AllocateOrders, DeallocateOrders, allocate_orders, deallocate_orders
 from services.bundles import LineQuantity
 from services.catalog import save_locations
@@ -34,6 +36,7 @@ from tests.builders import (
     status_now,
     statuses_now,
 )
+from tests.gql.proxy import Ambush, proxied
 
 UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
 
@@ -335,3 +338,24 @@ async def test_what_has_no_key_and_whose_commit_has_no_answer_is_not_done_again(
 
     assert [type(answer) for answer in answers[:2]] == [OutcomeUnknown] * 2
     assert len(await events_now(database.engine, OrderChanged)) == 3
+
+
+async def test_a_batch_that_is_committed_is_not_called_busy_because_it_cannot_be_looked_up(
+    database, caller, database_url
+):
+    """It is done, nobody is told, and then the database is out of reach."""
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    keys = [a_key() for _ in range(3)]
+
+    async with proxied(database_url, partial(Ambush, tells=False)) as (road, url):
+        engine = connect(url)
+        desk = Desk(PostgresDatabase(engine))
+        asking = [place_order(desk, caller, new_order(f"N{one}"), key) for one, key in enumerate(keys)]
+        answers = await at_once(*asking)
+        await engine.dispose()
+
+    assert road.sprung
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 3
+    orders = [event.order_id for event in await events_now(database.engine, OrderChanged)]
+    again = [await place_order(Desk(database), caller, new_order(f"N{one}"), key) for one, key in enumerate(keys)]
+    assert [answer.order for answer in again] == orders
