@@ -26,7 +26,17 @@ from tests.services.warehouse import CALLER, PART, PLACES, SOME, WHICH
 BACK_TO = st.none() | st.sampled_from(PLACES)
 OUTCOME = st.sampled_from(InspectionOutcome)
 JUDGED = st.lists(st.tuples(PART, st.integers(1, 2), OUTCOME, BACK_TO), min_size=1, max_size=3)
+CAME = st.none() | st.lists(PART, min_size=1, max_size=2)
 STEP = st.sampled_from(("receive", "receive", "inspect", "inspect", "inspect", "cancel"))
+STEPS_BACK = st.lists(st.tuples(STEP, CAME, JUDGED, BACK_TO), min_size=1, max_size=4)
+HOME_AGAIN = (
+    ("receive", [1], [], None),
+    ("inspect", None, [(0, 1, InspectionOutcome.RESELL, None)], None),
+    ("receive", None, [], "YORK"),
+    ("inspect", None, [(0, 1, InspectionOutcome.QUARANTINE, "LEEDS"), (0, 1, InspectionOutcome.DISCARD, None)], None),
+    ("cancel", None, [], None),
+)
+"""What is brought back one step after the other."""
 
 RETURNS = """
     SELECT r.id, o.number, p.code, r.state FROM returns r
@@ -70,26 +80,23 @@ class ReturnCounter:
         )
 
     @precondition(lambda self: self.backs)
-    @rule(
-        which=WHICH,
-        step=STEP,
-        units=st.none() | st.lists(PART, min_size=1, max_size=2),
-        judged=JUDGED,
-        to=BACK_TO,
-        together=st.booleans(),
-    )
-    def go_back(self, which, step, units, judged, to, together):
-        """Mostly a step of a return that is open."""
+    @rule(which=WHICH, steps=STEPS_BACK, together=st.booleans())
+    def go_back(self, which, steps, together):
+        """Mostly with a return that is open."""
         open_ones = [at for at, back in enumerate(self.model.backs) if back.state in ("REQUESTED", "RECEIVED")]
         found = open_ones if open_ones and which % 8 != 7 else range(len(self.backs))
-        at = found[-1 - which % len(found)]
-        match step:
-            case "receive":
-                self.receive_return(at, units, to, together=together)
-            case "inspect":
-                self.inspect_return(at, judged, together=together)
-            case "cancel":
-                self.cancel_return(at, together=together)
+        self.take_back(found[-1 - which % len(found)], steps, together=together)
+
+    def take_back(self, which, steps, *, together):
+        """These steps with one return, `together` or one after the other."""
+        for step, units, judged, to in steps:
+            match step:
+                case "receive":
+                    self.receive_return(which, units, to, together=together)
+                case "inspect":
+                    self.inspect_return(which, judged, together=together)
+                case "cancel":
+                    self.cancel_return(which, together=together)
 
     def receive_return(self, which, units, place, *, together):
         lines = self.backs[which][1]
@@ -130,9 +137,9 @@ class ReturnCounter:
         )
 
     @precondition(lambda self: self.orders_that_left())
-    @rule(which=WHICH, place=st.sampled_from(PLACES), outcome=OUTCOME)
-    def bring_back(self, which, place, outcome):
-        """One step after the other, so that goods come home; two look at the same unit at once."""
+    @rule(which=WHICH, place=st.sampled_from(PLACES), steps=STEPS_BACK, together=st.booleans())
+    def bring_back(self, which, place, steps, together):
+        """Ask for something that can come back, and go on with it."""
         self.flush()
         left = [number for number in self.orders_that_left() if max(self.model.returnable(number).values()) > 0]
         if not left:
@@ -140,13 +147,14 @@ class ReturnCounter:
         number = left[-1 - which % len(left)]
         free = self.model.returnable(number)
         before = len(self.backs)
-        self.request_return(
-            number, [min(free[at], 2) for at in range(len(self.line_ids[number]))], place, together=False
-        )
-        if len(self.backs) > before:
-            self.receive_return(before, None, None, together=bool(which % 2))
-            self.inspect_return(before, [(0, 1, outcome, None)], together=True)
-            self.inspect_return(before, [(0, 1, InspectionOutcome.RESELL, place)], together=False)
+        units = [min(free[at], 2) for at in range(len(self.line_ids[number]))]
+        self.request_return(number, units, place, together=False)
+        assert len(self.backs) == before + 1
+        self.take_back(before, steps, together=together)
+
+    def bring_home(self, which):
+        """Most of the way back, or all of it."""
+        self.bring_back(which, PLACES[which % 2], HOME_AGAIN[: 2 + which % 4], together=bool(which % 3))
 
     @precondition(lambda self: self.ids)
     @rule(some=SOME, outcome=st.sampled_from(FollowUpOutcome), together=st.booleans())

@@ -8,7 +8,7 @@ from hypothesis.stateful import precondition, rule
 from domain.fulfilling import FailedUnits, NewParcel
 from domain.fulfillments import Shipping
 from domain.ids import KeyId
-from domain.kinds import CheckFailure, InspectionOutcome, LocationKind, ShortReason
+from domain.kinds import CheckFailure, LocationKind, ShortReason
 from domain.orders import Address
 from domain.picking import Pick, Short
 from services.bins import MovedLine, MoveStock, move_stock
@@ -262,7 +262,7 @@ class Warehouse:
                 case "deliver":
                     self.deliver(0, together=False)
                 case "bring back":
-                    self.bring_back(which, PLACES[which % 2], list(InspectionOutcome)[which % 3])
+                    self.bring_home(which)
 
     # ------------------------------------------------------------ asking and comparing
 
