@@ -68,6 +68,13 @@ Frame = Callable[[Told], bytes]
 """Puts an event into a message of the client's protocol."""
 
 
+Certain = Callable[[], Awaitable[None]]
+
+
+async def at_once() -> None:
+    """Nobody is watched."""
+
+
 class Subscriber:
     """One client's subscription. `seen`: it was told everything up to this position."""
 
@@ -140,9 +147,10 @@ class Tally:
 class Stream:
     """Those who are told the same."""
 
-    def __init__(self, wanted: Wanted, tally: Tally) -> None:
+    def __init__(self, wanted: Wanted, tally: Tally, certain: Certain) -> None:
         self._wanted = wanted
         self._tally = tally
+        self._certain = certain
         self._queue: deque[LoggedEvent] = deque()
         self._telling: asyncio.Task[None] | None = None
         self.subscribers: set[Subscriber] = set()
@@ -161,9 +169,10 @@ class Stream:
         return [one for one in events if visible(visibility, one.event) and matches(condition, one)]
 
     async def tell(self, events: Sequence[LoggedEvent]) -> list[Told]:
-        """Execute and encode; once, for everybody who is told."""
+        """Execute and encode; once, for everybody who is told. Then those are known who may be told no more."""
         payloads = await self._wanted.tell(events)
         self._tally.executions += len(events)
+        await self._certain()
         return [
             Told(one.position, payload, self._wanted.is_last(one.event))
             for one, payload in zip(events, payloads, strict=True)
@@ -211,8 +220,10 @@ class Stream:
 class Hub:
     """Hands every event to every stream that asked for it."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, certain: Certain = at_once) -> None:
+        """`certain`: waits until whoever may be told nothing any more is told nothing any more."""
         self._feed = feed
+        self._certain = certain
         self._streams: dict[Hashable, Stream] = {}
         self._of_orders: defaultdict[OrderId, set[Stream]] = defaultdict(set)
         """Streams of chosen orders: a thousand pickers who each watch theirs cost an event one look, not a thousand."""
@@ -287,7 +298,7 @@ class Hub:
         subscriber.end()
 
     def _begin(self, wanted: Wanted) -> Stream:
-        stream = self._streams[wanted.key] = Stream(wanted, self.tally)
+        stream = self._streams[wanted.key] = Stream(wanted, self.tally, self._certain)
         if wanted.condition.orders is None:
             self._of_all.add(stream)
         for order in wanted.condition.orders or ():

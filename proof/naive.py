@@ -184,7 +184,7 @@ TWINS = (
     twin(
         "8 bell as the only trigger: the relay",
         RELAY + "test_events_of_another_process_are_numbered_within_a_poll",
-        ("workers/relay.py", "asyncio.timeout(POLL_SECONDS)", "asyncio.timeout(None)"),
+        ("workers/relay.py", "await rest(POLL_SECONDS, self._nudged)", "await self._nudged.wait()"),
     ),
     twin(
         "8b bell as the only trigger: the feed",
@@ -322,6 +322,16 @@ TWINS = (
             "                if secret not in known:\n",
             "                if secret is None:\n",
         ),
+    ),
+    twin(
+        "17c authentication that is looked at again whenever there is time",
+        "tests/gql/test_revoking.py::test_i19_while_nobody_can_be_looked_after_nobody_is_told_anything",
+        ("gql/hub.py", "        await self._certain()\n", ""),
+    ),
+    twin(
+        "17d a key that expires is looked for like one that is revoked, and no clock is asked",
+        "tests/gql/test_revoking.py::test_i19_a_connection_ends_when_its_key_expires_and_needs_nobody_who_looks",
+        ("services/credentials.py", "        if caller.ends_at is not None:\n", "        if False:\n"),
     ),
     twin(
         "18 unbounded subscriber queue",

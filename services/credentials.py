@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import math
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ SECRET_LENGTH_MIN = 32
 ADMIN = "admin"
 POWERS = frozenset({Scope.ADMIN})
 """Of a key of which nothing else is said."""
+CERTAIN_SECONDS_MAX = 1.5
+"""For so long after a look nobody is told anything that another look would have kept from them."""
 
 
 def digest(secret: str) -> bytes:
@@ -49,6 +52,8 @@ class Doorkeeper:
         self._keys = Gathering(self._find)
         self._watched: defaultdict[bytes, set[Callable[[], None]]] = defaultdict(set)
         self._used: set[KeyId] = set()
+        self._looked_at = -math.inf
+        self._looked = asyncio.Event()
 
     async def authenticate(self, secret: str, request: str) -> Caller | None:
         """Who presents this secret; None where nobody is known by it. Raises IssuerUnavailable."""
@@ -72,7 +77,7 @@ class Doorkeeper:
             scopes=found.scopes,
             visibility=found.visibility,
             secret_sha256=secret_sha256,
-            ends_at=None if left is None else asyncio.get_running_loop().time() + left,
+            ends_at=None if left is None else _now() + left,
         )
 
     @contextmanager
@@ -98,14 +103,25 @@ class Doorkeeper:
 
     async def recheck(self) -> bool:
         """Look after those who are watched: one query for all of them. There is never more to do at once."""
-        secrets_sha256 = list(self._watched)
+        began, secrets_sha256 = _now(), list(self._watched)
         if secrets_sha256:
             known = await self._find(secrets_sha256)
             for secret in secrets_sha256:
                 if secret not in known:
                     for revoked in tuple(self._watched.get(secret, ())):
                         revoked()
+        self._looked_at = began
+        self._looked.set()
+        self._looked.clear()
         return False
+
+    async def certain(self) -> None:
+        """Wait until those who are watched have been looked after lately: until then nobody is told anything.
+
+        Where the database keeps us waiting, events wait too; nobody's connection is closed for it.
+        """
+        while self._watched and _now() - self._looked_at > CERTAIN_SECONDS_MAX:
+            await self._looked.wait()
 
     async def write_down_use(self) -> bool:
         """Say of every key that was used when that was, to within a minute. It is no part of any request."""
@@ -126,6 +142,11 @@ class Doorkeeper:
             return await uow.credentials.find(secrets_sha256)
 
         return await self._database.read(work)
+
+
+def _now() -> float:
+    """On the event loop's clock."""
+    return asyncio.get_running_loop().time()
 
 
 # ---------------------------------------------------------------- keys that do not come through the door

@@ -9,13 +9,15 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from persistence.database import PostgresDatabase
 from tests.acceptance.conftest import Command
 from tests.acceptance.crashing import watch
 from tests.acceptance.processes import KEY, SECONDS_MAX, dibs, has_traceback, serving, working
 from tests.builders import a_key
-from tests.gql.serving import until
+from tests.gql.serving import PROTOCOL, Socket, until
 from tests.persistence.test_pooler import lying
 from tests.pooler import pooled
 
@@ -118,6 +120,41 @@ async def test_nodes_work_through_a_pooler(database: PostgresDatabase, database_
             watching.cancel()
     assert "Traceback" not in logs(one, two)
     assert len(await positions(database)) >= 40
+
+
+CREATE = """mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) {
+  ... on CreateApiKeySuccess { secret apiKey { id } }
+}}"""
+REVOKE = """mutation ($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { __typename } }"""
+
+
+async def test_i19_what_is_revoked_at_one_node_is_cut_off_at_all_others(database_url: str, tmp_path: Path):
+    settings = {"DIBS_DATABASE_URL": database_url, "DIBS_ADMIN_KEY": KEY}
+    one, two = folders(tmp_path, "one", "two")
+    with serving(one, **settings) as here, serving(two, "--no-workers", **settings) as there:
+        fields = {"name": "picker", "scopes": ["events:read"], "idempotencyKey": a_key()}
+        made = here.ask(CREATE, input=fields).json()["data"]["createApiKey"]
+        async with (
+            connect(there.address.replace("http", "ws", 1), subprotocols=[Subprotocol(PROTOCOL)]) as socket,
+            httpx.AsyncClient(headers={"authorization": f"Bearer {made['secret']}"}, timeout=SECONDS_MAX) as http,
+            http.stream(
+                "POST",
+                there.address,
+                json={"query": "subscription { events { id } }"},
+                headers={"accept": "text/event-stream"},
+            ) as stream,
+        ):
+            client = Socket(socket)
+            await client.send(type="connection_init", payload={"authorization": f"Bearer {made['secret']}"})
+            assert await client.receive() == {"type": "connection_ack"}
+            await client.subscribe("1", "subscription { events { id } }")
+
+            here.ask(REVOKE, input={"key": made["apiKey"]["id"], "idempotencyKey": a_key()})
+
+            assert await client.closed() == (4403, "Forbidden")
+            async with asyncio.timeout(SECONDS_MAX):
+                assert b"event: complete" not in b"".join([part async for part in stream.aiter_bytes()])
+            assert there.ask("{ eventCursor }", made["secret"]).status_code == 401
 
 
 async def test_a_server_whose_locks_do_not_lock_is_not_served(database: PostgresDatabase, database_url: str):

@@ -1,13 +1,15 @@
 """API keys: who presents a secret, and that nobody can read one back."""
 
+import asyncio
 from contextlib import ExitStack
 from functools import partial
 
 import pytest
 from sqlalchemy import text
 
+from dibs.app import RECHECK_SECONDS
 from services.callers import Caller
-from services.credentials import ADMIN, Doorkeeper, create_admin_key, create_key, preset_key
+from services.credentials import ADMIN, CERTAIN_SECONDS_MAX, Doorkeeper, create_admin_key, create_key, preset_key
 
 
 async def test_a_key_opens_with_its_secret_and_with_nothing_else(database):
@@ -80,3 +82,30 @@ async def test_all_who_are_watched_are_looked_after_with_one_query(database, mon
     reads.clear()
     await doorkeeper.recheck()
     assert reads == [], "nobody is watched"
+
+
+async def test_nobody_is_told_anything_before_those_who_are_watched_have_been_looked_after(database, monkeypatch):
+    """However long that takes; and with nobody there to be looked after there is nothing to wait for."""
+    doorkeeper = Doorkeeper(database)
+    await asyncio.wait_for(doorkeeper.certain(), 1)
+    _, secret = await create_key(database, "somebody")
+    caller = await doorkeeper.authenticate(secret, "r")
+    with doorkeeper.watched(caller, lambda: None):
+        telling = asyncio.create_task(doorkeeper.certain())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not telling.done()
+
+        await doorkeeper.recheck()
+
+        await asyncio.wait_for(telling, 1)
+        await asyncio.wait_for(doorkeeper.certain(), 1)
+        monkeypatch.setattr("services.credentials.CERTAIN_SECONDS_MAX", -1)
+        telling = asyncio.create_task(doorkeeper.certain())
+        await asyncio.sleep(0)
+        assert not telling.done(), "it was too long ago"
+        telling.cancel()
+
+
+def test_i19_a_look_and_what_it_is_good_for_come_to_less_than_two_seconds():
+    assert RECHECK_SECONDS < CERTAIN_SECONDS_MAX < 2
