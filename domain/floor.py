@@ -133,6 +133,11 @@ class Floor:
         """Who changed it last in this batch."""
         return self._actors.get(fulfillment, self.actor)
 
+    def who_moved_last(self, order: OrderId) -> str | None:
+        """Who changed a fulfillment of the order last in this batch; None: nobody did."""
+        moved = (self._actors[one.id] for one in reversed(self.of(order)) if one.id in self._actors)
+        return next(moved, None)
+
     def who_moved_task(self, task: PickTaskId) -> str:
         """Who changed it last in this batch."""
         return self._task_actors.get(task, self.actor)

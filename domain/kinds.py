@@ -466,3 +466,15 @@ class NoTrackingUrl(StrEnum):
 
     PUBLIC_URL_NOT_SET = "PUBLIC_URL_NOT_SET"
     ORDER_IS_DRAFT = "ORDER_IS_DRAFT"
+
+
+class TimelineKind(StrEnum):
+    """What an entry of an order's timeline is about."""
+
+    ORDER = "ORDER"
+    PAYMENT = "PAYMENT"
+    HOLD = "HOLD"
+    ALLOCATION = "ALLOCATION"
+    FULFILLMENT = "FULFILLMENT"
+    RETURN = "RETURN"
+    EXPECTATION = "EXPECTATION"

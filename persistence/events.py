@@ -35,6 +35,7 @@ NUMBER = sql(
     most=INT,
 )
 
+HAS_WAITING = statement("SELECT EXISTS (SELECT FROM events WHERE position IS NULL)")
 HOLD = sql("SELECT position FROM log_start FOR SHARE")
 LOCK_START = sql("SELECT position FROM log_start FOR NO KEY UPDATE")
 FORGET = sql(
@@ -62,6 +63,16 @@ FORGET = sql(
 OF_A_RUN = sql("type = 'AllocationRunProgressed' AND CAST(payload ->> 'run_id' AS bigint) = :run", run=BIGINT)
 """As `events_of_runs_idx` has it."""
 
+FORGOTTEN_BEFORE = sql(
+    """
+    SELECT CASE WHEN NOT EXISTS (
+        SELECT FROM events e WHERE e.order_id = :order AND e.type = 'OrderChanged'
+            AND e.payload -> 'order_version' = '1' AND (e.position IS NULL OR e.position > s.position))
+        THEN coalesce((SELECT occurred_at FROM events WHERE position = s.position + 1), clock_timestamp()) END
+    FROM log_start s
+    """,
+    order=BIGINT,
+)
 INSERT_EVENTS = statement(
     """
     INSERT INTO events (type, order_id, payload)
@@ -103,6 +114,10 @@ class PostgresEventLog:
             return None
         return (await self._connection.execute(NUMBER, {"most": most})).rowcount
 
+    async def has_waiting(self) -> bool:
+        """Whether committed events have no position yet."""
+        return bool((await Driver(self._connection).row(HAS_WAITING, {}))[0])
+
     async def hold(self) -> int:
         """The position behind which everything is kept, and stays kept until the transaction ends."""
         return int((await self._connection.execute(HOLD)).scalar_one())
@@ -130,6 +145,10 @@ class PostgresEventLog:
         newest = select(events).where(OF_A_RUN).order_by(events.c.id.desc()).limit(1)
         row = (await self._connection.execute(newest, {"run": run})).one_or_none()
         return _logged(row) if row else None
+
+    async def forgotten_before(self, order: OrderId) -> datetime | None:
+        """Before when the log no longer has what happened to the order; None: it has everything since it was placed."""
+        return (await self._connection.execute(FORGOTTEN_BEFORE, {"order": order})).scalar_one()  # type: ignore[no-any-return]
 
     async def forget(self, days: int, most: int) -> int:
         """Remove old events. Where the log begins is locked first, so that nobody can go back to what is going."""

@@ -184,7 +184,7 @@ TWINS = (
     twin(
         "8 bell as the only trigger: the relay",
         RELAY + "test_events_of_another_process_are_numbered_within_a_poll",
-        ("workers/relay.py", "asyncio.timeout(POLL_SECONDS)", "asyncio.timeout(None)"),
+        ("workers/relay.py", "await rest(POLL_SECONDS, self._nudged)", "await self._nudged.wait()"),
     ),
     twin(
         "8b bell as the only trigger: the feed",

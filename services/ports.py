@@ -931,8 +931,14 @@ class EventLog(Protocol):
         Raises CursorExpired rather than leave out what is no longer kept.
         """
 
+    async def has_waiting(self) -> bool:
+        """Whether committed events have no position yet."""
+
     async def last_of(self, run: RunId) -> LoggedEvent | None:
         """What was written of a run last. Its position is 0 while it has none; None: the log no longer has it."""
+
+    async def forgotten_before(self, order: OrderId) -> datetime | None:
+        """Before when the log no longer has what happened to the order; None: it has everything since it was placed."""
 
     async def forget(self, days: int, most: int) -> int:
         """Remove events that are older, the oldest first, at most so many; how many.
@@ -940,6 +946,25 @@ class EventLog(Protocol):
         An event stays for as long as a webhook endpoint that is enabled has not come past it, or has yet to deliver it,
         and until alerts and mails have been made of it.
         """
+
+
+class Chore(StrEnum):
+    """What the workers do when it is due. UNPAID_ORDERS and RELEASES are due wherever a channel asks for them."""
+
+    RUNS = "RUNS"
+    WAITING_ORDERS = "WAITING_ORDERS"
+    SCHEDULES = "SCHEDULES"
+    CARTS = "CARTS"
+    UNPAID_ORDERS = "UNPAID_ORDERS"
+    RELEASES = "RELEASES"
+    NOTICES = "NOTICES"
+    MAILS = "MAILS"
+    WEBHOOKS = "WEBHOOKS"
+
+
+class Chores(Protocol):
+    async def due(self) -> frozenset[Chore]:
+        """All that may have to be done now; some of it may turn out to be nothing, and nothing is left out."""
 
 
 class Runs(Protocol):
@@ -1296,6 +1321,8 @@ class UnitOfWork(Protocol):
     def documents(self) -> Documents: ...
     @property
     def events(self) -> EventLog: ...
+    @property
+    def chores(self) -> Chores: ...
     @property
     def runs(self) -> Runs: ...
     @property

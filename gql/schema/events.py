@@ -38,6 +38,7 @@ class AllocationStatusChanged(Event):
     before: kinds.AllocationStatus | None = strawberry.field(description="The status before.")
     after: kinds.AllocationStatus | None = strawberry.field(description="The status after.")
     cause: kinds.AllocationCause = strawberry.field(description="Why it changed.")
+    actor: str | None = strawberry.field(description="Who did what moved it; null in events from before that was kept.")
 
     @strawberry.field(description="The order as it is now.")
     async def order(self, info: Info) -> Order | None:
@@ -54,6 +55,11 @@ class OrderChanged(Event):
     channel_code: str = strawberry.field(description="Where the order came from.")
     order_version: int = strawberry.field(description="The order's version that this made.")
     changes: list[kinds.OrderChange] = strawberry.field(description="What happened in this version.")
+    actors: list[str] = strawberry.field(
+        description="Who made each of the changes, in their sequence; empty in events from before that was kept."
+    )
+    holds_placed: list[kinds.HoldReason] = strawberry.field(description="For which reasons it is held since then.")
+    holds_ended: list[kinds.HoldReason] = strawberry.field(description="For which it is no longer.")
 
     @strawberry.field(description="The order as it is now.")
     async def order(self, info: Info) -> Order | None:
@@ -123,6 +129,7 @@ class ExpectedAtChanged(Event):
     after: datetime | None = strawberry.field(
         description="When the last of these units can be had now; null: not all of them are expected."
     )
+    actor: str | None = strawberry.field(description="Who moved the supply; null in events from before that was kept.")
 
     @strawberry.field(description="The order as it is now.")
     async def order(self, info: Info) -> Order | None:
@@ -334,6 +341,7 @@ def event_of(logged: events.LoggedEvent) -> Event:
             supply_reference=event.supply_reference,
             before=event.before,
             after=event.after,
+            actor=event.actor,
         )
     if isinstance(event, events.FulfillmentChanged):
         return FulfillmentChanged(
@@ -372,8 +380,17 @@ def event_of(logged: events.LoggedEvent) -> Event:
         )
     order |= {"order_version": event.order_version}
     if isinstance(event, events.OrderChanged):
-        return OrderChanged(**place, **order, changes=list(event.changes))
-    return AllocationStatusChanged(**place, **order, before=event.before, after=event.after, cause=event.cause)
+        return OrderChanged(
+            **place,
+            **order,
+            changes=list(event.changes),
+            actors=list(event.actors),
+            holds_placed=list(event.holds_placed),
+            holds_ended=list(event.holds_ended),
+        )
+    return AllocationStatusChanged(
+        **place, **order, before=event.before, after=event.after, cause=event.cause, actor=event.actor
+    )
 
 
 def _alert_event(

@@ -403,3 +403,13 @@ _publish(
     PICK_AND_PACK="It is released and not packed yet, or it could be released: paid, set aside, and held by nothing.",
     SHIP="All that is here is packed, and only waits for the carrier.",
 )
+_publish(
+    kinds.TimelineKind,
+    ORDER="The order itself: placed, edited, confirmed, split, released, canceled, fulfilled.",
+    PAYMENT="Money that came or went.",
+    HOLD="What keeps it from being released, and what no longer does.",
+    ALLOCATION="What is set aside for it.",
+    FULFILLMENT="Goods on their way.",
+    RETURN="Goods that come back.",
+    EXPECTATION="When what it waits for can be had.",
+)
