@@ -2,10 +2,10 @@
 
     python -m proof.soak [--minutes 20] [--share 0.5] [--database-url URL]
 
-First it is measured how much the server can do. Then buyers ask at a steady pace, and watchers follow what happens. A row
-a minute says what was answered and how fast, and what the server has of memory, connections, tasks and descriptors. Exit
-status 1 where one of these grows, an invariant is broken, a buyer was not told the truth, or a watcher missed something.
-It ends by itself.
+First it is measured how much the server can do. Then buyers ask at a steady pace, and watchers follow what happens. A
+row a minute says what was answered and how fast, and what the server has of memory, connections, tasks and
+descriptors. Exit status 1 where one of these grows, an invariant is broken, a buyer was not told the truth, or a
+watcher missed something. It ends by itself.
 """
 
 import argparse
