@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from dibs import log
+from dibs.ending import ending_in_time
 from dibs.importing.refusals import ImportRefused, RowIssue
 from dibs.opening import (
     LocksDoNotLock,
@@ -160,7 +161,8 @@ def work_command(data: Data = None) -> None:
     with _side_listener(settings) as side, database_url(settings, _say) as url:
         run(require_promises(settings, url))
         console.print("Dibs works.")
-        run(work(settings, url, side))
+        with ending_in_time() as begin_to_end:
+            run(work(settings, url, side, begin_to_end))
 
 
 @app.command("demo")
