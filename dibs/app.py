@@ -202,11 +202,18 @@ def _by_the_clock(settings: Settings, database: PostgresDatabase) -> Iterator[Jo
         yield partial(repeated, name, partial(chore, database), seconds)
 
 
-async def work(settings: Settings, direct_url: str, side: socket.socket | None = None) -> None:
+async def work(
+    settings: Settings, direct_url: str, side: socket.socket | None, begin_to_end: Callable[[], None]
+) -> None:
     """Be a node that works and serves nothing, until a signal."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end() -> None:
+        begin_to_end()
+        stop.set()
+
     for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, stop.set)
+        loop.add_signal_handler(one, end)
     async with ground(settings, direct_url, side) as on, running(on.bell.run), working(settings, on):
         await stop.wait()
         on.readiness.stop()

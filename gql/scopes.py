@@ -76,8 +76,8 @@ OPERATIONS: Mapping[str, Mapping[str, Need]] = {
         "pickTasks": unlimited(FULFILLMENT),
         "pickList": unlimited(FULFILLMENT),
         "invoice": unlimited(ORDERS),
-        "return": unlimited(ORDERS),
-        "returns": unlimited(ORDERS),
+        "return": unlimited(FULFILLMENT),
+        "returns": unlimited(FULFILLMENT),
         "events": unlimited(EVENTS),
         "eventCursor": unlimited(EVENTS),
         "alerts": unlimited(EVENTS),
@@ -129,6 +129,7 @@ OPERATIONS: Mapping[str, Mapping[str, Need]] = {
         "buyShippingLabel": unlimited(FULFILLING),
         "shipFulfillment": unlimited(FULFILLING),
         "deliverFulfillment": unlimited(FULFILLING),
+        "recordTrackingEvents": unlimited(FULFILLING),
         "dropshipOrder": unlimited(FULFILLING),
         "moveStock": unlimited(FULFILLING),
         "createPickList": unlimited(PICKING),
@@ -160,7 +161,7 @@ OPERATIONS: Mapping[str, Mapping[str, Need]] = {
         "fulfillmentChanged": unlimited(FULFILLMENT),
         "pickTasksChanged": unlimited(FULFILLMENT),
         "stockLevelChanged": unlimited(INVENTORY),
-        "returnChanged": unlimited(ORDERS),
+        "returnChanged": unlimited(FULFILLMENT),
     },
 }
 
