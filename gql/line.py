@@ -48,7 +48,7 @@ class Line:
         self._timer = self._loop.call_later(SILENCE_SECONDS_MAX, self._look)
 
     async def listen(self, handle: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-        """Handle what comes. Raises CloseSocket, WebSocketDisconnect or ClientGone at the end, or what `handle` does."""
+        """Handle what comes. Raises CloseSocket, WebSocketDisconnect or ClientGone, or what `handle` does."""
         try:
             async with self._patience:
                 while True:
