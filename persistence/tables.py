@@ -764,6 +764,16 @@ log_start = Table(
     comment="The position behind which every event is still there.",
 )
 
+log_gaps = Table(
+    "log_gaps",
+    metadata,
+    Column("behind", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    CheckConstraint("behind < until", name="a_gap_is_wide"),
+    comment="Positions behind one and up to the other were given in a history that a restore has undone.",
+)
+
 allocation_runs = Table(
     "allocation_runs",
     metadata,

@@ -943,7 +943,7 @@ class CursorExpired(Exception):
     """What lies behind this position is no longer all there. `end`: the last position of the log."""
 
     def __init__(self, end: int) -> None:
-        super().__init__("This cursor is older than the log goes back: read the data anew, and go on from now.")
+        super().__init__("The log is not whole behind this cursor any more: read the data anew, and go on from now.")
         self.end = end
 
 
