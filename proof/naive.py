@@ -316,7 +316,7 @@ TWINS = (
     twin(
         "17 authentication only at connect",
         SOCKETS + "test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more",
-        ("gql/websocket.py", 'partial(self._close_soon, 4403, "Forbidden")', "lambda: None"),
+        ("gql/websocket.py", 'partial(self._line.close_soon, 4403, "Forbidden")', "lambda: None"),
     ),
     twin(
         "17b authentication of streams and sockets only at connect",
