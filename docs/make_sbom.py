@@ -1,4 +1,4 @@
-"""Writes deploy/sbom.cdx.json: what a release is made of (CycloneDX), from the lock of the runtime.
+"""Writes build/sbom.cdx.json: what a release is made of (CycloneDX), from the lock of the runtime.
 
 The same lock gives the same file, so that a difference means something.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements" / "runtime.txt"
-TARGET = ROOT / "deploy" / "sbom.cdx.json"
+TARGET = ROOT / "build" / "sbom.cdx.json"
 NAMESPACE = uuid.UUID("5b1f4c8e-7a55-4a7e-9d0c-2f5f0f6b8d11")
 PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?:\s*;\s*(?P<marker>[^\\]+?))?\s*\\?$")
 HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
@@ -101,4 +101,6 @@ def text() -> str:
 
 
 if __name__ == "__main__":
+    TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(text())
+    print(TARGET.relative_to(ROOT))
