@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import OrderId
-from domain.journeys import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
+from domain.journey_facts import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
 from domain.kinds import AllocationStatus, FulfillmentState, OrderStatus, TrackingStatus
 from persistence.driver import Driver, statement
 from persistence.sql import BIGINTS, BYTE_STRINGS

@@ -7,17 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.journeys import (
-    Goods,
-    HowFar,
-    JourneyFacts,
-    JourneyParcel,
-    JourneyPart,
-    Scan,
-    day,
-    headline,
-    journey,
-)
+from domain.journey_facts import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
+from domain.journeys import HowFar, day, headline, journey
 from domain.kinds import (
     AllocationStatus,
     FulfillmentState,
