@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := bench carriers dibs docs documents domain gql migrations persistence proof services tests workers
 
-.PHONY: help setup run test check twins hammer chaos bench lock explorer clean
+.PHONY: help setup run test check twins hammer chaos soak bench lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -34,6 +34,9 @@ chaos: .venv/.dev      ## kill -9 at named points, every fault of roads, nodes, 
 	DIBS_PROOF=full $(BIN)/python -m pytest -q -m chaos tests/chaos $(ARGS)
 	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/gql/test_hostile.py -k ten_thousand
 	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/persistence/test_faults.py tests/services/test_state_machine.py tests/domain tests/acceptance/test_reconnecting.py
+
+soak: .venv/.dev       ## half of what a server can do, for 20 minutes, with a row a minute: nothing may grow (MINUTES=20)
+	$(BIN)/python -m proof.soak --minutes $(or $(MINUTES),20) $(ARGS)
 
 bench: .venv/.dev      ## how fast it is, against floors measured beside it (MEASURES="hot flash": some of it)
 	$(BIN)/python -m bench $(MEASURES)

@@ -198,6 +198,25 @@ def migrate_command(data: Data = None) -> None:
     console.print(f"Applied {', '.join(applied)}." if applied else "The schema is current.")
 
 
+@app.command("restored")
+def restored_command(data: Data = None) -> None:
+    """After a restore to an earlier moment, before serving: see that nothing new is taken for what was lost."""
+    from persistence.database import connect
+    from persistence.restoring import Restored, mark_restored
+
+    async def work(url: str) -> Restored:
+        engine = connect(url)
+        try:
+            return await mark_restored(engine)
+        finally:
+            await engine.dispose()
+
+    with _database(data) as url:
+        found = run(work(url))
+    console.print(f"The log goes on far behind position {found.position:,}; cursors of what was lost are expired.")
+    console.print(f"Sent again, though they may have been sent: {found.webhooks:,} webhooks, {found.mails:,} mails.")
+
+
 @app.command("schema")
 def schema_command() -> None:
     """Print the GraphQL schema."""

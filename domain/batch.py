@@ -23,16 +23,18 @@ from domain.events import (
     SupplyChanged,
 )
 from domain.floor import Floor, FloorChanges, FloorFacts
-from domain.fulfillments import Fulfillment, PickTask, fulfillment_status
+from domain.fulfillments import Fulfillment, PickTask, TrackingEvent, fulfillment_status
 from domain.ids import (
     AllocationId,
     BundleId,
+    FulfillmentId,
     FulfillmentLineId,
     ItemId,
     LevelKey,
     LineId,
     LocationId,
     OrderId,
+    ParcelId,
     ReservationId,
     ReservedLineId,
     ReturnId,
@@ -125,6 +127,17 @@ class DividedClaim:
     claim: Held
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTrackingEvent:
+    """What a carrier said of a parcel, or of a fulfillment that has none. The same is written down once."""
+
+    fulfillment: FulfillmentId
+    parcel: ParcelId | None
+    event: TrackingEvent
+    actor: str
+    request: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Changes:
     """Everything one transaction writes. `resized_lines`: those of `lines` that changed in more than their claims.
@@ -168,6 +181,7 @@ class Changes:
     return_actors: dict[ReturnId, str] = field(default_factory=dict)
     inspections: list[Inspection] = field(default_factory=list)
     follow_ups: list[NewFollowUp] = field(default_factory=list)
+    tracking: list[NewTrackingEvent] = field(default_factory=list)
     fulfillment_statuses: dict[OrderId, FulfillmentStatus] = field(default_factory=dict)
     finalized: list[OrderId] = field(default_factory=list)
     payments: list[NewPayment] = field(default_factory=list)
@@ -543,6 +557,10 @@ class Batch:
     def note_count(self, count: StockCount) -> None:
         """Somebody knows what is on hand; a count moves nothing by itself."""
         self._made.counts.append(count)
+
+    def track(self, event: NewTrackingEvent) -> None:
+        """A carrier has said something; what follows from it, follows."""
+        self._made.tracking.append(event)
 
     def tell(self, event: Event) -> None:
         """Something happened that is no change of a row of ours."""
@@ -1045,6 +1063,7 @@ class Batch:
             estimated_ship_at=fulfillment.estimated_ship_at,
             estimated_delivery_at=fulfillment.estimated_delivery_at,
             actor=self.floor.who_moved(fulfillment.id),
+            tracking_status=fulfillment.tracking_status,
         )
 
     def _tasks_event(self, location: LocationId, actor: str, tasks: Sequence[PickTask]) -> PickTasksChanged:

@@ -21,6 +21,7 @@ from domain.kinds import (
     RunState,
     SupplyKind,
     SupplyState,
+    TrackingStatus,
 )
 from domain.making import quickly_made
 
@@ -183,6 +184,7 @@ class FulfillmentChanged:
     estimated_ship_at: datetime | None
     estimated_delivery_at: datetime | None
     actor: str | None = None
+    tracking_status: TrackingStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -478,3 +478,24 @@ class TimelineKind(StrEnum):
     FULFILLMENT = "FULFILLMENT"
     RETURN = "RETURN"
     EXPECTATION = "EXPECTATION"
+
+
+class TrackingStatus(StrEnum):
+    """What a carrier says of a parcel, in the words that carriers share."""
+
+    UNKNOWN = "UNKNOWN"
+    PRE_TRANSIT = "PRE_TRANSIT"
+    IN_TRANSIT = "IN_TRANSIT"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
+    FAILURE = "FAILURE"
+    RETURN_TO_SENDER = "RETURN_TO_SENDER"
+    DELIVERED = "DELIVERED"
+
+
+class TrackingOutcome(StrEnum):
+    """What became of a carrier's event."""
+
+    RECORDED = "RECORDED"
+    ALREADY_RECORDED = "ALREADY_RECORDED"
+    REFUSED = "REFUSED"

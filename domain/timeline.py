@@ -20,6 +20,7 @@ from domain.kinds import (
     OrderChange,
     ReturnState,
     TimelineKind,
+    TrackingStatus,
 )
 
 TYPES = tuple(
@@ -150,7 +151,23 @@ def _reasons(reasons: Sequence[HoldReason]) -> str:
     return f": {named}." if named else "."
 
 
+TRACKED: Mapping[TrackingStatus, str] = {
+    TrackingStatus.UNKNOWN: "{carrier} has said something.",
+    TrackingStatus.PRE_TRANSIT: "{carrier} knows of a parcel from {location}.",
+    TrackingStatus.IN_TRANSIT: "{carrier} has a parcel from {location}.",
+    TrackingStatus.OUT_FOR_DELIVERY: "A parcel from {location} is out for delivery with {carrier}.",
+    TrackingStatus.AVAILABLE_FOR_PICKUP: "A parcel from {location} can be fetched at {carrier}.",
+    TrackingStatus.FAILURE: "{carrier} could not deliver a parcel from {location}.",
+    TrackingStatus.RETURN_TO_SENDER: "A parcel comes back to {location} with {carrier}.",
+    TrackingStatus.DELIVERED: "{carrier} has delivered a parcel from {location}.",
+}
+
+
 def _fulfillment(event: FulfillmentChanged) -> str:
+    if event.before is event.after and event.tracking_status is not None:
+        told = TRACKED[event.tracking_status]
+        somebody = "The carrier" if told.startswith("{carrier}") else "the carrier"
+        return told.format(carrier=event.carrier or somebody, location=event.location_code)
     if event.before is event.after:
         return f"What {event.location_code} sends has changed."
     by = f" with {event.carrier}" if event.carrier else ""

@@ -129,6 +129,7 @@ OPERATIONS: Mapping[str, Mapping[str, Need]] = {
         "buyShippingLabel": unlimited(FULFILLING),
         "shipFulfillment": unlimited(FULFILLING),
         "deliverFulfillment": unlimited(FULFILLING),
+        "recordTrackingEvents": unlimited(FULFILLING),
         "dropshipOrder": unlimited(FULFILLING),
         "moveStock": unlimited(FULFILLING),
         "createPickList": unlimited(PICKING),

@@ -119,6 +119,9 @@ def _parcel(parcel: ParcelTold) -> dict[str, Any]:
         "deliveredAt": parcel.delivered_at,
         "estimatedShipAt": parcel.estimated_ship_at,
         "estimatedDeliveryAt": parcel.estimated_delivery_at,
+        "scans": [
+            {"status": one.status, "at": one.at, "message": one.message, "place": one.place} for one in parcel.scans
+        ],
     }
 
 

@@ -8,8 +8,8 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import OrderId
-from domain.journeys import Goods, JourneyFacts, JourneyParcel, JourneyPart
-from domain.kinds import AllocationStatus, FulfillmentState, OrderStatus
+from domain.journeys import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
+from domain.kinds import AllocationStatus, FulfillmentState, OrderStatus, TrackingStatus
 from persistence.driver import Driver, statement
 from persistence.sql import BIGINTS, BYTE_STRINGS
 
@@ -50,8 +50,15 @@ JOURNEYS = statement(
                 SELECT jsonb_agg(jsonb_build_array(l.id, i.name, l.quantity) ORDER BY l.id)
                 FROM fulfillment_lines l JOIN items i ON i.id = l.item_id
                 WHERE l.fulfillment_id = f.id AND l.quantity > 0),
+            'scans', (
+                SELECT jsonb_agg(jsonb_build_array(t.status, t.occurred_at, t.message, t.place)
+                    ORDER BY t.occurred_at DESC, t.id DESC)
+                FROM tracking_events t WHERE t.fulfillment_id = f.id AND t.parcel_id IS NULL),
             'parcels', (
-                SELECT jsonb_agg(jsonb_build_array(p.tracking_number, p.contents) ORDER BY p.number)
+                SELECT jsonb_agg(jsonb_build_array(p.tracking_number, p.contents, p.delivered_at, (
+                    SELECT jsonb_agg(jsonb_build_array(t.status, t.occurred_at, t.message, t.place)
+                        ORDER BY t.occurred_at DESC, t.id DESC)
+                    FROM tracking_events t WHERE t.parcel_id = p.id)) ORDER BY p.number)
                 FROM parcels p WHERE p.fulfillment_id = f.id)
             ) ORDER BY f.id) FROM fulfillments f WHERE f.order_id = o.id AND f.state <> 'CANCELED')
     FROM unnest(:digests) AS n(digest)
@@ -133,9 +140,19 @@ def _part(found: Mapping[str, Any]) -> JourneyPart:
             JourneyParcel(
                 tracking_number=number,
                 contents=tuple(Goods(title=lines[line][0], quantity=units) for line, units in inside if line in lines),
+                delivered_at=_moment(delivered_at),
+                scans=_scans(scans),
             )
-            for number, inside in found["parcels"] or ()
+            for number, inside, delivered_at, scans in found["parcels"] or ()
         ),
+        scans=_scans(found["scans"]),
+    )
+
+
+def _scans(rows: Sequence[Any] | None) -> tuple[Scan, ...]:
+    return tuple(
+        Scan(status=TrackingStatus(status), at=datetime.fromisoformat(at), message=message, place=place)
+        for status, at, message, place in rows or ()
     )
 
 

@@ -29,6 +29,7 @@ BACK = "tests/persistence/test_return_races.py::"
 FULFILLING = "tests/domain/test_fulfilling.py::"
 PICKING = "tests/domain/test_picking.py::"
 TRACKING = "tests/gql/test_tracking.py::"
+CARRIERS = "tests/domain/test_tracking.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
 WAITING_TWIN = "tests/persistence/test_keys.py::test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored"
@@ -315,7 +316,7 @@ TWINS = (
     twin(
         "17 authentication only at connect",
         SOCKETS + "test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more",
-        ("gql/websocket.py", 'partial(self._close_soon, 4403, "Forbidden")', "lambda: None"),
+        ("gql/websocket.py", 'partial(self._line.close_soon, 4403, "Forbidden")', "lambda: None"),
     ),
     twin(
         "17b authentication of streams and sockets only at connect",
@@ -698,6 +699,33 @@ TWINS = (
             "persistence/journeys.py",
             "o.ship_to ->> 'city',",
             "(SELECT max(h.note) FROM order_holds h WHERE h.order_id = o.id),",
+        ),
+    ),
+    twin(
+        "a parcel that arrives delivers all of its fulfillment",
+        CARRIERS + "test_l9_what_has_arrived_in_all_its_parcels_is_delivered_when_the_last_one_came",
+        (
+            "domain/tracking.py",
+            "return None if None in times else max(",
+            "return None if not any(times) else max(",
+        ),
+    ),
+    twin(
+        "what a carrier says last is what happened last",
+        CARRIERS + "test_l8_the_latest_by_the_carriers_clock_counts_in_whatever_sequence_they_come",
+        (
+            "domain/tracking.py",
+            "return (event.occurred_at, RANK[event.status]) > (at, RANK[status])",
+            "return event.status is not status",
+        ),
+    ),
+    twin(
+        "whoever comes last in a batch has done it all",
+        "tests/domain/test_batch.py::test_of_several_who_share_a_batch_each_is_named_for_their_own_change",
+        (
+            "domain/batch.py",
+            "actors=tuple(changes[change] for change in sequence),",
+            "actors=tuple(self.actor for _ in sequence),",
         ),
     ),
 )

@@ -168,6 +168,9 @@ class FulfillmentChanged(Event):
     actor: str | None = strawberry.field(
         description="Who did it: the last, where it was several at once; null in events from before that was kept."
     )
+    tracking_status: kinds.TrackingStatus | None = strawberry.field(
+        description="What the carrier had said last of any of its parcels; null: nothing."
+    )
 
     @strawberry.field(description="The fulfillment as it is now.")
     async def fulfillment(self, info: Info) -> Fulfillment | None:
@@ -359,6 +362,7 @@ def event_of(logged: events.LoggedEvent) -> Event:
             estimated_ship_at=event.estimated_ship_at,
             estimated_delivery_at=event.estimated_delivery_at,
             actor=event.actor,
+            tracking_status=event.tracking_status,
         )
     if isinstance(event, events.ReturnChanged):
         return ReturnChanged(

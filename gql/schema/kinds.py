@@ -413,3 +413,20 @@ _publish(
     RETURN="Goods that come back.",
     EXPECTATION="When what it waits for can be had.",
 )
+_publish(
+    kinds.TrackingStatus,
+    UNKNOWN="It says something else.",
+    PRE_TRANSIT="It knows of the parcel and does not have it yet.",
+    IN_TRANSIT="It has the parcel.",
+    OUT_FOR_DELIVERY="It should come today.",
+    AVAILABLE_FOR_PICKUP="The customer can fetch it.",
+    FAILURE="It could not be delivered, or is lost or broken.",
+    RETURN_TO_SENDER="It comes back.",
+    DELIVERED="The customer has it.",
+)
+_publish(
+    kinds.TrackingOutcome,
+    RECORDED="It is written down now.",
+    ALREADY_RECORDED="It was written down before; nothing is done twice.",
+    REFUSED="It is not written down; the refusal says why.",
+)

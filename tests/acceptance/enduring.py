@@ -50,6 +50,8 @@ class Buyers:
     may_be_cut_off: bool = False
     name: str = "order"
     """Of their orders, with a number behind it."""
+    restock: tuple[int, int] = 1, 3
+    """Units that arrive with each order, at least and at most."""
     requests: list[Request] = field(default_factory=list)
     given_up: list[Request] = field(default_factory=list)
     """Of which they were told that nothing was written, and which they never sent again."""
@@ -94,7 +96,7 @@ class Buyers:
             wanted = [{"sku": sku, "quantity": chance.randint(1, 3)} for sku in chance.sample(SKUS, 2)]
             if await self.do(chance, "placeOrder", channel="SHOP", number=number, lines=wanted):
                 await self.do(chance, "allocateOrders", orders=[{"order": named(number)}])
-            received = [{"sku": chance.choice(SKUS), "quantity": chance.randint(1, 3)}]
+            received = [{"sku": chance.choice(SKUS), "quantity": chance.randint(*self.restock)}]
             await self.do(chance, "receiveStock", location="LEEDS", lines=received)
             if chance.random() < 0.3:
                 await self.do(chance, "deallocateOrders", orders=[named(number)])
@@ -171,8 +173,11 @@ class Buyers:
 
     # ---------------------------------------------------------------- judging
 
-    async def judge(self, url: str, *others: "Buyers") -> None:
-        """Whether what they and the others were told was the truth; nobody buys any more. `url`: of the database."""
+    async def judge(self, url: str, *others: "Buyers", again_max: int | None = None) -> None:
+        """Whether what they and the others were told was the truth; nobody buys any more. `url`: of the database.
+
+        `again_max`: of the answers that are asked for once more, the latest ones.
+        """
         for other in others:
             self.requests += other.requests
             self.given_up += other.given_up
@@ -181,8 +186,9 @@ class Buyers:
         assert len(answered) + len(self.given_up) == len(self.requests)
         assert {one.answer["__typename"] for one in answered} <= SUCCESSES
         assert self.longest_seconds < ANSWER_SECONDS_MAX
-        again = [await self.ask_once(one, self.addresses[0]) for one in answered]
-        assert again == [one.answer for one in answered]
+        asked_again = answered if again_max is None else answered[-again_max:]
+        again = [await self.ask_once(one, self.addresses[0]) for one in asked_again]
+        assert again == [one.answer for one in asked_again]
         keys = [one.input["idempotencyKey"] for one in self.given_up]
         connection = await asyncpg.connect(url)
         try:

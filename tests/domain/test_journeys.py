@@ -13,6 +13,7 @@ from domain.journeys import (
     JourneyFacts,
     JourneyParcel,
     JourneyPart,
+    Scan,
     day,
     headline,
     journey,
@@ -25,6 +26,7 @@ from domain.kinds import (
     OrderStatus,
     Punctuality,
     StageProgress,
+    TrackingStatus,
 )
 
 MONDAY = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -241,3 +243,61 @@ def test_goods_that_a_supplier_sends_are_told_without_a_parcel():
     (told,) = journey(facts(parts=(part(State.SHIPPED),))).parcels
 
     assert (told.contents, told.tracking_number, told.shipped_at) == (CHAIRS, "RM1", MONDAY + DAY)
+
+
+def scan(status: TrackingStatus, hours: int = 0) -> Scan:
+    return Scan(status=status, at=MONDAY + DAY + timedelta(hours=hours))
+
+
+def on_its_way(*last: TrackingStatus | None) -> JourneyFacts:
+    """So many parcels, of each what its carrier said last."""
+    parcels = tuple(
+        JourneyParcel(tracking_number=str(at), contents=CHAIRS, scans=(scan(one),) if one else ())
+        for at, one in enumerate(last)
+    )
+    return facts(parts=(part(State.SHIPPED, parcels=parcels),))
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ((None, None), "Your order is on its way."),
+        ((TrackingStatus.IN_TRANSIT,), "Your order is on its way."),
+        ((TrackingStatus.OUT_FOR_DELIVERY,), "Your order is out for delivery."),
+        ((TrackingStatus.OUT_FOR_DELIVERY, TrackingStatus.IN_TRANSIT), "Your order is on its way."),
+        ((TrackingStatus.FAILURE,), "Your order could not be delivered."),
+        ((TrackingStatus.AVAILABLE_FOR_PICKUP,) * 2, "Your order is ready for you to fetch."),
+        ((TrackingStatus.RETURN_TO_SENDER,), "Your order is on its way back to us."),
+    ],
+)
+def test_l8_r12_what_carriers_say_of_all_of_it_is_the_headline(last: tuple[TrackingStatus | None, ...], told: str):
+    assert journey(on_its_way(*last)).headline == told
+
+
+def test_every_headline_about_carriers_is_a_sentence_without_anything_internal():
+    for status in TrackingStatus:
+        told = journey(on_its_way(status)).headline
+        assert re.fullmatch(r"[A-Z][a-z ,]+\.", told), told
+        assert not INTERNAL.search(told), told
+
+
+def test_a_parcel_that_has_arrived_is_told_so_before_the_others_have():
+    parcels = (
+        JourneyParcel(tracking_number="1", contents=CHAIRS, delivered_at=MONDAY + 2 * DAY),
+        JourneyParcel(tracking_number="2", contents=CHAIRS, scans=(scan(TrackingStatus.OUT_FOR_DELIVERY),)),
+    )
+
+    told = journey(facts(parts=(part(State.SHIPPED, parcels=parcels),)))
+
+    assert [one.words for one in told.parcels] == ["Delivered", "Out for delivery"]
+    assert [one.stage for one in told.parcels] == [JourneyStage.DELIVERED, JourneyStage.SHIPPED]
+    assert told.headline == "Your order is out for delivery."
+
+
+def test_of_a_parcel_that_was_scanned_often_the_latest_scans_are_told():
+    scans = tuple(scan(TrackingStatus.IN_TRANSIT, hours) for hours in range(50, 0, -1))
+    parcels = (JourneyParcel(tracking_number="1", contents=CHAIRS, scans=scans),)
+
+    (told,) = journey(facts(parts=(part(State.SHIPPED, parcels=parcels),))).parcels
+
+    assert told.scans == scans[:20]

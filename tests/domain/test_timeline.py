@@ -25,6 +25,7 @@ from domain.kinds import (
     OrderChange,
     ReturnState,
     TimelineKind,
+    TrackingStatus,
 )
 from domain.timeline import TOLD_BY_OTHERS, TYPES, entries
 
@@ -54,7 +55,11 @@ def status(
 
 
 def fulfillment(
-    before: FulfillmentState | None, after: FulfillmentState, carrier: str | None = None, number: str | None = None
+    before: FulfillmentState | None,
+    after: FulfillmentState,
+    carrier: str | None = None,
+    number: str | None = None,
+    told: TrackingStatus | None = None,
 ) -> FulfillmentChanged:
     return FulfillmentChanged(
         **AT,
@@ -68,6 +73,7 @@ def fulfillment(
         estimated_ship_at=None,
         estimated_delivery_at=None,
         actor="ann",
+        tracking_status=told,
     )
 
 
@@ -103,6 +109,7 @@ EVERYTHING: list[Event] = [
     *(changed(one) for one in OrderChange if one not in TOLD_BY_OTHERS),
     *(status(after, cause) for after, cause in product((None, *AllocationStatus), AllocationCause)),
     *(fulfillment(before, after) for before, after in product((None, *FulfillmentState), FulfillmentState)),
+    *(fulfillment(FulfillmentState.SHIPPED, FulfillmentState.SHIPPED, told=one) for one in TrackingStatus),
     *(a_return(before, after) for before, after in product((None, *ReturnState), ReturnState)),
     *(expected(after) for after in (None, NOON)),
 ]
