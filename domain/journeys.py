@@ -192,7 +192,7 @@ class HowFar:
 
 def _how_far(facts: JourneyFacts) -> HowFar:
     here = [part for part in facts.parts if part.state in UNDER_WAY]
-    delivered = _units(part for part in facts.parts if part.state is FulfillmentState.DELIVERED)
+    delivered = sum(map(_arrived, facts.parts))
     gone = _units(part for part in facts.parts if part.state in GONE)
     sent = gone + _units(here)
     return HowFar(
@@ -210,6 +210,19 @@ def _scanned(parts: Iterable[JourneyPart]) -> TrackingStatus | None:
     told = [_told(part, parcel) for part in parts for parcel in part.parcels or (_whole(part),)]
     last = {one.scans[0].status if one.scans else None for one in told if one.stage is JourneyStage.SHIPPED}
     return last.pop() if len(last) == 1 else None
+
+
+def _arrived(part: JourneyPart) -> int:
+    """Units that the customer has; of goods on their way, those in parcels that their carrier has delivered."""
+    if part.state is FulfillmentState.DELIVERED:
+        return part.units
+    arrived = [parcel for parcel in part.parcels if parcel.delivered_at] if part.state in GONE else []
+    return sum(goods.quantity for parcel in arrived for goods in parcel.contents)
+
+
+def _arrivals(part: JourneyPart) -> Iterator[datetime | None]:
+    yield part.delivered_at
+    yield from (parcel.delivered_at for parcel in part.parcels)
 
 
 def _units(parts: Iterable[JourneyPart]) -> int:
@@ -266,7 +279,7 @@ def _stages(facts: JourneyFacts, far: HowFar, *, canceled: bool) -> Iterator[Sta
         (JourneyStage.ALLOCATED, far.aside, facts.allocated_at or _latest(part.released_at for part in sent)),
         (JourneyStage.RELEASED, far.sent, _latest(part.released_at for part in sent)),
         (JourneyStage.SHIPPED, far.gone, _latest(part.shipped_at for part in gone)),
-        (JourneyStage.DELIVERED, far.delivered, _latest(part.delivered_at for part in gone)),
+        (JourneyStage.DELIVERED, far.delivered, _latest(at for part in gone for at in _arrivals(part))),
     ):
         whole = StageProgress.DONE if units >= far.wanted else StageProgress.PARTLY
         yield Stage(name=name, progress=whole if units else StageProgress.TO_COME, at=at if units else None)

@@ -283,15 +283,21 @@ def test_every_headline_about_carriers_is_a_sentence_without_anything_internal()
 
 def test_a_parcel_that_has_arrived_is_told_so_before_the_others_have():
     parcels = (
-        JourneyParcel(tracking_number="1", contents=CHAIRS, delivered_at=MONDAY + 2 * DAY),
-        JourneyParcel(tracking_number="2", contents=CHAIRS, scans=(scan(TrackingStatus.OUT_FOR_DELIVERY),)),
+        JourneyParcel(tracking_number="1", contents=(Goods(title="Chair", quantity=1),), delivered_at=MONDAY + 2 * DAY),
+        JourneyParcel(
+            tracking_number="2",
+            contents=(Goods(title="Chair", quantity=1),),
+            scans=(scan(TrackingStatus.OUT_FOR_DELIVERY),),
+        ),
     )
 
     told = journey(facts(parts=(part(State.SHIPPED, parcels=parcels),)))
 
     assert [one.words for one in told.parcels] == ["Delivered", "Out for delivery"]
     assert [one.stage for one in told.parcels] == [JourneyStage.DELIVERED, JourneyStage.SHIPPED]
-    assert told.headline == "Your order is out for delivery."
+    assert told.headline == "Part of your order has been delivered, the rest is on its way."
+    assert (told.stages[-1].progress, told.stages[-1].at) == (StageProgress.PARTLY, MONDAY + 2 * DAY)
+    assert told.delivered_at is None
 
 
 def test_of_a_parcel_that_was_scanned_often_the_latest_scans_are_told():
