@@ -246,8 +246,9 @@ class PostgresOrders:
                 *(orders.c[name] for name in AXES[:-1]),
                 _need().label("need"),
                 _is_held().label("held"),
-                IS_LATE.label("late"),
-                CAME_IN_TIME.label("came_in_time"),
+                # Each is looked up once, and judged below.
+                case((PROMISED, orders.c.promised_delivery_at)).label("promised"),
+                case((PROMISED, DELIVERED_AT)).label("delivered"),
             )
             .join(channels, channels.c.id == orders.c.channel_id)
             .where(*_conditions(condition))
@@ -258,8 +259,10 @@ class PostgresOrders:
             func.grouping(*axes).label("axis"),
             func.coalesce(*axes).label("value"),
             func.count().label("orders"),
-            *(func.count().filter(flag) for flag in (matching.c.held, matching.c.late)),
-            *(func.count().filter(matching.c.came_in_time.is_(flag)) for flag in (True, False)),
+            func.count().filter(matching.c.held),
+            func.count().filter(func.coalesce(matching.c.delivered, func.clock_timestamp()) > matching.c.promised),
+            func.count().filter(matching.c.delivered <= matching.c.promised),
+            func.count().filter(matching.c.delivered > matching.c.promised),
         ).group_by(func.grouping_sets(tuple_(), *axes))
         by_hold = (
             select(literal(HOLDS), order_holds.c.reason, func.count(), null(), null(), null(), null())
