@@ -75,6 +75,7 @@ class JourneyFacts:
     `ordered`: what was bought, without what was canceled since. `wanted` and `aside`: units that are to be delivered,
     and of those the ones that are set aside, sent, or a supplier's to send. `allocated_at`: when units were last set
     aside for it. `held`: something keeps it from being released; customers are not told what.
+    `is_part`: it was split off from another order. `has_parts`: others were split off from it.
     """
 
     number: str
@@ -87,6 +88,8 @@ class JourneyFacts:
     city: str | None = None
     country_code: str | None = None
     held: bool = False
+    is_part: bool = False
+    has_parts: bool = False
     wanted: int = 0
     aside: int = 0
     allocated_at: datetime | None = None
@@ -342,6 +345,8 @@ def _remarks(facts: JourneyFacts, far: HowFar, judged: Punctuality) -> Iterator[
         yield f"It came later than {'promised' if promised else 'expected'}. We are sorry."
     if facts.held and far.sent < far.wanted:
         yield "Something about it has to be checked before we can send it. We write to you if we need anything."
+    if facts.is_part or facts.has_parts:
+        yield "The rest of what you ordered is sent to you separately."
 
 
 # ---------------------------------------------------------------- parcels

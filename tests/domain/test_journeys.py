@@ -133,6 +133,12 @@ def test_a_hold_is_told_in_the_same_words_whatever_it_is_for():
     assert journey(facts(held=True, parts=(part(State.SHIPPED),))).remarks == (), "it has left: nothing is held"
 
 
+def test_goods_that_went_to_another_order_are_not_passed_over_in_silence():
+    told = [journey(facts(**{name: True})).remarks for name in ("is_part", "has_parts")]
+
+    assert told == [("The rest of what you ordered is sent to you separately.",)] * 2
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
