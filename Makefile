@@ -53,6 +53,7 @@ bench: .venv/.dev      ## how fast it is, against floors measured beside it (MEA
 
 lock:                  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt
+	uv pip compile pyproject.toml --extra tracing -c requirements/runtime.txt $(LOCK_FLAGS) -o requirements/tracing.txt
 	uv pip compile pyproject.toml --group build --group dev -c requirements/runtime.txt $(LOCK_FLAGS) -o requirements/dev.txt
 LOCK_FLAGS := -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --universal --python-version 3.11
 
