@@ -791,7 +791,8 @@ TWINS = (
     ),
     twin(
         "what was written is called busy when it cannot be shown",
-        "tests/gql/test_cut_off.py",
+        "tests/gql/test_cut_off.py::"
+        "test_i7_what_was_written_and_cannot_be_shown_is_an_unknown_outcome_and_the_key_tells_it",
         ("gql/errors.py", "if writes and isinstance(cause, NotRead):", "if False:"),
     ),
     twin(
