@@ -5,11 +5,11 @@ import logging
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
@@ -65,13 +65,18 @@ from services.notices import check_alerts, forget_old_notices, take_up_log
 from services.payments import expire_unpaid_orders
 from services.people import People
 from services.planning import Planner
+from services.ports import Chore
 from services.reservations import expire_reservations
 from workers.deliveries import Deliverer
-from workers.loop import repeated, running
+from workers.foreman import REST_SECONDS_MAX, Foreman
+from workers.loop import Job, repeated, running
 from workers.mailing import Mailer
 from workers.relay import Relay
-from workers.runs import POLL_SECONDS, PlanMaker, Runner, run_schedules
+from workers.runs import PlanMaker, Runner, run_schedules
 from workers.webhook_http import WebhookSender
+
+if TYPE_CHECKING:
+    from dibs.tracing import Traces
 
 log = logging.getLogger("dibs.app")
 
@@ -80,12 +85,6 @@ RECHECK_SECONDS = 0.5
 """How often those who are connected are looked after: a connection outlives its key by two seconds at most."""
 USE_SECONDS = 30.0
 """How often it is written down which keys were used."""
-EXPIRING_SECONDS = 5.0
-"""How late an order that is not paid in time may be given up."""
-SWEEPING_SECONDS = 1.0
-"""Nothing depends on its coming in time: a cart whose time is over is nobody's, swept or not."""
-NOTICING_SECONDS = 1.0
-"""How long alerts and mails wait at most for the log to be read."""
 WATCHING_SECONDS = 30.0
 """How late an alert may be that comes by the clock."""
 GOODBYE_SECONDS_MAX = 1.5
@@ -157,48 +156,67 @@ async def metered(
 async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> AsyncIterator[None]:
     """Everything that works on the database by itself, until the block ends. Any number of processes may have it.
 
-    `feed`: it hears of new events at once; without one, webhooks look for them every second.
+    `feed`: it hears of new events at once; without one, webhooks wait until the foreman looks.
     """
     meters = on.meters
-    relay, runner = Relay(on.database, on.bell), Runner(on.database, run_waiting=settings.run_waiting)
+    relay, foreman = Relay(on.database, on.bell), Foreman(on.database)
     on.database.on_new_events = relay.nudge
-    plans = PlanMaker(on.database, Planner(on.database, Highs()))
     sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
-    deliverer = Deliverer(on.database, meters.sending(sender) if meters else sender)
+    called = foreman.called(Chore.WEBHOOKS)
+    deliverer = Deliverer(on.database, meters.sending(sender) if meters else sender, called=called)
     if meters:
         meters.watch_relay(relay)
-    smtp = smtp_sender(settings)
-    mailers = [Mailer(on.database, smtp).run] if smtp else []
     if feed:
         feed.listeners.append(lambda _: deliverer.nudge())
-    chores = [
-        partial(repeated, name, partial(chore, on.database), seconds)
-        for name, chore, seconds in (
-            ("the cleaner", forget_expired_keys, CLEANING_SECONDS),
-            ("the archivist", partial(forget_old_events, days=settings.event_retention_days), CLEANING_SECONDS),
-            ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
-            ("the sweeper", expire_reservations, SWEEPING_SECONDS),
-            ("the dunner", expire_unpaid_orders, EXPIRING_SECONDS),
-            (
-                "the notifier",
-                partial(take_up_log, writes_mails=smtp is not None, public_url=settings.public_url),
-                NOTICING_SECONDS,
-            ),
-            ("the watchman", check_alerts, WATCHING_SECONDS),
-            ("the archivist of mails", forget_old_notices, CLEANING_SECONDS),
-            ("the schedule", run_schedules, POLL_SECONDS),
-            ("the dispatcher", release_what_is_ready, POLL_SECONDS),
-        )
-    ]
-    async with aclosing(sender), running(relay.run, runner.run, plans.run, deliverer.run, *mailers, *chores):
+    others = *_called(settings, on.database, foreman), *_by_the_clock(settings, on.database)
+    async with aclosing(sender), running(relay.run, foreman.run, deliverer.run, *others):
         yield
 
 
-async def work(settings: Settings, direct_url: str, side: socket.socket | None = None) -> None:
+def _called(settings: Settings, database: PostgresDatabase, foreman: Foreman) -> Iterator[Job]:
+    """Those who rest until the foreman calls them."""
+    called = foreman.called
+    some_run = called(Chore.RUNS, Chore.WAITING_ORDERS)
+    yield Runner(database, run_waiting=settings.run_waiting, called=some_run).run
+    yield PlanMaker(database, Planner(database, Highs()), called=called(Chore.RUNS)).run
+    smtp = smtp_sender(settings)
+    if smtp:
+        yield Mailer(database, smtp, called=called(Chore.MAILS)).run
+    notices = partial(take_up_log, writes_mails=smtp is not None, public_url=settings.public_url)
+    for name, chore, due in (
+        ("the sweeper", expire_reservations, Chore.CARTS),
+        ("the dunner", expire_unpaid_orders, Chore.UNPAID_ORDERS),
+        ("the notifier", notices, Chore.NOTICES),
+        ("the schedule", run_schedules, Chore.SCHEDULES),
+        ("the dispatcher", release_what_is_ready, Chore.RELEASES),
+    ):
+        yield partial(repeated, name, partial(chore, database), REST_SECONDS_MAX, called(due))
+
+
+def _by_the_clock(settings: Settings, database: PostgresDatabase) -> Iterator[Job]:
+    """Those who come every so often."""
+    for name, chore, seconds in (
+        ("the cleaner", forget_expired_keys, CLEANING_SECONDS),
+        ("the archivist", partial(forget_old_events, days=settings.event_retention_days), CLEANING_SECONDS),
+        ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
+        ("the archivist of mails", forget_old_notices, CLEANING_SECONDS),
+        ("the watchman", check_alerts, WATCHING_SECONDS),
+    ):
+        yield partial(repeated, name, partial(chore, database), seconds)
+
+
+async def work(
+    settings: Settings, direct_url: str, side: socket.socket | None, begin_to_end: Callable[[], None]
+) -> None:
     """Be a node that works and serves nothing, until a signal."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end() -> None:
+        begin_to_end()
+        stop.set()
+
     for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, stop.set)
+        loop.add_signal_handler(one, end)
     async with ground(settings, direct_url, side) as on, running(on.bell.run), working(settings, on):
         await stop.wait()
         on.readiness.stop()
@@ -212,10 +230,14 @@ def create_app(
     `side`: where figures and health are told, if they are.
     """
     meters: list[Meters] = []
+    traces: list[Traces] = []
 
     def ended(entry: Entry) -> None:
         for one in meters:
             one.ended(entry)
+
+    def around(entry: Entry, headers: Sequence[tuple[bytes, bytes]]) -> AbstractContextManager[None]:
+        return traces[0].request(entry, headers) if traces else nullcontext()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
@@ -229,6 +251,10 @@ def create_app(
                 meters[:] = [on.meters]
                 on.meters.watch_desk(desk)
                 on.meters.watch_feed(feed)
+            if tracer := traces_for(settings):
+                traces[:] = [tracer]
+                tracer.watch_desk(desk)
+                tracer.watch_engine(on.database.engine)
             beside = working(settings, on, feed) if with_workers else nullcontext()
             watching = (
                 partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS),
@@ -239,11 +265,13 @@ def create_app(
             async with running(on.bell.run, feed.run, *watching), beside, closing:
                 yield {
                     "running": _plug(
-                        settings, on, readings, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended
+                        settings, on, readings, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended, tracer
                     )
                 }
                 ends = [desk.close(), readings.close(), tracker.close(), doorkeeper.close(), budget.close()]
                 await in_time(*ends, *([issuer.aclose()] if issuer else []))
+                if tracer:
+                    await tracer.close()
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),
@@ -254,7 +282,7 @@ def create_app(
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
     ]
-    middleware = [Middleware(Access, ended=ended), *cross_origin(settings)]
+    middleware = [Middleware(Access, ended=ended, around=around), *cross_origin(settings)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
 
 
@@ -272,6 +300,15 @@ def cross_origin(settings: Settings) -> list[Middleware]:
             max_age=3600,
         )
     ]
+
+
+def traces_for(settings: Settings) -> "Traces | None":
+    """Who traces; it is imported only where somebody wants it."""
+    if settings.traces_url is None:
+        return None
+    from dibs.tracing import Traces
+
+    return Traces(settings.traces_url, settings.traces_share)
 
 
 def purse_for(settings: Settings) -> Purse | None:
@@ -295,7 +332,11 @@ def _plug(
     budget: Budget,
     tracker: Tracker,
     ended: Callable[[Entry], None],
+    tracer: "Traces | None",
 ) -> Running:
+    def around_operation(entry: Entry) -> AbstractContextManager[None]:
+        return tracer.request(entry) if tracer else nullcontext()
+
     def ended_on_socket(entry: Entry) -> None:
         log_entry(entry)
         ended(entry)
@@ -319,10 +360,14 @@ def _plug(
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
     origins = settings.cors_origins
     hub = Hub(feed, doorkeeper.certain)
-    parts = Parts(executor, hub, who, doorkeeper.watched, context, Spending(budget), origins, ended_on_socket)
+    parts = Parts(
+        executor, hub, who, doorkeeper.watched, context, Spending(budget), origins, ended_on_socket, around_operation
+    )
     if on.meters:
         on.meters.watch_hub(parts.hub)
         on.meters.watch_schema(executor.schema)
+    if tracer:
+        tracer.watch_schema(executor.schema)
     return Running(
         on.database.engine,
         on.readiness,

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from dibs import log
+from dibs.ending import ending_in_time
 from dibs.importing.refusals import ImportRefused, RowIssue
 from dibs.opening import (
     LocksDoNotLock,
@@ -160,7 +161,8 @@ def work_command(data: Data = None) -> None:
     with _side_listener(settings) as side, database_url(settings, _say) as url:
         run(require_promises(settings, url))
         console.print("Dibs works.")
-        run(work(settings, url, side))
+        with ending_in_time() as begin_to_end:
+            run(work(settings, url, side, begin_to_end))
 
 
 @app.command("demo")
@@ -194,6 +196,25 @@ def migrate_command(data: Data = None) -> None:
     with _database(data, any_schema=True) as url:
         applied = run(work(url))
     console.print(f"Applied {', '.join(applied)}." if applied else "The schema is current.")
+
+
+@app.command("restored")
+def restored_command(data: Data = None) -> None:
+    """After a restore to an earlier moment, before serving: see that nothing new is taken for what was lost."""
+    from persistence.database import connect
+    from persistence.restoring import Restored, mark_restored
+
+    async def work(url: str) -> Restored:
+        engine = connect(url)
+        try:
+            return await mark_restored(engine)
+        finally:
+            await engine.dispose()
+
+    with _database(data) as url:
+        found = run(work(url))
+    console.print(f"The log goes on far behind position {found.position:,}; cursors of what was lost are expired.")
+    console.print(f"Sent again, though they may have been sent: {found.webhooks:,} webhooks, {found.mails:,} mails.")
 
 
 @app.command("schema")

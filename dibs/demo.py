@@ -65,8 +65,9 @@ def demo(settings: Settings, *, port_was_given: bool, once: bool) -> None:
         key = run(_prepare(url))
         with _listener(settings, port_was_given) as listener:
             port = listener.getsockname()[1]
-            address = f"http://127.0.0.1:{port}/graphql"
-            serve(create_app(settings, url), listener, partial(_watch_the_day, address, key, once))
+            here = f"http://127.0.0.1:{port}"
+            settings = settings.model_copy(update={"public_url": settings.public_url or here})
+            serve(create_app(settings, url), listener, partial(_watch_the_day, f"{here}/graphql", key, once))
 
 
 def _listener(settings: Settings, port_was_given: bool) -> Any:
@@ -149,6 +150,7 @@ subscription Watch($after: String) {
   allocationStatusChanged(after: $after) { orderNumber before after cause }
 }"""
 COUNTS = "{ orderCounts { byAllocationStatus { status count } } }"
+LINK = "query Link($by: OrderBy!) { order(by: $by) { trackingUrl } }"
 SHORT = """
 query Short($by: OrderBy!) {
   order(by: $by) {
@@ -195,6 +197,7 @@ async def _watch_the_day(address: str, key: str, once: bool) -> bool:
             await _allocate(api, orders)
             await asyncio.wait_for(seeing, WATCH_SECONDS_MAX)
         await _show_outcome(api)
+        await _show_link(api)
     if once:
         return False
     console.print(f"\nExplorer  {address}#key={quote(key, safe='')}", markup=False)
@@ -250,6 +253,14 @@ async def _show_outcome(api: Api) -> None:
     for status in ("COULD_NOT_ALLOCATE", "PARTIALLY_ALLOCATED"):
         for order in (await _orders(api, status))[:2]:
             await _show_short((await api(SHORT, by={"id": order["id"]}))["order"])
+
+
+async def _show_link(api: Api) -> None:
+    """What the customer of an order that is allocated sees; or whoever has the link."""
+    order = (await _orders(api, "ALLOCATED"))[0]
+    link = (await api(LINK, by={"id": order["id"]}))["order"]["trackingUrl"]
+    console.print(f"\nOrder {order['number']}, as its customer follows it:", style="bold")
+    console.print(f"  {link}", markup=False, soft_wrap=True)
 
 
 async def _show_short(order: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from dibs.app import Running
 from dibs.door import BoundedHttp, SharedWebSocket, drop_stalled_peers, without_tracebacks_for_clients
+from dibs.ending import ending_in_time
 
 DRAIN_SECONDS_MAX = 5
 """For requests that are under way; with what comes after it, a process ends within 10 s."""
@@ -51,6 +52,13 @@ def stopping_on_sigterm() -> Iterator[None]:
 
 class Server(uvicorn.Server):
     """Stops at SIGINT and SIGTERM, and returns; uvicorn's own would raise the signal again while the loop runs."""
+
+    on_stop: Callable[[], None] = staticmethod(lambda: None)
+    """Called when it is told to."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.on_stop()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,7 +101,8 @@ def serve(app: Starlette, listener: socket.socket, beside: Callable[[], Awaitabl
     """Serve until a signal. `beside` runs once the server is up; where it answers False, the server stops."""
     config = configuration(app)
     server = Server(config)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+    with ending_in_time() as begin_to_end, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        server.on_stop = begin_to_end
         runner.run(_serve(server, listener, beside))
 
 

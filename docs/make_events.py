@@ -94,13 +94,14 @@ ORDER: Mapping[str, Any] = {"order_id": OrderId(7), "order_number": "1001", "cha
 CHANGE: Mapping[str, Any] = {"order_version": 2, "skus": ("CHAIR",), "locations": ("LEEDS",)}
 
 EXAMPLES: tuple[Event, ...] = (
-    OrderChanged(**ORDER, **CHANGE, changes=(OrderChange.ALLOCATIONS_CHANGED,)),
+    OrderChanged(**ORDER, **CHANGE, changes=(OrderChange.ALLOCATIONS_CHANGED,), actors=("shop",)),
     AllocationStatusChanged(
         **ORDER,
         **CHANGE,
         before=AllocationStatus.UNALLOCATED,
         after=AllocationStatus.PARTIALLY_ALLOCATED,
         cause=AllocationCause.RUN,
+        actor="shop",
     ),
     StockLevelChanged(
         sku="CHAIR",
@@ -146,6 +147,7 @@ EXAMPLES: tuple[Event, ...] = (
         supply_reference="PO-12",
         before=NOON.replace(day=5),
         after=NOON.replace(day=9),
+        actor="buying",
     ),
     WebhookEndpointDisabled(
         endpoint_id=EndpointId(1), endpoint_name="partner", reason="Nothing has got through for 24 hours.", failures=16

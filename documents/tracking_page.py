@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from html import escape
 
-from domain.journeys import Goods, Journey, ParcelTold, Stage, day
-from domain.kinds import JourneyStage, Punctuality, StageProgress
+from domain.journey_facts import Goods, Scan
+from domain.journeys import Journey, ParcelTold, Stage, day
+from domain.kinds import JourneyStage, Punctuality, StageProgress, TrackingStatus
 
 STYLE = """
 :root { color-scheme: light dark; --page: #f4f5f7; --card: #ffffff; --text: #1c2430; --faint: #5b6675;
@@ -53,6 +54,9 @@ ol, ul { list-style: none; margin: 0; padding: 0; }
 .what { font-weight: 600; }
 .to-come .what { font-weight: 400; }
 .when { display: block; color: var(--faint); font-size: .875rem; }
+h3 { margin: 1rem 0 .375rem; font-size: .9375rem; }
+.scans li { padding: .375rem 0 .375rem .875rem; border-left: 2px solid var(--line); }
+.said { display: block; }
 .goods li { display: flex; gap: .75rem; padding: .375rem 0; border-top: 1px solid var(--line); }
 .goods li:first-child { border-top: 0; }
 .goods .units { flex: none; min-width: 2.5rem; color: var(--faint); font-variant-numeric: tabular-nums; }
@@ -184,7 +188,34 @@ def _parcel(parcel: ParcelTold, name: str) -> str:
         f'<p class="state{came}">{escape(parcel.words)}</p>',
         _facts(_parcel_facts(parcel), close=True),
         _goods(parcel.contents),
+        _scans(parcel.scans),
     )
+
+
+SCANNED = {
+    TrackingStatus.UNKNOWN: "News from the carrier",
+    TrackingStatus.PRE_TRANSIT: "The carrier has been told",
+    TrackingStatus.IN_TRANSIT: "With the carrier",
+    TrackingStatus.OUT_FOR_DELIVERY: "Out for delivery",
+    TrackingStatus.AVAILABLE_FOR_PICKUP: "Ready for you to fetch",
+    TrackingStatus.FAILURE: "Could not be delivered",
+    TrackingStatus.RETURN_TO_SENDER: "On its way back to us",
+    TrackingStatus.DELIVERED: "Delivered",
+}
+
+
+def _scans(scans: tuple[Scan, ...]) -> str:
+    items = (
+        f'<li><span class="what">{SCANNED[one.status]}</span>{_scan_words(one)}'
+        f'<span class="when">{_moment(one.at)}</span></li>'
+        for one in scans
+    )
+    return f'<h3>What the carrier says</h3><ol class="scans">{"".join(items)}</ol>' if scans else ""
+
+
+def _scan_words(scan: Scan) -> str:
+    words = ", ".join(f"<bdi>{escape(one)}</bdi>" for one in (scan.message, scan.place) if one)
+    return f'<span class="said">{words}</span>' if words else ""
 
 
 def _parcel_facts(parcel: ParcelTold) -> Iterator[tuple[str, str]]:

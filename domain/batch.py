@@ -23,16 +23,18 @@ from domain.events import (
     SupplyChanged,
 )
 from domain.floor import Floor, FloorChanges, FloorFacts
-from domain.fulfillments import Fulfillment, PickTask, fulfillment_status
+from domain.fulfillments import Fulfillment, PickTask, TrackingEvent, fulfillment_status
 from domain.ids import (
     AllocationId,
     BundleId,
+    FulfillmentId,
     FulfillmentLineId,
     ItemId,
     LevelKey,
     LineId,
     LocationId,
     OrderId,
+    ParcelId,
     ReservationId,
     ReservedLineId,
     ReturnId,
@@ -125,6 +127,17 @@ class DividedClaim:
     claim: Held
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTrackingEvent:
+    """What a carrier said of a parcel, or of a fulfillment that has none. The same is written down once."""
+
+    fulfillment: FulfillmentId
+    parcel: ParcelId | None
+    event: TrackingEvent
+    actor: str
+    request: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Changes:
     """Everything one transaction writes. `resized_lines`: those of `lines` that changed in more than their claims.
@@ -168,6 +181,7 @@ class Changes:
     return_actors: dict[ReturnId, str] = field(default_factory=dict)
     inspections: list[Inspection] = field(default_factory=list)
     follow_ups: list[NewFollowUp] = field(default_factory=list)
+    tracking: list[NewTrackingEvent] = field(default_factory=list)
     fulfillment_statuses: dict[OrderId, FulfillmentStatus] = field(default_factory=dict)
     finalized: list[OrderId] = field(default_factory=list)
     payments: list[NewPayment] = field(default_factory=list)
@@ -234,11 +248,13 @@ class Batch:
         self._claims_of_carts: defaultdict[ReservationId, list[AllocationId]] = defaultdict(list)
         self._claims_at: defaultdict[LevelKey, list[AllocationId]] = defaultdict(list)
         self._locations_before: defaultdict[OrderId, set[LocationId]] = defaultdict(set)
-        self._changes_of: defaultdict[OrderId, set[OrderChange]] = defaultdict(set)
+        self._changes_of: defaultdict[OrderId, dict[OrderChange, str]] = defaultdict(dict)
         self._unsorted: set[OrderId] = set()
         self._divided: dict[AllocationId, AllocationId] = {}
         self._order_causes: dict[OrderId, AllocationCause] = {}
+        self._order_actors: dict[OrderId, str] = {}
         self._level_causes: dict[LevelKey, AllocationCause] = {}
+        self._level_actors: dict[LevelKey, str] = {}
         self._stale_levels: set[LevelKey] = set()
         self._numbers: dict[tuple[str, str], OrderId] = {}
         self._new_lines: dict[LineId, NewLine] = {}
@@ -428,7 +444,7 @@ class Batch:
     def _lift(self, order: OrderId, reason: HoldReason, actor: str) -> bool:
         lifted = self._books.lift(order, reason, actor)
         if lifted:
-            self.note(order, OrderChange.HOLD_RELEASED)
+            self.note(order, OrderChange.HOLD_RELEASED, actor)
         return lifted
 
     def unschedule(self, order: OrderId) -> None:
@@ -466,7 +482,9 @@ class Batch:
         self._new_bundles[bundle.id] = bundle
         self._made.new_bundles.append(bundle)
 
-    def change_order(self, order: Order, change: OrderChange, terms: OrderTerms | None = None) -> None:
+    def change_order(
+        self, order: Order, change: OrderChange, terms: OrderTerms | None = None, actor: str | None = None
+    ) -> None:
         before = self.orders[order.id]
         self.orders[order.id] = order
         if terms is not None:
@@ -478,8 +496,8 @@ class Batch:
             for claim in self.claims_of(order.id):
                 self.claims[claim.id] = replace(claim, priority=order.priority)
                 self._stale_levels.add(claim.level)
-                self._level_causes[claim.level] = AllocationCause.EDITED
-        self.note(order.id, change)
+                self._blame(claim.level, AllocationCause.EDITED)
+        self.note(order.id, change, actor)
 
     def ask_at(self, order: OrderId, locations: tuple[LocationId, ...] | None) -> None:
         """A run looked for the order's units at these locations only; None: everywhere. It is no change of an order."""
@@ -499,9 +517,9 @@ class Batch:
         self._repriced[order.id] = self.actor
         self.change_order(order, OrderChange.VOIDED)
 
-    def note(self, order: OrderId, change: OrderChange) -> None:
-        """This happened to the order in this commit."""
-        self._changes_of[order].add(change)
+    def note(self, order: OrderId, change: OrderChange, actor: str | None = None) -> None:
+        """This happened to the order in this commit, by whoever is at work, or by this one."""
+        self._changes_of[order][change] = self.actor if actor is None else actor
 
     def schedule(self, order: OrderId, minutes: int) -> None:
         """Let the order be allocated at the next multiple of so many minutes, unless a run looks at it before."""
@@ -510,6 +528,13 @@ class Batch:
     def explain(self, order: OrderId, cause: AllocationCause) -> None:
         """If the order's allocation status moves in this commit, this is why."""
         self._order_causes[order] = cause
+        self._order_actors[order] = self.actor
+
+    def _blame(self, level: LevelKey, cause: AllocationCause, *, first: bool = True) -> None:
+        """If flags move at the level, this is why, and by whom. Not `first`: unless something else is to blame."""
+        if first or level not in self._level_causes:
+            self._level_causes[level] = cause
+            self._level_actors[level] = self.actor
 
     def change_line(self, line: OrderLine) -> None:
         before = self.lines[line.id]
@@ -528,7 +553,7 @@ class Batch:
             self._levels_of[level.item].append(level.key)
         self.levels[level.key] = level
         self._stale_levels.add(level.key)
-        self._level_causes[level.key] = cause
+        self._blame(level.key, cause)
 
     def move(self, movement: Movement) -> None:
         """Add a row to the stock ledger."""
@@ -537,6 +562,10 @@ class Batch:
     def note_count(self, count: StockCount) -> None:
         """Somebody knows what is on hand; a count moves nothing by itself."""
         self._made.counts.append(count)
+
+    def track(self, event: NewTrackingEvent) -> None:
+        """A carrier has said something; what follows from it, follows."""
+        self._made.tracking.append(event)
 
     def tell(self, event: Event) -> None:
         """Something happened that is no change of a row of ours."""
@@ -658,7 +687,7 @@ class Batch:
         self.levels[level.key] = replace(level, picked=level.picked + units)
         if level.overallocated:
             self._stale_levels.add(level.key)
-            self._level_causes.setdefault(level.key, AllocationCause.PICKED)
+            self._blame(level.key, AllocationCause.PICKED, first=False)
         return claim
 
     def ship(self, claim: Claim, reference: str) -> None:
@@ -702,7 +731,7 @@ class Batch:
         self._unsorted.add(claim.order)
         if claim.overallocated:  # the part is the weaker one, also than parts that came off before
             self._stale_levels.add(claim.level)
-            self._level_causes.setdefault(claim.level, AllocationCause.PICKED)
+            self._blame(claim.level, AllocationCause.PICKED, first=False)
 
     def hand_over(
         self, claim: Held, to_line: LineId, quantity: int, cause: AllocationCause = AllocationCause.EDITED
@@ -742,7 +771,7 @@ class Batch:
             to, allocated=to.allocated + quantity, overallocated=to.overallocated + unbacked, looked_at=True
         )
         self._stale_levels.add(claim.level)
-        self._level_causes.setdefault(claim.level, cause)
+        self._blame(claim.level, cause, first=False)
 
     def _take_from_line(self, claim: Held, quantity: int, unbacked: int) -> None:
         """The claim's line has so many units less, where it is a line of an order."""
@@ -817,7 +846,13 @@ class Batch:
         for order_id in self._fulfilling:
             order, status = self.orders[order_id], self.fulfillment_status_of(order_id)
             if order.status is OrderStatus.FINALIZED and status is FulfillmentStatus.DELIVERED:
-                self.change_order(replace(order, status=OrderStatus.FULFILLED), OrderChange.FULFILLED)
+                fulfilled = replace(order, status=OrderStatus.FULFILLED)
+                self.change_order(fulfilled, OrderChange.FULFILLED, actor=self._who_moved_goods(order_id))
+
+    def _who_moved_goods(self, order: OrderId) -> str:
+        """The last who moved a fulfillment of the order in this batch, or else changed the order."""
+        changes = self._changes_of.get(order, {})
+        return self.floor.who_moved_last(order) or next(reversed(changes.values()), self.actor)
 
     def _flag(self, claim: Held, overallocated: int) -> None:
         change = overallocated - claim.overallocated
@@ -826,7 +861,9 @@ class Batch:
         if change and isinstance(claim, Claim):
             line = self.lines[claim.line]
             self.lines[claim.line] = replace(line, overallocated=line.overallocated + change)
-            self._order_causes.setdefault(claim.order, self._level_causes.get(claim.level, AllocationCause.OTHER))
+            if claim.order not in self._order_causes:
+                self._order_causes[claim.order] = self._level_causes.get(claim.level, AllocationCause.OTHER)
+                self._order_actors[claim.order] = self._level_actors.get(claim.level, self.actor)
 
     # ------------------------------------------------------------------ changes
 
@@ -899,6 +936,7 @@ class Batch:
 
     def _version_orders(self) -> None:
         made = self._made
+        holds = _holds_by_order(made)
         touched: defaultdict[OrderId, list[OrderLine]] = defaultdict(list)
         for line in made.lines:
             touched[line.order].append(line)
@@ -911,20 +949,30 @@ class Batch:
             self.orders[order_id] = order
             if before:
                 made.orders.append(order)
-            made.events.extend(self._order_events(order, before, touched[order_id] or self.lines_of(order_id)))
+            lines = touched[order_id] or self.lines_of(order_id)
+            made.events.extend(self._order_events(order, before, lines, *holds.get(order_id, NO_HOLDS)))
         made.placed = [(self.orders[order.id], new) for order, new in made.placed]
         made.schedules = {
             order: every for order, every in made.schedules.items() if can_be_scheduled(self.orders[order])
         }
 
-    def _order_events(self, order: Order, before: Order | None, lines: Sequence[OrderLine]) -> Iterator[Event]:
+    def _order_events(
+        self,
+        order: Order,
+        before: Order | None,
+        lines: Sequence[OrderLine],
+        holds_placed: Sequence[HoldReason],
+        holds_ended: Sequence[HoldReason],
+    ) -> Iterator[Event]:
         held = self._locations_before[order.id] | {claim.location for claim in self.claims_of(order.id)}
         locations = tuple(sorted(self.locations[location].code for location in held))
         skus = tuple(dict.fromkeys(line.sku for line in lines))
-        changes = set(self._changes_of[order.id])
+        changes = self._changes_of[order.id]
+        allocated_by = self._order_actors.get(order.id) or next(reversed(changes.values()), self.actor)
         was = before.allocation_status if before else AllocationStatus.UNALLOCATED
         if not changes or any(self._allocation_moved(line) for line in lines):
-            changes.add(OrderChange.ALLOCATIONS_CHANGED)
+            changes[OrderChange.ALLOCATIONS_CHANGED] = allocated_by
+        sequence = tuple(change for change in CHANGES if change in changes)
         yield OrderChanged(
             order_id=order.id,
             order_number=order.number,
@@ -932,7 +980,10 @@ class Batch:
             order_version=order.version,
             skus=skus,
             locations=locations,
-            changes=tuple(change for change in CHANGES if change in changes),
+            changes=sequence,
+            actors=tuple(changes[change] for change in sequence),
+            holds_placed=tuple(holds_placed),
+            holds_ended=tuple(holds_ended),
         )
         if was is not order.allocation_status:
             yield AllocationStatusChanged(
@@ -945,6 +996,7 @@ class Batch:
                 before=was,
                 after=order.allocation_status,
                 cause=self._order_causes.get(order.id, AllocationCause.OTHER),
+                actor=allocated_by,
             )
 
     def _allocation_moved(self, line: OrderLine) -> bool:
@@ -986,13 +1038,13 @@ class Batch:
         made.floor = floor
         changed = [*floor.fulfillments, *((None, one) for one in floor.new_fulfillments)]
         for before, fulfillment in changed:
-            self.note(fulfillment.order, OrderChange.FULFILLMENT_CHANGED)
+            self.note(fulfillment.order, OrderChange.FULFILLMENT_CHANGED, self.floor.who_moved(fulfillment.id))
             made.events.append(self._fulfillment_event(fulfillment, before))
         for order in {fulfillment.order for fulfillment in self.floor.fulfillments.values()}:
             status = self.fulfillment_status_of(order)
             if status is not self._fulfilling.get(order, FulfillmentStatus.NOT_RELEASED):
                 made.fulfillment_statuses[order] = status
-                self.note(order, OrderChange.FULFILLMENT_CHANGED)
+                self.note(order, OrderChange.FULFILLMENT_CHANGED, self._who_moved_goods(order))
         tasks: defaultdict[tuple[LocationId, str], list[PickTask]] = defaultdict(list)
         for task in (*floor.new_tasks, *floor.tasks):
             tasks[task.location, self.floor.who_moved_task(task.id)].append(task)
@@ -1016,6 +1068,7 @@ class Batch:
             estimated_ship_at=fulfillment.estimated_ship_at,
             estimated_delivery_at=fulfillment.estimated_delivery_at,
             actor=self.floor.who_moved(fulfillment.id),
+            tracking_status=fulfillment.tracking_status,
         )
 
     def _tasks_event(self, location: LocationId, actor: str, tasks: Sequence[PickTask]) -> PickTasksChanged:
@@ -1037,7 +1090,7 @@ class Batch:
                 continue
             self.returns[one.id] = one = replace(one, version=before.version + 1 if before else 1)
             (made.changed_returns if before else made.new_returns).append(one)
-            self.note(one.order, OrderChange.RETURN_CHANGED)
+            self.note(one.order, OrderChange.RETURN_CHANGED, made.return_actors.get(one.id))
             made.events.append(self._return_event(one, before))
 
     def _return_event(self, one: Return, before: Return | None) -> ReturnChanged:
@@ -1089,6 +1142,21 @@ class Batch:
             expected_at=supply.expected_at,
             expected_at_before=before.expected_at if before else None,
         )
+
+
+NO_HOLDS: tuple[tuple[HoldReason, ...], tuple[HoldReason, ...]] = ((), ())
+
+
+def _holds_by_order(made: Changes) -> dict[OrderId, tuple[list[HoldReason], list[HoldReason]]]:
+    """For which reasons orders are held since this commit, and no longer."""
+    found: defaultdict[OrderId, tuple[list[HoldReason], list[HoldReason]]] = defaultdict(lambda: ([], []))
+    for placed in made.new_holds:
+        found[placed.order][0].append(placed.reason)
+        if placed.released_by is not None:
+            found[placed.order][1].append(placed.reason)
+    for ended in made.ended_holds:
+        found[ended.order][1].append(ended.reason)
+    return dict(found)
 
 
 def can_be_scheduled(order: Order) -> bool:

@@ -15,11 +15,13 @@ from domain.kinds import (
     AllocationCause,
     AllocationStatus,
     FulfillmentState,
+    HoldReason,
     OrderChange,
     ReturnState,
     RunState,
     SupplyKind,
     SupplyState,
+    TrackingStatus,
 )
 from domain.making import quickly_made
 
@@ -42,23 +44,31 @@ class OrderEvent:
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChanged(OrderEvent):
-    """Every version of an order has exactly one of these."""
+    """Every version of an order has exactly one of these.
+
+    `actors`: who made each of the changes, in their sequence; empty in events from before that was written down.
+    `holds_placed` and `holds_ended`: for which reasons.
+    """
 
     type: ClassVar[str] = "OrderChanged"
     type_version: ClassVar[int] = 1
     changes: tuple[OrderChange, ...]
+    actors: tuple[str, ...] = ()
+    holds_placed: tuple[HoldReason, ...] = ()
+    holds_ended: tuple[HoldReason, ...] = ()
 
 
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationStatusChanged(OrderEvent):
-    """An order's allocation status changed, and why."""
+    """An order's allocation status changed, and why. `actor`: who did what moved it; None in older events."""
 
     type: ClassVar[str] = "AllocationStatusChanged"
     type_version: ClassVar[int] = 1
     before: AllocationStatus | None
     after: AllocationStatus | None
     cause: AllocationCause
+    actor: str | None = None
 
 
 @quickly_made
@@ -121,6 +131,7 @@ class ExpectedAtChanged:
     """A supply slipped or was called off, and with it the date when a waiting order can be had. No change of the order.
 
     `skus`: those of the supply that the order waits for. `before` and `after` None: not all of it is expected.
+    `actor`: who moved the supply; None in older events.
     """
 
     type: ClassVar[str] = "ExpectedAtChanged"
@@ -133,6 +144,7 @@ class ExpectedAtChanged:
     supply_reference: str
     before: datetime | None
     after: datetime | None
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +184,7 @@ class FulfillmentChanged:
     estimated_ship_at: datetime | None
     estimated_delivery_at: datetime | None
     actor: str | None = None
+    tracking_status: TrackingStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

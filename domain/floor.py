@@ -133,6 +133,11 @@ class Floor:
         """Who changed it last in this batch."""
         return self._actors.get(fulfillment, self.actor)
 
+    def who_moved_last(self, order: OrderId) -> str | None:
+        """Who changed a fulfillment of the order last in this batch; None: nobody did."""
+        moved = (self._actors[one.id] for one in reversed(self.of(order)) if one.id in self._actors)
+        return next(moved, None)
+
     def who_moved_task(self, task: PickTaskId) -> str:
         """Who changed it last in this batch."""
         return self._task_actors.get(task, self.actor)
@@ -156,6 +161,7 @@ class Floor:
 
     def put_parcel(self, parcel: Parcel) -> None:
         self.parcels[parcel.id] = parcel
+        self._actors[parcel.fulfillment] = self.actor
 
     def set_bin(self, key: BinKey, units: int) -> None:
         """So many units lie in the bin. Tasks that counted on more of them look elsewhere."""
@@ -212,9 +218,14 @@ class Floor:
     def changes(self) -> FloorChanges:
         """What is different now; with new versions."""
         made = FloorChanges()
+        told = {
+            parcel.fulfillment
+            for parcel in self.parcels.values()
+            if parcel is not self._parcels_before.get(parcel.id) and parcel.id in self._parcels_before
+        }
         for one in list(self.fulfillments.values()):
             before = self._before.get(one.id)
-            if one is before or one == before:
+            if (one is before or one == before) and one.id not in told:
                 continue
             one = replace(one, version=before.version + 1 if before else 1)
             self.fulfillments[one.id] = one

@@ -368,6 +368,8 @@ def divide(batch: Batch, one: Fulfillment, rest: Mapping[LineId, int]) -> Fulfil
         version=0,
         divided_from=one.id,
         shipping=Shipping(),
+        tracking_status=None,
+        tracked_at=None,
     )
     kept = tuple(_less(line, leaving.get(line.line, 0)) for line in one.lines)
     floor.change(replace(one, lines=kept))

@@ -16,7 +16,7 @@ from domain.ids import (
     PickListId,
     PickTaskId,
 )
-from domain.kinds import FulfillmentKind, FulfillmentState, FulfillmentStatus, PickTaskState
+from domain.kinds import FulfillmentKind, FulfillmentState, FulfillmentStatus, PickTaskState, TrackingStatus
 from domain.money import Money
 from domain.orders import OrderLine
 
@@ -80,6 +80,7 @@ class Fulfillment:
 
     `estimated_ship_at` and `estimated_delivery_at` were told at release. `divided_from`: the fulfillment whose first
     part was shipped without this one. `changed_at`: when it came into its state, where somebody said so.
+    `tracking_status` and `tracked_at`: the last that a carrier said of any of it, by the carrier's clock.
     """
 
     id: FulfillmentId
@@ -94,6 +95,8 @@ class Fulfillment:
     shipping: Shipping = Shipping()
     divided_from: FulfillmentId | None = None
     changed_at: datetime | None = None
+    tracking_status: TrackingStatus | None = None
+    tracked_at: datetime | None = None
 
     @property
     def units(self) -> int:
@@ -136,7 +139,8 @@ class Parcel:
     """What is packed together: `number` of its fulfillment, from 1. Weight in grams, dimensions in millimetres.
 
     `sscc`: the 18 digits by which carriers know a parcel; None where the merchant has no GS1 company prefix.
-    `label_url`: where the carrier's own label is.
+    `label_url`: where the carrier's own label is. `tracking_status` and `tracked_at`: the last that the carrier said,
+    and when by its clock; `delivered_at`: when the customer had it, as it said first.
     """
 
     id: ParcelId
@@ -150,6 +154,19 @@ class Parcel:
     sscc: str | None = None
     tracking_number: str | None = None
     label_url: str | None = None
+    tracking_status: TrackingStatus | None = None
+    tracked_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingEvent:
+    """What a carrier said, and when it happened by its clock. `message` and `place`: in its own words."""
+
+    status: TrackingStatus
+    occurred_at: datetime
+    message: str | None = None
+    place: str | None = None
 
 
 def states_that_allow(operation: str) -> tuple[FulfillmentState, ...]:

@@ -8,70 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.fulfillments import GONE, UNDER_WAY
-from domain.kinds import AllocationStatus, FulfillmentState, JourneyStage, OrderStatus, Punctuality, StageProgress
-
-# ---------------------------------------------------------------- facts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goods:
-    """So many of something, by the name that customers know."""
-
-    title: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JourneyParcel:
-    """What is packed together."""
-
-    tracking_number: str | None
-    contents: tuple[Goods, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JourneyPart:
-    """A fulfillment, as far as it concerns the customer. `contents`: all of it, in parcels or not."""
-
-    state: FulfillmentState
-    units: int
-    released_at: datetime
-    shipped_at: datetime | None = None
-    delivered_at: datetime | None = None
-    estimated_ship_at: datetime | None = None
-    estimated_delivery_at: datetime | None = None
-    carrier: str | None = None
-    tracking_number: str | None = None
-    tracking_url: str | None = None
-    contents: tuple[Goods, ...] = ()
-    parcels: tuple[JourneyParcel, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JourneyFacts:
-    """What is known of an order at a moment, by the database's clock: `now`.
-
-    `ordered`: what was bought, without what was canceled since. `wanted` and `aside`: units that are to be delivered,
-    and of those the ones that are set aside, sent, or a supplier's to send. `allocated_at`: when units were last set
-    aside for it. `held`: something keeps it from being released; customers are not told what.
-    """
-
-    number: str
-    merchant: str
-    status: OrderStatus
-    allocation_status: AllocationStatus | None
-    placed_at: datetime
-    now: datetime
-    promised_delivery_at: datetime | None = None
-    city: str | None = None
-    country_code: str | None = None
-    held: bool = False
-    wanted: int = 0
-    aside: int = 0
-    allocated_at: datetime | None = None
-    ordered: tuple[Goods, ...] = ()
-    parts: tuple[JourneyPart, ...] = ()
-
+from domain.journey_facts import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
+from domain.kinds import (
+    AllocationStatus,
+    FulfillmentState,
+    JourneyStage,
+    OrderStatus,
+    Punctuality,
+    StageProgress,
+    TrackingStatus,
+)
 
 # ---------------------------------------------------------------- what is told
 
@@ -87,7 +33,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParcelTold:
-    """A parcel, or goods that are in none yet. `stage`: the last that it came through."""
+    """A parcel, or goods that are in none yet. `stage`: the last that it came through. `scans`: the latest first."""
 
     stage: JourneyStage
     words: str
@@ -99,6 +45,7 @@ class ParcelTold:
     delivered_at: datetime | None
     estimated_ship_at: datetime | None
     estimated_delivery_at: datetime | None
+    scans: tuple[Scan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +101,10 @@ def journey(facts: JourneyFacts) -> Journey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HowFar:
-    """Units that came through each stage; each number is at most the one before. `packed`: all that is here still."""
+    """Units that came through each stage; each number is at most the one before.
+
+    `packed`: all that is here still. `scanned`: what carriers say of everything that is on its way, if it is the same.
+    """
 
     wanted: int
     aside: int
@@ -162,11 +112,12 @@ class HowFar:
     gone: int
     delivered: int
     packed: bool = False
+    scanned: TrackingStatus | None = None
 
 
 def _how_far(facts: JourneyFacts) -> HowFar:
     here = [part for part in facts.parts if part.state in UNDER_WAY]
-    delivered = _units(part for part in facts.parts if part.state is FulfillmentState.DELIVERED)
+    delivered = sum(map(_arrived, facts.parts))
     gone = _units(part for part in facts.parts if part.state in GONE)
     sent = gone + _units(here)
     return HowFar(
@@ -176,7 +127,27 @@ def _how_far(facts: JourneyFacts) -> HowFar:
         gone=gone,
         delivered=delivered,
         packed=bool(here) and all(part.state is FulfillmentState.PACKED for part in here),
+        scanned=_scanned(part for part in facts.parts if part.state is FulfillmentState.SHIPPED),
     )
+
+
+def _scanned(parts: Iterable[JourneyPart]) -> TrackingStatus | None:
+    told = [_told(part, parcel) for part in parts for parcel in part.parcels or (_whole(part),)]
+    last = {one.scans[0].status if one.scans else None for one in told if one.stage is JourneyStage.SHIPPED}
+    return last.pop() if len(last) == 1 else None
+
+
+def _arrived(part: JourneyPart) -> int:
+    """Units that the customer has; of goods on their way, those in parcels that their carrier has delivered."""
+    if part.state is FulfillmentState.DELIVERED:
+        return part.units
+    arrived = [parcel for parcel in part.parcels if parcel.delivered_at] if part.state in GONE else []
+    return sum(goods.quantity for parcel in arrived for goods in parcel.contents)
+
+
+def _arrivals(part: JourneyPart) -> Iterator[datetime | None]:
+    yield part.delivered_at
+    yield from (parcel.delivered_at for parcel in part.parcels)
 
 
 def _units(parts: Iterable[JourneyPart]) -> int:
@@ -187,6 +158,15 @@ def _latest(times: Iterable[datetime | None]) -> datetime | None:
     return max((time for time in times if time is not None), default=None)
 
 
+HEADLINES: dict[TrackingStatus | None, str] = {
+    TrackingStatus.OUT_FOR_DELIVERY: "Your order is out for delivery.",
+    TrackingStatus.AVAILABLE_FOR_PICKUP: "Your order is ready for you to fetch.",
+    TrackingStatus.FAILURE: "Your order could not be delivered.",
+    TrackingStatus.RETURN_TO_SENDER: "Your order is on its way back to us.",
+}
+"""Where all of it is on its way, and carriers say the same of all of it."""
+
+
 def headline(facts: JourneyFacts, far: HowFar) -> str:
     """The sentence that stands above everything else."""
     if facts.status is OrderStatus.VOID or not far.wanted:
@@ -195,7 +175,7 @@ def headline(facts: JourneyFacts, far: HowFar) -> str:
         return "Your order has been delivered."
     if far.gone >= far.wanted:
         some = "Part of your order has been delivered, the rest is on its way."
-        return some if far.delivered else "Your order is on its way."
+        return some if far.delivered else HEADLINES.get(far.scanned, "Your order is on its way.")
     if far.gone:
         arrived = far.delivered >= far.gone
         return f"Part of your order {'has been delivered' if arrived else 'is on its way'}, the rest follows."
@@ -224,7 +204,7 @@ def _stages(facts: JourneyFacts, far: HowFar, *, canceled: bool) -> Iterator[Sta
         (JourneyStage.ALLOCATED, far.aside, facts.allocated_at or _latest(part.released_at for part in sent)),
         (JourneyStage.RELEASED, far.sent, _latest(part.released_at for part in sent)),
         (JourneyStage.SHIPPED, far.gone, _latest(part.shipped_at for part in gone)),
-        (JourneyStage.DELIVERED, far.delivered, _latest(part.delivered_at for part in gone)),
+        (JourneyStage.DELIVERED, far.delivered, _latest(at for part in gone for at in _arrivals(part))),
     ):
         whole = StageProgress.DONE if units >= far.wanted else StageProgress.PARTLY
         yield Stage(name=name, progress=whole if units else StageProgress.TO_COME, at=at if units else None)
@@ -287,6 +267,8 @@ def _remarks(facts: JourneyFacts, far: HowFar, judged: Punctuality) -> Iterator[
         yield f"It came later than {'promised' if promised else 'expected'}. We are sorry."
     if facts.held and far.sent < far.wanted:
         yield "Something about it has to be checked before we can send it. We write to you if we need anything."
+    if facts.is_part or facts.has_parts:
+        yield "The rest of what you ordered is sent to you separately."
 
 
 # ---------------------------------------------------------------- parcels
@@ -299,30 +281,53 @@ WORDS = {
 STAGES = {FulfillmentState.SHIPPED: JourneyStage.SHIPPED, FulfillmentState.DELIVERED: JourneyStage.DELIVERED}
 
 
+SCANNED = {
+    TrackingStatus.OUT_FOR_DELIVERY: "Out for delivery",
+    TrackingStatus.AVAILABLE_FOR_PICKUP: "Ready for you to fetch",
+    TrackingStatus.FAILURE: "Could not be delivered",
+    TrackingStatus.RETURN_TO_SENDER: "On its way back to us",
+}
+"""What is said of a parcel on its way instead, where its carrier says so."""
+SCANS_MAX = 20
+
+
 def _parcels(parts: Sequence[JourneyPart]) -> Iterator[ParcelTold]:
     for part in parts:
         if part.state is FulfillmentState.CANCELED or not part.units:
             continue
-        whole = JourneyParcel(tracking_number=part.tracking_number, contents=part.contents)
-        for parcel in part.parcels or (whole,):
+        for parcel in part.parcels or (_whole(part),):
             yield _told(part, parcel)
 
 
+def _whole(part: JourneyPart) -> JourneyParcel:
+    """All of a fulfillment that is in no parcel."""
+    return JourneyParcel(tracking_number=part.tracking_number, contents=part.contents, scans=part.scans)
+
+
 def _told(part: JourneyPart, parcel: JourneyParcel) -> ParcelTold:
-    stage = STAGES.get(part.state, JourneyStage.RELEASED)
     is_gone, packed = part.state in GONE, part.state is FulfillmentState.PACKED
+    stage = STAGES.get(part.state, JourneyStage.RELEASED)
+    delivered_at = (parcel.delivered_at or part.delivered_at) if is_gone else None
+    if delivered_at:
+        stage = JourneyStage.DELIVERED
     number = parcel.tracking_number or part.tracking_number
     # The link that a carrier or a person gave is one for the whole fulfillment, and leads to the parcel of its number.
     is_its_link = len(part.parcels) < 2 or number == part.tracking_number
     return ParcelTold(
         stage=stage,
-        words="Packed and about to leave" if packed else WORDS[stage],
+        words="Packed and about to leave" if packed else _words(stage, parcel),
         contents=parcel.contents,
         carrier=part.carrier if is_gone else None,
         tracking_number=number if is_gone else None,
         tracking_url=part.tracking_url if is_gone and is_its_link else None,
         shipped_at=part.shipped_at,
-        delivered_at=part.delivered_at,
+        delivered_at=delivered_at,
         estimated_ship_at=None if is_gone else part.estimated_ship_at,
-        estimated_delivery_at=None if part.state is FulfillmentState.DELIVERED else part.estimated_delivery_at,
+        estimated_delivery_at=None if delivered_at else part.estimated_delivery_at,
+        scans=parcel.scans[:SCANS_MAX] if is_gone else (),
     )
+
+
+def _words(stage: JourneyStage, parcel: JourneyParcel) -> str:
+    last = parcel.scans[0].status if parcel.scans and stage is JourneyStage.SHIPPED else None
+    return WORDS[stage] if last is None else SCANNED.get(last, WORDS[stage])

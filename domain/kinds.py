@@ -466,3 +466,36 @@ class NoTrackingUrl(StrEnum):
 
     PUBLIC_URL_NOT_SET = "PUBLIC_URL_NOT_SET"
     ORDER_IS_DRAFT = "ORDER_IS_DRAFT"
+
+
+class TimelineKind(StrEnum):
+    """What an entry of an order's timeline is about."""
+
+    ORDER = "ORDER"
+    PAYMENT = "PAYMENT"
+    HOLD = "HOLD"
+    ALLOCATION = "ALLOCATION"
+    FULFILLMENT = "FULFILLMENT"
+    RETURN = "RETURN"
+    EXPECTATION = "EXPECTATION"
+
+
+class TrackingStatus(StrEnum):
+    """What a carrier says of a parcel, in the words that carriers share."""
+
+    UNKNOWN = "UNKNOWN"
+    PRE_TRANSIT = "PRE_TRANSIT"
+    IN_TRANSIT = "IN_TRANSIT"
+    OUT_FOR_DELIVERY = "OUT_FOR_DELIVERY"
+    AVAILABLE_FOR_PICKUP = "AVAILABLE_FOR_PICKUP"
+    FAILURE = "FAILURE"
+    RETURN_TO_SENDER = "RETURN_TO_SENDER"
+    DELIVERED = "DELIVERED"
+
+
+class TrackingOutcome(StrEnum):
+    """What became of a carrier's event."""
+
+    RECORDED = "RECORDED"
+    ALREADY_RECORDED = "ALREADY_RECORDED"
+    REFUSED = "REFUSED"

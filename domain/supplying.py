@@ -138,6 +138,7 @@ def _tell(batch: Batch, supply: Supply, queue: Queue, levels: Sequence[StockLeve
                     supply_reference=supply.reference,
                     before=before[line.order].told,
                     after=after[line.order].told,
+                    actor=batch.actor,
                 )
             )
 

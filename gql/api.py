@@ -230,6 +230,12 @@ class Mutation:
         fulfilling.deliver_fulfillment,
         description="Say that the customer has it; the order is fulfilled once that is true of all of it.",
     )
+    record_tracking_events = strawberry.mutation(
+        fulfilling.record_tracking_events,
+        description="Write down what carriers say of parcels. Each event is its own idempotency key: told again, it is "
+        "written down once. In whatever sequence they come, the latest by the carrier's clock counts; what has arrived "
+        "in all its parcels is delivered.",
+    )
     dropship_order = strawberry.mutation(
         fulfilling.dropship_order,
         description="Let a supplier send an order or lines of it: what is set aside for them is given back.",

@@ -36,7 +36,7 @@ CODES: Mapping[str, str] = {
     "BAD_USER_INPUT": "A variable or an argument is not what the schema wants, or a cursor is malformed.",
     "BUSY": "Too busy just now; nothing was written. Try again after retryAfterMs.",
     "CARRIER_UNAVAILABLE": "The carrier cannot be asked just now. Send the same again: it sells once.",
-    "CURSOR_EXPIRED": "The cursor is older than the log goes back; `cursor` is where the log ends now.",
+    "CURSOR_EXPIRED": "The log is not whole behind the cursor any more; `cursor` is where the log ends now.",
     "DOCUMENT_NOT_TRUSTED": "This server runs registered documents only, and this is none of them.",
     "FORBIDDEN": "The key may not do this: `scope` is what it lacks, or `limit` what it is limited to.",
     "GRAPHQL_PARSE_FAILED": "The document is not GraphQL.",

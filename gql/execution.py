@@ -258,7 +258,7 @@ def _sharing(operation: Operation, context: Context) -> Hashable:
     """Equal for those who are told the same, wherever they begin, and may see the same."""
     shape = operation.document.shape(operation.name)
     given = {name: operation.variables[name] for name in shape.variables if name in operation.variables}
-    variables = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    variables = orjson.dumps(given, option=orjson.OPT_SORT_KEYS).decode()  # the bytes would hold 4 kB
     return (shape.text, operation.name, variables, context.caller.visibility)
 
 

@@ -76,6 +76,10 @@ class HttpEndpoint:
             return _response(request, told(error), 429, wait)
         except ClientDisconnect:
             return Response(status_code=499)
+        except asyncio.CancelledError:
+            if not self.stopping.is_set():
+                raise
+            return _response(request, told(OutcomeUnknown()), 503)  # the process ends, and cannot wait for it
         except (Busy, OutcomeUnknown) as error:
             return _response(request, told(error), 503)
         except Exception as error:

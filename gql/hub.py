@@ -7,7 +7,7 @@ where the hub is, then goes live: what comes in between is held for it, so nothi
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
@@ -83,11 +83,11 @@ class Subscriber:
         self.is_live = False
         self.has_missed = False
         self.has_ended = False
-        self.ended = asyncio.Event()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.failure: Exception | None = None
         self._outbox = outbox
         self._frame = frame
-        self.held: deque[Told] = deque()
+        self.held: list[Told] = []
 
     def offer(self, told: Sequence[Told]) -> None:
         """Tell them now, or never: whoever has no room for them is told where it was, and is out."""
@@ -117,7 +117,8 @@ class Subscriber:
         self.failure = failure
         self.held.clear()
         self.has_ended = True
-        self.ended.set()
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def _hold(self, told: Told) -> None:
         if len(self.held) < QUEUE_EVENTS_MAX:
@@ -151,7 +152,7 @@ class Stream:
         self._wanted = wanted
         self._tally = tally
         self._certain = certain
-        self._queue: deque[LoggedEvent] = deque()
+        self._queue: list[LoggedEvent] = []
         self._telling: asyncio.Task[None] | None = None
         self.subscribers: set[Subscriber] = set()
 
@@ -214,7 +215,8 @@ class Stream:
 
     def _next(self) -> list[LoggedEvent]:
         most = max(1, min(EVENTS_AT_ONCE_MAX, DELIVERIES_AT_ONCE_MAX // max(1, len(self.subscribers))))
-        return [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+        taken, self._queue[:most] = self._queue[:most], []
+        return taken
 
 
 class Hub:
@@ -257,7 +259,7 @@ class Hub:
             if ended is not None:
                 await self._tell_again(subscriber, stream, ended)
             subscriber.is_live = True
-            await subscriber.ended.wait()
+            await subscriber.ended
             if subscriber.failure:
                 raise subscriber.failure
         finally:
@@ -286,7 +288,7 @@ class Hub:
                         return
             subscriber.seen = max(subscriber.seen, live_from)
             while subscriber.held and not subscriber.has_missed:
-                await subscriber.put(subscriber.held.popleft())
+                await subscriber.put(subscriber.held.pop(0))
             if not subscriber.has_missed:
                 return
 

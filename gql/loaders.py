@@ -52,6 +52,7 @@ from services.ports import (
     ReservedLineView,
     ReturnView,
     SupplyView,
+    TrackingEventView,
     UnitOfWork,
 )
 
@@ -110,6 +111,9 @@ class Reading:
         )
         self.parcels_of: Gathering[FulfillmentId, list[Parcel]] = self._many(
             lambda uow, ids: uow.fulfillments.parcels_of(ids), lambda parcel: parcel.fulfillment
+        )
+        self.tracking_of: Gathering[FulfillmentId, list[TrackingEventView]] = self._many(
+            lambda uow, ids: uow.fulfillments.tracking_of(ids), lambda told: told.fulfillment
         )
         self.pick_tasks: Gathering[PickTaskId, PickTaskView] = self._each(
             lambda uow, ids: uow.fulfillments.tasks(ids), _id
@@ -319,6 +323,10 @@ class Loaders:
     @cached_property
     def parcels_of(self) -> DataLoader[FulfillmentId, list[Parcel]]:
         return _all(self._reading.parcels_of)
+
+    @cached_property
+    def tracking_of(self) -> DataLoader[FulfillmentId, list[TrackingEventView]]:
+        return _all(self._reading.tracking_of)
 
     @cached_property
     def pick_tasks(self) -> DataLoader[PickTaskId, PickTaskView | None]:

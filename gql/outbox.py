@@ -1,7 +1,6 @@
 """What waits to be sent to one client. It is little, and it does not wait for long: or else the client is given up."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -37,10 +36,9 @@ class Outbox:
         self._write = write
         self._send = send
         self._given_up = given_up
-        self._waiting: deque[bytes] = deque()
+        self._waiting: list[bytes] = []  # a list, an event when it is needed: thousands of clients have an outbox each
         self._bytes = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._empty: asyncio.Event | None = None
         self._sender: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -67,7 +65,9 @@ class Outbox:
         """Send, and wait until nothing is kept: whoever produces on and on has to wait. Raises ClientGone."""
         if not self._closed and (self._waiting or not self._write(message)):
             self._append(message)
-        await self._empty.wait()
+        if self._waiting:
+            self._empty = self._empty or asyncio.Event()
+            await self._empty.wait()
         if self._closed:
             raise ClientGone
 
@@ -94,7 +94,6 @@ class Outbox:
     def _append(self, message: bytes) -> None:
         self._waiting.append(message)
         self._bytes += len(message)
-        self._empty.clear()
         if self._sender is None:
             self._sender = asyncio.create_task(self._drain())
 
@@ -106,7 +105,7 @@ class Outbox:
                 self._sent()
                 while self._waiting and self._write(self._waiting[0]):
                     self._sent()
-            self._empty.set()
+            self._is_empty()
         except TimeoutError:
             self._end()
             self._given_up(True)
@@ -117,10 +116,15 @@ class Outbox:
             self._sender = None
 
     def _sent(self) -> None:
-        self._bytes -= len(self._waiting.popleft())
+        self._bytes -= len(self._waiting.pop(0))
 
     def _end(self) -> None:
         self._closed = True
         self._waiting.clear()
         self._bytes = 0
-        self._empty.set()
+        self._is_empty()
+
+    def _is_empty(self) -> None:
+        if self._empty:
+            self._empty.set()
+            self._empty = None

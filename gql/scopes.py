@@ -76,8 +76,8 @@ OPERATIONS: Mapping[str, Mapping[str, Need]] = {
         "pickTasks": anywhere(FULFILLMENT),
         "pickList": at_locations(FULFILLMENT),
         "invoice": anywhere(ORDERS),
-        "return": anywhere(ORDERS),
-        "returns": anywhere(ORDERS),
+        "return": anywhere(FULFILLMENT),
+        "returns": anywhere(FULFILLMENT),
         "events": anywhere(EVENTS),
         "eventCursor": anywhere(EVENTS),
         "alerts": unlimited(EVENTS),
@@ -129,6 +129,7 @@ OPERATIONS: Mapping[str, Mapping[str, Need]] = {
         "buyShippingLabel": anywhere(FULFILLING),
         "shipFulfillment": anywhere(FULFILLING),
         "deliverFulfillment": anywhere(FULFILLING),
+        "recordTrackingEvents": anywhere(FULFILLING),
         "dropshipOrder": of_channels(FULFILLING),
         "moveStock": at_locations(FULFILLING),
         "createPickList": at_locations(PICKING),
@@ -160,7 +161,7 @@ OPERATIONS: Mapping[str, Mapping[str, Need]] = {
         "fulfillmentChanged": anywhere(FULFILLMENT),
         "pickTasksChanged": at_locations(FULFILLMENT),
         "stockLevelChanged": at_locations(INVENTORY),
-        "returnChanged": anywhere(ORDERS),
+        "returnChanged": anywhere(FULFILLMENT),
     },
 }
 

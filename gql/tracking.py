@@ -12,7 +12,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.journeys import Goods, Journey, ParcelTold
+from domain.journey_facts import Goods
+from domain.journeys import Journey, ParcelTold
 from gql.errors import error_body, told
 from services.journeys import Tracker
 from services.ports import Busy
@@ -119,6 +120,9 @@ def _parcel(parcel: ParcelTold) -> dict[str, Any]:
         "deliveredAt": parcel.delivered_at,
         "estimatedShipAt": parcel.estimated_ship_at,
         "estimatedDeliveryAt": parcel.estimated_delivery_at,
+        "scans": [
+            {"status": one.status, "at": one.at, "message": one.message, "place": one.place} for one in parcel.scans
+        ],
     }
 
 

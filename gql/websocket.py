@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from graphql import OperationType
-from starlette.types import Message
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gql.context import Context
 from gql.entries import Entry
@@ -22,7 +21,8 @@ from gql.errors import error_body, masked, told
 from gql.execution import Answer, Operation, Refused
 from gql.http import Unacceptable, bearer, in_time, parse_request
 from gql.hub import Frame, Told, Wanted
-from gql.outbox import ClientGone, Outbox, cannot_write
+from gql.line import CloseSocket, Line
+from gql.outbox import ClientGone
 from gql.parts import Parts
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
@@ -30,26 +30,9 @@ from services.ports import Busy, OutcomeUnknown
 log = logging.getLogger("dibs.websocket")
 
 PROTOCOL = "graphql-transport-ws"
-INIT_SECONDS_MAX = 5
-CLOSE_SECONDS_MAX = 10
-SILENCE_SECONDS_MAX = 20
-"""After so long without a message a client is sent a ping."""
-PINGS_MAX = 2
-"""That it may leave unanswered."""
 OPERATIONS_MAX = 20
 SHARED_IDS_MAX = 16
 """Ids of operations whose messages are kept while one event is told."""
-REASON_BYTES_MAX = 123
-"""What a close frame has room for."""
-
-
-class CloseSocket(Exception):
-    """End the connection with a code of the protocol."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
 
 
 class OperationRefused(Exception):
@@ -96,22 +79,18 @@ class Connection:
     """One client."""
 
     def __init__(self, socket: WebSocket, parts: Parts) -> None:
-        self._socket = socket
+        self._line = Line(socket)
         self._parts = parts
         self._caller: Caller | None = None
         self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
-        write = socket.scope["extensions"].get("dibs.websocket.write", cannot_write)
-        self._outbox = Outbox(write, self._send_text, self._give_up)
-        self._patience = asyncio.timeout(INIT_SECONDS_MAX)
-        self._closing: CloseSocket | None = None
         self._watching = ExitStack()
 
     async def run(self) -> None:
         """Serve until either side closes."""
         try:
             with self._watching:
-                await self._converse()
+                await self._line.listen(self._handle)
         except CloseSocket as close:
             log.info("closed a socket: %d %s", close.code, close.reason)
             await self._close(close.code, close.reason)
@@ -123,48 +102,6 @@ class Connection:
             await self._close(1011, masked(error)[0])
         finally:
             await self._end_operations()
-
-    async def _converse(self) -> None:
-        try:
-            async with self._patience:
-                while True:
-                    await self._handle(await self._receive())
-        except TimeoutError:
-            raise self._closing or CloseSocket(4408, "Connection initialisation timeout") from None
-        except ClientGone:
-            if self._closing:  # nothing can be sent because we say so
-                raise self._closing from None
-            raise
-
-    def _close_soon(self, code: int, reason: str) -> None:
-        """End the connection, whatever it is waiting for."""
-        self._outbox.drop()
-        self._closing = CloseSocket(code, reason)
-        with suppress(RuntimeError):  # where the connection ends already
-            self._patience.reschedule(0)
-
-    async def _receive(self) -> dict[str, Any]:
-        message = await self._hear()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1005))
-        text = message.get("text")
-        try:
-            frame = orjson.loads(text) if text is not None else None
-        except orjson.JSONDecodeError:
-            frame = None
-        if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
-            raise CloseSocket(4400, "A message is a JSON object with a type")
-        return frame
-
-    async def _hear(self) -> Message:
-        """What the client sends next. One that is silent is asked whether it is there."""
-        for pings in range(1 + PINGS_MAX):
-            if pings:
-                await self._send({"type": "ping"})
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SILENCE_SECONDS_MAX):
-                    return await self._socket.receive()
-        raise CloseSocket(1008, "No answer to pings")
 
     async def _handle(self, message: dict[str, Any]) -> None:
         match message["type"]:
@@ -192,9 +129,9 @@ class Connection:
         if caller is None:
             raise CloseSocket(4403, "Forbidden")
         self._caller = caller
-        self._watching.enter_context(self._parts.watched(caller, partial(self._close_soon, 4403, "Forbidden")))
-        self._patience.reschedule(None)
-        await self._send({"type": "connection_ack"})
+        self._watching.enter_context(self._parts.watched(caller, partial(self._line.close_soon, 4403, "Forbidden")))
+        self._line.is_known()
+        await self._line.send({"type": "connection_ack"})
 
     async def _pong(self, payload: dict[str, Any] | None) -> None:
         message = {"type": "pong"} | ({} if payload is None else {"payload": payload})
@@ -202,7 +139,7 @@ class Connection:
             orjson.dumps(message)
         except orjson.JSONEncodeError:  # what can be read can be nested deeper than what can be written
             raise CloseSocket(4400, "The payload of a ping or pong is nested too deeply") from None
-        await self._send(message)
+        await self._line.send(message)
 
     # ------------------------------------------------------------ operations
 
@@ -213,7 +150,7 @@ class Connection:
             raise CloseSocket(4409, f"Subscriber for {operation} already exists")
         if len(self._operations) >= OPERATIONS_MAX:  # told here, so that whoever asks on and on has to wait
             refusal = error_body("BAD_USER_INPUT", f"A connection runs at most {OPERATIONS_MAX} operations at once.")
-            await self._send({"type": "error", "id": operation, "payload": refusal["errors"]})
+            await self._line.send({"type": "error", "id": operation, "payload": refusal["errors"]})
             return
         task = asyncio.create_task(self._run(operation, payload, self._caller))
         self._operations[operation] = task
@@ -229,7 +166,8 @@ class Connection:
         """Execute one operation; whatever it raises ends it and nothing else."""
         entry = Entry("socket", actor=caller.actor)
         try:
-            await self._serve(operation, payload, caller, entry)
+            with self._parts.around(entry):
+                await self._serve(operation, payload, caller, entry)
         except ClientGone:
             pass
         finally:
@@ -240,16 +178,16 @@ class Connection:
     async def _serve(self, operation: str, payload: object, caller: Caller, entry: Entry) -> None:
         try:
             await self._execute(operation, payload, caller, entry)
-            await self._send({"type": "complete", "id": operation})
+            await self._line.send({"type": "complete", "id": operation})
         except OperationRefused as refusal:
             entry.is_answered({"errors": refusal.errors})
-            await self._send({"type": "error", "id": operation, "payload": refusal.errors})
+            await self._line.send({"type": "error", "id": operation, "payload": refusal.errors})
         except ClientGone:
             raise
         except Exception as error:
             errors = told(error)["errors"]
             entry.is_answered({"errors": errors})
-            await self._send({"type": "error", "id": operation, "payload": errors})
+            await self._line.send({"type": "error", "id": operation, "payload": errors})
 
     async def _execute(self, operation: str, payload: object, caller: Caller, entry: Entry) -> None:
         self._parts.spending.check(caller)
@@ -280,12 +218,16 @@ class Connection:
         if isinstance(found, Refused):
             raise OperationRefused(found.errors)
         if isinstance(found, Wanted):
-            await self._parts.hub.follow(found, self._outbox, _frame(operation))
+            await self._parts.hub.follow(found, self._line.outbox, _frame(operation))
         else:
             await self._answer(operation, found)
 
     async def _answer(self, operation: str, answer: Answer) -> None:
-        await self._send({"type": "next", "id": operation, "payload": answer})
+        await self._line.send({"type": "next", "id": operation, "payload": answer})
+
+    async def _close(self, code: int, reason: str) -> None:
+        await self._end_operations()
+        await self._line.close(code, reason)
 
     async def _end_operations(self) -> None:
         """Nothing is sent any more."""
@@ -294,32 +236,7 @@ class Connection:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._outbox.close()
-
-    # ------------------------------------------------------------ the wire
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        await self._outbox.put(orjson.dumps(message))
-
-    async def _send_text(self, text: bytes) -> None:
-        try:
-            if self._socket.application_state is not WebSocketState.CONNECTED:
-                raise ClientGone
-            await self._socket.send_text(text.decode())
-        except (WebSocketDisconnect, RuntimeError):
-            raise ClientGone from None
-
-    def _give_up(self, too_slow: bool) -> None:
-        """One that takes nothing for so long is gone or too slow."""
-        if too_slow:
-            self._close_soon(1008, "Too slow")
-
-    async def _close(self, code: int, reason: str) -> None:
-        await self._end_operations()
-        if self._socket.application_state is WebSocketState.CONNECTED:
-            with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS_MAX):
-                    await self._socket.close(code, reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore"))
+        await self._line.outbox.close()
 
 
 def _frame(operation: str) -> Frame:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Text, literal, or_, select, true
+from sqlalchemy import ARRAY, ColumnElement, Text, exists, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.events import CATALOGUE, Event, LoggedEvent
@@ -17,7 +17,7 @@ from persistence.driver import Driver, Write, statement
 from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, INT, TEXTS, columns, sql
-from persistence.tables import events, log_end, log_start
+from persistence.tables import events, log_end, log_gaps, log_start
 from services.ports import CursorExpired, EventFilter
 
 TRY_LOCK = sql("SELECT pg_try_advisory_xact_lock(:key)", key=BIGINT)
@@ -35,6 +35,7 @@ NUMBER = sql(
     most=INT,
 )
 
+HAS_WAITING = statement("SELECT EXISTS (SELECT FROM events WHERE position IS NULL)")
 HOLD = sql("SELECT position FROM log_start FOR SHARE")
 LOCK_START = sql("SELECT position FROM log_start FOR NO KEY UPDATE")
 FORGET = sql(
@@ -62,6 +63,18 @@ FORGET = sql(
 OF_A_RUN = sql("type = 'AllocationRunProgressed' AND CAST(payload ->> 'run_id' AS bigint) = :run", run=BIGINT)
 """As `events_of_runs_idx` has it."""
 
+FORGOTTEN_BEFORE = sql(
+    """
+    SELECT CASE WHEN NOT EXISTS (
+        SELECT FROM events e WHERE e.order_id = :order AND e.type = 'OrderChanged'
+            AND e.payload -> 'order_version' = '1' AND (e.position IS NULL OR e.position > s.position))
+        THEN coalesce(
+            (SELECT occurred_at FROM events WHERE position > s.position ORDER BY position LIMIT 1), clock_timestamp()
+        ) END
+    FROM log_start s
+    """,
+    order=BIGINT,
+)
 INSERT_EVENTS = statement(
     """
     INSERT INTO events (type, order_id, payload)
@@ -103,6 +116,10 @@ class PostgresEventLog:
             return None
         return (await self._connection.execute(NUMBER, {"most": most})).rowcount
 
+    async def has_waiting(self) -> bool:
+        """Whether committed events have no position yet."""
+        return bool((await Driver(self._connection).row(HAS_WAITING, {}))[0])
+
     async def hold(self) -> int:
         """The position behind which everything is kept, and stays kept until the transaction ends."""
         return int((await self._connection.execute(HOLD)).scalar_one())
@@ -119,9 +136,11 @@ class PostgresEventLog:
         if until is not None:
             query = query.where(events.c.position <= until)
         found = query.where(*_conditions(condition)).order_by(events.c.position).limit(first).subquery()
-        both = select(log_start.c.position.label("start"), found).select_from(log_start.outerjoin(found, true()))
-        rows = (await self._connection.execute(both.order_by(found.c.position))).all()
-        if after is not None and rows[0].start > max(after, 0):
+        undone = exists().where(log_gaps.c.behind < (after or 0), log_gaps.c.until > (after or 0))
+        both = select(log_start.c.position.label("start"), undone.label("undone"), found)
+        both = both.select_from(log_start.outerjoin(found, true())).order_by(found.c.position)
+        rows = (await self._connection.execute(both)).all()
+        if after is not None and (rows[0].start > max(after, 0) or rows[0].undone):
             raise CursorExpired(await self.end())
         return [_logged(row) for row in rows if row.id is not None]
 
@@ -130,6 +149,10 @@ class PostgresEventLog:
         newest = select(events).where(OF_A_RUN).order_by(events.c.id.desc()).limit(1)
         row = (await self._connection.execute(newest, {"run": run})).one_or_none()
         return _logged(row) if row else None
+
+    async def forgotten_before(self, order: OrderId) -> datetime | None:
+        """Before when the log no longer has what happened to the order; None: it has everything since it was placed."""
+        return (await self._connection.execute(FORGOTTEN_BEFORE, {"order": order})).scalar_one()  # type: ignore[no-any-return]
 
     async def forget(self, days: int, most: int) -> int:
         """Remove old events. Where the log begins is locked first, so that nobody can go back to what is going."""

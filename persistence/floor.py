@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.batch import Changes
+from domain.batch import Changes, NewTrackingEvent
 from domain.floor import FloorFacts
 from domain.fulfillments import Fulfillment, FulfillmentLine, Parcel, PickTask, Shipping
 from domain.ids import ItemId, OrderId
-from domain.kinds import FulfillmentKind, FulfillmentState, PickTaskState
+from domain.kinds import FulfillmentKind, FulfillmentState, PickTaskState, TrackingStatus
 from domain.money import Money
 from persistence.driver import Driver, Write, statement
 from persistence.sql import BIGINTS, INT, INTS, JSON
@@ -19,6 +19,7 @@ FULFILLMENTS = statement(
     """
     SELECT f.id, f.order_id, f.location_id, f.kind, f.state, f.version, f.estimated_ship_at, f.estimated_delivery_at,
            f.carrier, f.service, f.tracking_number, f.tracking_url, f.postage, f.postage_currency, f.divided_from,
+           f.tracking_status, f.tracked_at,
            ARRAY(SELECT ARRAY[l.id, l.line_id, l.item_id, l.quantity, l.picked] FROM fulfillment_lines l
                  WHERE l.fulfillment_id = f.id ORDER BY l.id) AS lines
     FROM fulfillments f WHERE f.order_id = ANY(:orders) ORDER BY f.id
@@ -38,7 +39,7 @@ OPEN_TASKS = statement(
 )
 PARCEL_COLUMNS = (
     "id, fulfillment_id, number, contents, weight_grams, length_mm, width_mm, height_mm, sscc, tracking_number, "
-    "label_url"
+    "label_url, tracking_status, tracked_at, delivered_at"
 )
 PARCELS = statement(
     f"SELECT {PARCEL_COLUMNS} FROM parcels WHERE fulfillment_id = ANY(:fulfillments) ORDER BY id",  # noqa: S608
@@ -105,6 +106,8 @@ def fulfillment_fields(row: Any) -> dict[str, Any]:
             postage=None if row.postage is None else Money(amount=row.postage, currency_code=row.postage_currency),
         ),
         "divided_from": row.divided_from,
+        "tracking_status": _tracking(row.tracking_status),
+        "tracked_at": row.tracked_at,
         "lines": tuple(
             FulfillmentLine(id=line, line=of, item=item, quantity=quantity, picked=picked)
             for line, of, item, quantity, picked in row.lines
@@ -132,7 +135,8 @@ def task_fields(row: Any) -> dict[str, Any]:
 
 
 def parcel_of(*row: Any) -> Parcel:
-    parcel, one, number, contents, weight, length, width, height, sscc, tracking_number, label_url = row
+    parcel, one, number, contents, weight, length, width, height, sscc, tracking_number, label_url, *told = row
+    status, tracked_at, delivered_at = told
     return Parcel(
         id=parcel,
         fulfillment=one,
@@ -145,7 +149,14 @@ def parcel_of(*row: Any) -> Parcel:
         sscc=sscc,
         tracking_number=tracking_number,
         label_url=label_url,
+        tracking_status=_tracking(status),
+        tracked_at=tracked_at,
+        delivered_at=delivered_at,
     )
+
+
+def _tracking(status: str | None) -> TrackingStatus | None:
+    return None if status is None else TrackingStatus(status)
 
 
 # ---------------------------------------------------------------- writing
@@ -171,7 +182,7 @@ UPDATE_FULFILLMENTS = statement(
     """
     UPDATE fulfillments f SET state = n.state, version = n.version, carrier = n.carrier, service = n.service,
         tracking_number = n.tracking_number, tracking_url = n.tracking_url, postage = n.postage,
-        postage_currency = n.postage_currency,
+        postage_currency = n.postage_currency, tracking_status = n.tracking_status, tracked_at = n.tracked_at,
         picked_at = CASE WHEN f.kind = 'STOCK' AND n.state IN ('PICKED', 'CHECKED', 'PACKED', 'SHIPPED', 'DELIVERED')
                     THEN coalesce(f.picked_at, clock_timestamp()) ELSE f.picked_at END,
         checked_at = CASE WHEN n.state = 'CHECKED' THEN clock_timestamp() ELSE f.checked_at END,
@@ -184,7 +195,7 @@ UPDATE_FULFILLMENTS = statement(
         canceled_at = CASE WHEN n.state = 'CANCELED' THEN coalesce(f.canceled_at, clock_timestamp()) END
     FROM jsonb_to_recordset(:rows) AS n(
         id bigint, state text, version bigint, carrier text, service text, tracking_number text, tracking_url text,
-        postage numeric, postage_currency text, at timestamptz)
+        postage numeric, postage_currency text, tracking_status text, tracked_at timestamptz, at timestamptz)
     WHERE f.id = n.id AND f.version = n.version - 1
     """,
     rows=JSON,
@@ -224,14 +235,29 @@ UPDATE_TASKS = statement(
 SAVE_PARCELS = statement(
     """
     INSERT INTO parcels (id, fulfillment_id, number, contents, weight_grams, length_mm, width_mm, height_mm, sscc,
-                         tracking_number, label_url)
+                         tracking_number, label_url, tracking_status, tracked_at, delivered_at)
     SELECT n.id, n.fulfillment_id, n.number, n.contents, n.weight_grams, n.length_mm, n.width_mm, n.height_mm, n.sscc,
-           n.tracking_number, n.label_url
+           n.tracking_number, n.label_url, n.tracking_status, n.tracked_at, n.delivered_at
     FROM jsonb_to_recordset(:rows) AS n(
         id bigint, fulfillment_id bigint, number int, contents jsonb, weight_grams int, length_mm int, width_mm int,
-        height_mm int, sscc text, tracking_number text, label_url text)
+        height_mm int, sscc text, tracking_number text, label_url text, tracking_status text, tracked_at timestamptz,
+        delivered_at timestamptz)
     ON CONFLICT (id) DO UPDATE SET fulfillment_id = excluded.fulfillment_id, number = excluded.number,
-        contents = excluded.contents, tracking_number = excluded.tracking_number, label_url = excluded.label_url
+        contents = excluded.contents, tracking_number = excluded.tracking_number, label_url = excluded.label_url,
+        tracking_status = excluded.tracking_status, tracked_at = excluded.tracked_at,
+        delivered_at = excluded.delivered_at
+    """,
+    rows=JSON,
+)
+# The same, told again, is nothing new.
+ADD_TRACKING_EVENTS = statement(
+    """
+    INSERT INTO tracking_events (fulfillment_id, parcel_id, status, occurred_at, message, place, actor, request)
+    SELECT n.fulfillment_id, n.parcel_id, n.status, n.occurred_at, n.message, n.place, n.actor, n.request
+    FROM jsonb_to_recordset(:rows) AS n(
+        fulfillment_id bigint, parcel_id bigint, status text, occurred_at timestamptz, message text, place text,
+        actor text, request text)
+    ORDER BY n.parcel_id, n.fulfillment_id, n.occurred_at, n.status ON CONFLICT DO NOTHING
     """,
     rows=JSON,
 )
@@ -277,6 +303,8 @@ def floor_writes(changes: Changes) -> Iterator[Write]:
     parcels = [_parcel_row(parcel) for parcel in (*floor.new_parcels, *floor.parcels)]
     if parcels:
         yield Write(SAVE_PARCELS, {"rows": parcels})
+    if changes.tracking:
+        yield Write(ADD_TRACKING_EVENTS, {"rows": [_tracked_row(made) for made in changes.tracking]})
     bins = [
         {"item_id": item, "location_id": location, "bin": code, "on_hand": units}
         for (item, location, code), units in floor.bins.items()
@@ -302,6 +330,8 @@ def _row(one: Fulfillment) -> dict[str, Any]:
         "postage": None if one.shipping.postage is None else str(one.shipping.postage.amount),
         "postage_currency": None if one.shipping.postage is None else one.shipping.postage.currency_code,
         "divided_from": one.divided_from,
+        "tracking_status": one.tracking_status,
+        "tracked_at": one.tracked_at,
         "at": one.changed_at,
     }
 
@@ -347,4 +377,20 @@ def _parcel_row(parcel: Parcel) -> dict[str, Any]:
         "sscc": parcel.sscc,
         "tracking_number": parcel.tracking_number,
         "label_url": parcel.label_url,
+        "tracking_status": parcel.tracking_status,
+        "tracked_at": parcel.tracked_at,
+        "delivered_at": parcel.delivered_at,
+    }
+
+
+def _tracked_row(made: NewTrackingEvent) -> dict[str, Any]:
+    return {
+        "fulfillment_id": made.fulfillment,
+        "parcel_id": made.parcel,
+        "status": made.event.status,
+        "occurred_at": made.event.occurred_at,
+        "message": made.event.message,
+        "place": made.event.place,
+        "actor": made.actor,
+        "request": made.request,
     }

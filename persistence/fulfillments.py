@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.fulfillments import Parcel
 from domain.ids import FulfillmentId, LevelKey, LocationId, OrderId, PickListId, PickTaskId, Sku
-from domain.kinds import AllocationStatus, OrderStatus, PickMode
+from domain.kinds import AllocationStatus, OrderStatus, PickMode, TrackingStatus
+from domain.tracking import Tracked
 from persistence.driver import Driver
 from persistence.floor import PARCELS, fulfillment_fields, parcel_of, task_fields
 from persistence.searching import any_of
-from persistence.sql import BIGINT, BIGINTS, INT, INTS, TEXT, columns, sql
+from persistence.sql import BIGINT, BIGINTS, INT, INTS, TEXT, TEXTS, columns, sql
 from persistence.tables import allocations, channels, fulfillments, items, locations, order_lines, orders, pick_tasks
 from services.ports import (
     FulfillmentFilter,
@@ -21,8 +22,10 @@ from services.ports import (
     PickListView,
     PickTaskFilter,
     PickTaskView,
+    R,
     Seek,
     TaskItem,
+    TrackingEventView,
 )
 
 WITH_LINES = select(
@@ -119,6 +122,41 @@ REFUSED = sql(
 )
 
 
+TRACKED = sql(
+    """
+    SELECT n.at, found.id, found.parcels
+    FROM unnest(:parcels, :fulfillments, :numbers) WITH ORDINALITY AS n(parcel, fulfillment, number, at),
+    LATERAL (
+        SELECT p.fulfillment_id AS id, ARRAY[p.id] AS parcels FROM parcels p WHERE p.id = n.parcel
+        UNION ALL
+        SELECT f.id, CAST('{}' AS bigint[]) FROM fulfillments f WHERE f.id = n.fulfillment
+        UNION ALL
+        (SELECT f.id, ARRAY(SELECT p.id FROM parcels p WHERE p.fulfillment_id = f.id AND p.tracking_number = n.number
+            ORDER BY p.id)
+        FROM fulfillments f
+        WHERE f.state <> 'CANCELED' AND n.number <> '' AND f.id IN (
+            SELECT p.fulfillment_id FROM parcels p WHERE p.tracking_number = n.number
+            UNION SELECT o.id FROM fulfillments o WHERE o.tracking_number = n.number)
+        ORDER BY f.id DESC LIMIT 1)
+    ) AS found
+    """,
+    parcels=BIGINTS,
+    fulfillments=BIGINTS,
+    numbers=TEXTS,
+)
+TRACKING = sql(
+    """
+    SELECT t.id, n.id AS fulfillment_id, t.parcel_id, t.status, t.occurred_at, t.message, t.place, t.recorded_at,
+        t.actor
+    FROM unnest(:fulfillments) AS n(id), LATERAL (
+        SELECT * FROM tracking_events WHERE parcel_id IN (SELECT p.id FROM parcels p WHERE p.fulfillment_id = n.id)
+        UNION ALL SELECT * FROM tracking_events WHERE fulfillment_id = n.id AND parcel_id IS NULL) AS t
+    ORDER BY t.occurred_at DESC, t.id DESC
+    """,
+    fulfillments=BIGINTS,
+)
+
+
 class PostgresFulfillments:
     """Implements `services.ports.Fulfillments`."""
 
@@ -154,6 +192,8 @@ class PostgresFulfillments:
             statement = statement.where(fulfillments.c.location_id.in_(known))
         if condition.tracking_number is not None:
             statement = statement.where(fulfillments.c.tracking_number == condition.tracking_number)
+        if condition.tracking_statuses is not None:
+            statement = statement.where(any_of(fulfillments.c.tracking_status, condition.tracking_statuses))
         if after is not None:
             statement = statement.where(fulfillments.c.id > after)
         return await self._fulfillments(statement)
@@ -161,6 +201,31 @@ class PostgresFulfillments:
     async def parcels_of(self, fulfillments: Sequence[FulfillmentId]) -> list[Parcel]:
         rows = await Driver(self._connection).rows(PARCELS, {"fulfillments": list(fulfillments)})
         return [parcel_of(*row) for row in rows]
+
+    async def tracked(self, references: Sequence[R]) -> dict[R, Tracked]:
+        rows = [(one.parcel, one.fulfillment, one.number) for one in references]
+        found = await self._connection.execute(TRACKED, columns(rows, ("parcels", "fulfillments", "numbers")))
+        return {
+            references[row.at - 1]: Tracked(fulfillment=FulfillmentId(row.id), parcels=tuple(row.parcels))
+            for row in found
+        }
+
+    async def tracking_of(self, fulfillments: Sequence[FulfillmentId]) -> list[TrackingEventView]:
+        """What carriers said of them, the latest first by their clocks."""
+        return [
+            TrackingEventView(
+                id=row.id,
+                fulfillment=row.fulfillment_id,
+                parcel=row.parcel_id,
+                status=TrackingStatus(row.status),
+                occurred_at=row.occurred_at,
+                message=row.message,
+                place=row.place,
+                recorded_at=row.recorded_at,
+                recorded_by=row.actor,
+            )
+            for row in await self._connection.execute(TRACKING, {"fulfillments": list(fulfillments)})
+        ]
 
     async def tasks(self, ids: Sequence[PickTaskId]) -> list[PickTaskView]:
         return await self._tasks(TASKS.where(any_of(pick_tasks.c.id, ids)))

@@ -8,8 +8,8 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import OrderId
-from domain.journeys import Goods, JourneyFacts, JourneyParcel, JourneyPart
-from domain.kinds import AllocationStatus, FulfillmentState, OrderStatus
+from domain.journey_facts import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
+from domain.kinds import AllocationStatus, FulfillmentState, OrderStatus, TrackingStatus
 from persistence.driver import Driver, statement
 from persistence.sql import BIGINTS, BYTE_STRINGS
 
@@ -29,6 +29,7 @@ JOURNEYS = statement(
     SELECT n.digest, o.number, o.status, o.allocation_status, o.placed_at, o.promised_delivery_at, clock_timestamp(),
         o.ship_to ->> 'city', o.ship_to ->> 'country_code', coalesce(m.name, ''),
         EXISTS (SELECT FROM order_holds h WHERE h.order_id = o.id AND h.released_at IS NULL),
+        o.split_from IS NOT NULL, EXISTS (SELECT FROM orders p WHERE p.split_from = o.id AND p.status <> 'VOID'),
         units.wanted, units.aside,
         (SELECT max(a.allocated_at) FROM order_lines l, LATERAL (
             SELECT allocated_at FROM allocations WHERE line_id = l.id
@@ -50,8 +51,15 @@ JOURNEYS = statement(
                 SELECT jsonb_agg(jsonb_build_array(l.id, i.name, l.quantity) ORDER BY l.id)
                 FROM fulfillment_lines l JOIN items i ON i.id = l.item_id
                 WHERE l.fulfillment_id = f.id AND l.quantity > 0),
+            'scans', (
+                SELECT jsonb_agg(jsonb_build_array(t.status, t.occurred_at, t.message, t.place)
+                    ORDER BY t.occurred_at DESC, t.id DESC)
+                FROM tracking_events t WHERE t.fulfillment_id = f.id AND t.parcel_id IS NULL),
             'parcels', (
-                SELECT jsonb_agg(jsonb_build_array(p.tracking_number, p.contents) ORDER BY p.number)
+                SELECT jsonb_agg(jsonb_build_array(p.tracking_number, p.contents, p.delivered_at, (
+                    SELECT jsonb_agg(jsonb_build_array(t.status, t.occurred_at, t.message, t.place)
+                        ORDER BY t.occurred_at DESC, t.id DESC)
+                    FROM tracking_events t WHERE t.parcel_id = p.id)) ORDER BY p.number)
                 FROM parcels p WHERE p.fulfillment_id = f.id)
             ) ORDER BY f.id) FROM fulfillments f WHERE f.order_id = o.id AND f.state <> 'CANCELED')
     FROM unnest(:digests) AS n(digest)
@@ -90,7 +98,7 @@ class PostgresJourneys:
 
 def _facts(row: Sequence[Any]) -> JourneyFacts:
     (_, number, status, allocation, placed_at, promised, now, city, country, merchant, held, *rest) = row
-    wanted, aside, allocated_at, ordered, parts = rest
+    is_part, has_parts, wanted, aside, allocated_at, ordered, parts = rest
     return JourneyFacts(
         number=number,
         merchant=merchant,
@@ -102,6 +110,8 @@ def _facts(row: Sequence[Any]) -> JourneyFacts:
         city=city,
         country_code=country,
         held=held,
+        is_part=is_part,
+        has_parts=has_parts,
         wanted=int(wanted or 0),
         aside=int(aside or 0),
         allocated_at=allocated_at,
@@ -133,9 +143,19 @@ def _part(found: Mapping[str, Any]) -> JourneyPart:
             JourneyParcel(
                 tracking_number=number,
                 contents=tuple(Goods(title=lines[line][0], quantity=units) for line, units in inside if line in lines),
+                delivered_at=_moment(delivered_at),
+                scans=_scans(scans),
             )
-            for number, inside in found["parcels"] or ()
+            for number, inside, delivered_at, scans in found["parcels"] or ()
         ),
+        scans=_scans(found["scans"]),
+    )
+
+
+def _scans(rows: Sequence[Any] | None) -> tuple[Scan, ...]:
+    return tuple(
+        Scan(status=TrackingStatus(status), at=datetime.fromisoformat(at), message=message, place=place)
+        for status, at, message, place in rows or ()
     )
 
 

@@ -298,6 +298,7 @@ orders = Table(
         "released_at",
         postgresql_where=text("fulfillment_status IN ('RELEASED', 'PICKING', 'PACKED')"),
     ),
+    Index("orders_split_from_idx", "split_from", postgresql_where=text("split_from IS NOT NULL")),
     Index("orders_scheduled_idx", "allocate_after", postgresql_where=text("allocate_after IS NOT NULL")),
     # BRIN, because an update that changes no column of another kind of index touches no index at all (PostgreSQL 16).
     Index(None, "updated_at", postgresql_using="brin"),
@@ -533,6 +534,9 @@ fulfillments = Table(
     Column("shipped_at", DateTime(timezone=True)),
     Column("delivered_at", DateTime(timezone=True)),
     Column("canceled_at", DateTime(timezone=True)),
+    # The last that a carrier said of any of it, and when that was by the carrier's clock.
+    Column("tracking_status", Text(collation="C")),
+    Column("tracked_at", DateTime(timezone=True)),
     CheckConstraint("(postage IS NULL) = (postage_currency IS NULL)", name="postage_has_a_currency"),
     CheckConstraint("state <> 'SHIPPED' OR shipped_at IS NOT NULL", name="what_is_shipped_was_shipped_at_some_time"),
     Index(None, "order_id"),
@@ -631,8 +635,45 @@ parcels = Table(
     Column("tracking_number", Text),
     Column("label_url", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    Column("tracking_status", Text(collation="C")),
+    Column("tracked_at", DateTime(timezone=True)),
+    Column("delivered_at", DateTime(timezone=True)),
     UniqueConstraint("sscc"),
     Index(None, "fulfillment_id"),
+    Index("parcels_tracking_number_idx", "tracking_number", postgresql_where=text("tracking_number IS NOT NULL")),
+)
+
+tracking_events = Table(
+    "tracking_events",
+    metadata,
+    _id(),
+    Column("fulfillment_id", BigInteger, ForeignKey("fulfillments.id"), nullable=False),
+    Column("parcel_id", BigInteger, ForeignKey("parcels.id")),
+    _text("status"),
+    Column("occurred_at", DateTime(timezone=True), nullable=False),
+    Column("message", Text),
+    Column("place", Text),
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    _text("actor"),
+    _text("request"),
+    # A parcel may come to be in another fulfillment.
+    Index(
+        "tracking_events_of_parcel_key",
+        "parcel_id",
+        "occurred_at",
+        "status",
+        unique=True,
+        postgresql_where=text("parcel_id IS NOT NULL"),
+    ),
+    Index(
+        "tracking_events_of_fulfillment_key",
+        "fulfillment_id",
+        "occurred_at",
+        "status",
+        unique=True,
+        postgresql_where=text("parcel_id IS NULL"),
+    ),
+    comment="What carriers said, by their clocks; of one moment a status is said once.",
 )
 
 merchant = Table(
@@ -722,6 +763,16 @@ log_start = Table(
     Column("position", BigInteger, nullable=False),
     CheckConstraint("singleton", name="a_log_begins_once"),
     comment="The position behind which every event is still there.",
+)
+
+log_gaps = Table(
+    "log_gaps",
+    metadata,
+    Column("behind", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
+    CheckConstraint("behind < until", name="a_gap_is_wide"),
+    comment="Positions behind one and up to the other were given in a history that a restore has undone.",
 )
 
 allocation_runs = Table(

@@ -8,6 +8,7 @@ from persistence.alerts import PostgresAlerts
 from persistence.automation import PostgresAutomation
 from persistence.batches import PostgresBatches
 from persistence.catalog import PostgresCatalog
+from persistence.chores import PostgresChores
 from persistence.credentials import PostgresCredentials
 from persistence.deliveries import PostgresDeliveries
 from persistence.documents import PostgresDocuments
@@ -53,6 +54,10 @@ class PostgresUnitOfWork:
     def lock_seconds(self) -> float | None:
         """How long the SKUs' locks were waited for; None: none were taken."""
         return self.batches.lock_seconds if "batches" in vars(self) else None
+
+    @cached_property
+    def chores(self) -> PostgresChores:
+        return PostgresChores(self._connection)
 
     @cached_property
     def runs(self) -> PostgresRuns:

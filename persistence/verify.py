@@ -448,7 +448,9 @@ PLANS = f"""
 
 POSITIONS = """
     SELECT id, position, expected
-    FROM (SELECT e.id, e.position, s.position + row_number() OVER (ORDER BY e.position) AS expected
+    FROM (SELECT e.id, e.position, s.position + row_number() OVER (ORDER BY e.position) + coalesce(
+              (SELECT sum(g.until - g.behind) FROM log_gaps g WHERE g.behind >= s.position AND g.until < e.position), 0
+          ) AS expected
           FROM events e CROSS JOIN log_start s WHERE e.position > s.position) AS e
     WHERE position <> expected
     """
@@ -456,7 +458,8 @@ POSITIONS = """
 LOG_END = """
     SELECT l.position AS log_end, e.last FROM (SELECT max(position) AS last FROM events) AS e
     LEFT JOIN log_end l ON true LEFT JOIN log_start s ON true
-    WHERE l.position IS DISTINCT FROM greatest(e.last, s.position) OR s.position IS NULL
+    WHERE l.position IS DISTINCT FROM greatest(e.last, s.position, (SELECT max(until) FROM log_gaps))
+        OR s.position IS NULL
     """
 
 OUTCOMES = """

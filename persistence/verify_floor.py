@@ -110,6 +110,11 @@ PARCELS = """
     WHERE f.kind = 'STOCK' AND f.state IN ('PACKED', 'SHIPPED', 'DELIVERED') AND l.quantity <> coalesce(p.units, 0)
     """
 
+ARRIVED = """
+    SELECT f.id, f.state, count(*) AS parcels FROM fulfillments f JOIN parcels p ON p.fulfillment_id = f.id
+    WHERE f.state = 'SHIPPED' GROUP BY f.id HAVING bool_and(p.delivered_at IS NOT NULL)
+    """
+
 FULFILLMENT_VERSIONS = f"""
     SELECT fulfillment_id, f.version, e.events, e.versions, e.first, e.last
     FROM (SELECT id AS fulfillment_id, version FROM fulfillments) AS f
@@ -157,6 +162,7 @@ FLOOR = (
     ("I2-tasks", "Pick tasks ask for what is missing, and for no more.", TASKS_ASK_FOR_WHAT_IS_MISSING),
     ("I2-bins", "No more lies in bins than is on hand and not apart.", BINS),
     ("I2-parcels", "What is packed is in parcels.", PARCELS),
+    ("I15-arrived", "What has been shipped and has arrived in all its parcels is delivered.", ARRIVED),
     (
         "I5-fulfillments",
         "A fulfillment's FulfillmentChanged versions have no hole and no double.",

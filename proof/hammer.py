@@ -34,8 +34,9 @@ from proof import ground
 from proof.deeds import COLD, DEEDS, FIRST_UNITS, HOT, PLACES, Hand, Moved
 from services.callers import Caller
 from services.desk import Desk
-from services.ports import Busy
+from services.ports import Busy, Chore
 from tests.builders import a_catalog
+from workers.foreman import Foreman
 from workers.loop import running
 from workers.relay import number_events
 from workers.runs import Runner
@@ -113,8 +114,10 @@ def _jobs(database: PostgresDatabase, number: int) -> Iterator[Callable[[], Awai
             await asyncio.sleep(0.1)
 
     if number < 2:
+        foreman = Foreman(database)
         yield relay
-        yield Runner(database).run
+        yield foreman.run
+        yield Runner(database, called=foreman.called(Chore.RUNS, Chore.WAITING_ORDERS)).run
 
 
 async def _work(hand: Hand, share: Share, counts: Counter[str], done: Any) -> None:

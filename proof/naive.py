@@ -22,6 +22,10 @@ HUB = "tests/gql/test_feed.py::"
 SHARING = "tests/gql/test_sharing.py::"
 SOCKETS = "tests/gql/test_websocket.py::"
 CLEANING = "tests/services/test_cleaning.py::"
+RESTORING = "tests/operating/test_restoring.py::"
+LINES = "tests/operating/test_log.py::"
+READY = "tests/operating/test_readiness.py::"
+ENDING = "tests/operating/test_draining.py::"
 PLANS = "tests/domain/test_properties.py::"
 GOODS = "tests/persistence/test_floor_races.py::"
 RETURNS = "tests/domain/test_returns.py::"
@@ -29,6 +33,7 @@ BACK = "tests/persistence/test_return_races.py::"
 FULFILLING = "tests/domain/test_fulfilling.py::"
 PICKING = "tests/domain/test_picking.py::"
 TRACKING = "tests/gql/test_tracking.py::"
+CARRIERS = "tests/domain/test_tracking.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
 WAITING_TWIN = "tests/persistence/test_keys.py::test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored"
@@ -62,13 +67,15 @@ def twin(name: str, tests: str | tuple[str, ...], *edits: tuple[str, str, str]) 
     )
 
 
-TAKE_LOCKS = "        await lock_skus(self._driver, locked)\n"
+TAKE_LOCKS = "                await lock_skus(self._driver, locked)\n"
+NO_LOCKS = "                pass\n"
+AND_MEASURE = "            finally:\n                self.lock_seconds = perf_counter() - began\n"
 READ_FLOOR = "floor=await read_floor(self._driver, has_any, locked if bins else None)"
 EARLY_FLOOR = (
     (
         "persistence/batches.py",
         TAKE_LOCKS,
-        "        early = await read_floor(self._driver, orders, locked)\n    " + TAKE_LOCKS,
+        "                early = await read_floor(self._driver, orders, locked)\n" + TAKE_LOCKS,
     ),
     ("persistence/batches.py", READ_FLOOR, "floor=early"),
 )
@@ -77,7 +84,7 @@ EARLY_RETURNS = (
     (
         "persistence/batches.py",
         TAKE_LOCKS,
-        "        early = await read_returns(self._driver, orders)\n    " + TAKE_LOCKS,
+        "                early = await read_returns(self._driver, orders)\n" + TAKE_LOCKS,
     ),
     ("persistence/batches.py", "returns=await read_returns(self._driver, orders))", "returns=early)"),
 )
@@ -88,7 +95,7 @@ TWINS = (
     twin(
         "1 lock and read in one statement",
         LAST_UNIT,
-        ("persistence/batches.py", TAKE_LOCKS, ""),
+        ("persistence/batches.py", TAKE_LOCKS, NO_LOCKS),
         (
             "persistence/batches.py",
             "    FROM items i LEFT JOIN stock_levels s ON s.item_id = i.id\n    WHERE i.id = ANY(:items)\n",
@@ -98,7 +105,7 @@ TWINS = (
             ),
         ),
     ),
-    twin("1b no lock", LAST_UNIT, ("persistence/batches.py", TAKE_LOCKS, "")),
+    twin("1b no lock", LAST_UNIT, ("persistence/batches.py", TAKE_LOCKS, NO_LOCKS)),
     twin(
         "2 REPEATABLE READ",
         RACES + "test_units_that_are_taken_off_at_once_in_four_processes_are_all_counted",
@@ -107,7 +114,11 @@ TWINS = (
     twin(
         "3 rows read before the lock",
         LAST_UNIT,
-        ("persistence/batches.py", TAKE_LOCKS + READ_LEVELS, READ_LEVELS + TAKE_LOCKS),
+        (
+            "persistence/batches.py",
+            TAKE_LOCKS + AND_MEASURE + READ_LEVELS,
+            "        " + READ_LEVELS + TAKE_LOCKS + AND_MEASURE,
+        ),
     ),
     twin(
         "3b an order that grew under its locks is served with too few",
@@ -178,13 +189,17 @@ TWINS = (
             "where(events.c.id > (start if after is None else after))",
         ),
         ("persistence/events.py", "order_by(events.c.position).limit(first)", "order_by(events.c.id).limit(first)"),
-        ("persistence/events.py", "both.order_by(found.c.position)", "both.order_by(found.c.id)"),
+        (
+            "persistence/events.py",
+            "select_from(log_start.outerjoin(found, true())).order_by(found.c.position)",
+            "select_from(log_start.outerjoin(found, true())).order_by(found.c.id)",
+        ),
         ("persistence/events.py", "id=row.id, position=row.position or 0,", "id=row.id, position=row.id,"),
     ),
     twin(
         "8 bell as the only trigger: the relay",
         RELAY + "test_events_of_another_process_are_numbered_within_a_poll",
-        ("workers/relay.py", "asyncio.timeout(POLL_SECONDS)", "asyncio.timeout(None)"),
+        ("workers/relay.py", "await rest(POLL_SECONDS, self._nudged)", "await self._nudged.wait()"),
     ),
     twin(
         "8b bell as the only trigger: the feed",
@@ -309,7 +324,7 @@ TWINS = (
     twin(
         "17 authentication only at connect",
         SOCKETS + "test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more",
-        ("gql/websocket.py", 'partial(self._close_soon, 4403, "Forbidden")', "lambda: None"),
+        ("gql/websocket.py", 'partial(self._line.close_soon, 4403, "Forbidden")', "lambda: None"),
     ),
     twin(
         "17b authentication of streams and sockets only at connect",
@@ -571,7 +586,50 @@ TWINS = (
     twin(
         "a cursor that is too old skips in silence",
         CLEANING + "test_a_cursor_from_before_the_log_begins_has_expired_and_no_other",
-        ("persistence/events.py", "if after is not None and rows[0].start > max(after, 0):", "if False:"),
+        ("persistence/events.py", "(rows[0].start > max(after, 0) or rows[0].undone)", "rows[0].undone"),
+    ),
+    twin(
+        "a cursor of a history that a restore has undone is taken",
+        RESTORING + "test_after_a_restore_cursors_of_what_was_lost_are_expired_and_others_go_on",
+        ("persistence/events.py", " or rows[0].undone)", ")"),
+    ),
+    twin(
+        "after a restore new events have the ids of lost ones",
+        RESTORING + "test_after_a_restore_cursors_of_what_was_lost_are_expired_and_others_go_on",
+        (
+            "persistence/restoring.py",
+            'await connection.execute(MOVE_SEQUENCES, {"ahead": AHEAD, "ahead_small": AHEAD_SMALL})',
+            "pass",
+        ),
+    ),
+    twin(
+        "what was sent stands in the log as it is",
+        LINES + "test_what_was_sent_begins_no_line_and_steers_no_terminal",
+        ("dibs/log.py", "{_escaped(event)}", "{event}"),
+    ),
+    twin(
+        "a secret is hidden only where somebody thought of it",
+        LINES + "test_what_looks_like_a_secret_is_hidden_wherever_it_stands",
+        ("dibs/log.py", "values[name] = self._secrets.sub(_without_secret, value)", "pass"),
+    ),
+    twin(
+        "a database that loses commits is good enough",
+        READY + "test_synchronous_commit_off_is_an_obstacle_unless_it_is_allowed",
+        ("dibs/readiness.py", "not await is_durable(self._engine)", "False"),
+    ),
+    twin(
+        "ready is who has a free connection",
+        READY + "test_a_process_whose_connections_are_all_at_work_is_ready",
+        (
+            "dibs/app.py",
+            "readiness = Readiness(watching,",
+            "readiness = Readiness(engine,",
+        ),
+    ),
+    twin(
+        "the end waits for a driver that waits for ever",
+        ENDING + "test_a_database_that_says_nothing_any_more_does_not_keep_a_process_from_ending",
+        ("dibs/ending.py", "            timer.start()\n", "            pass\n"),
     ),
     twin(
         "what webhooks have not taken up is forgotten",
@@ -608,8 +666,8 @@ TWINS = (
         DESK + "test_a_request_that_breaks_fails_alone",
         (
             "services/desk.py",
-            "            for ticket in batch:\n                if isinstance(error, OutcomeUnknown) and ",
-            "            for ticket in batch:\n                if ticket.asked.key or ",
+            "                if unknown and ticket.asked.key is None:\n",
+            "                if ticket.asked.key or ticket.asked.key is None:\n",
         ),
     ),
     twin(
@@ -640,8 +698,8 @@ TWINS = (
         ALLOCATION + "test_o14_an_order_of_one_becomes_overallocated_when_stock_falls_to_zero",
         (
             "domain/batch.py",
-            "        self._stale_levels.add(level.key)\n        self._level_causes[level.key] = cause\n",
-            "        self._level_causes[level.key] = cause\n",
+            "        self._stale_levels.add(level.key)\n        self._blame(level.key, cause)\n",
+            "        self._blame(level.key, cause)\n",
         ),
     ),
     twin(
@@ -692,6 +750,69 @@ TWINS = (
             "persistence/journeys.py",
             "o.ship_to ->> 'city',",
             "(SELECT max(h.note) FROM order_holds h WHERE h.order_id = o.id),",
+        ),
+    ),
+    twin(
+        "a parcel that arrives delivers all of its fulfillment",
+        CARRIERS + "test_l9_what_has_arrived_in_all_its_parcels_is_delivered_when_the_last_one_came",
+        (
+            "domain/tracking.py",
+            "return None if None in times else max(",
+            "return None if not any(times) else max(",
+        ),
+    ),
+    twin(
+        "what a carrier says last is what happened last",
+        CARRIERS + "test_l8_the_latest_by_the_carriers_clock_counts_in_whatever_sequence_they_come",
+        (
+            "domain/tracking.py",
+            "return (event.occurred_at, RANK[event.status]) > (at, RANK[status])",
+            "return event.status is not status",
+        ),
+    ),
+    twin(
+        "whoever comes last in a batch has done it all",
+        "tests/domain/test_batch.py::test_of_several_who_share_a_batch_each_is_named_for_their_own_change",
+        (
+            "domain/batch.py",
+            "actors=tuple(changes[change] for change in sequence),",
+            "actors=tuple(self.actor for _ in sequence),",
+        ),
+    ),
+    twin(
+        "what may be committed is called busy when it cannot be done again",
+        DATABASE + "test_what_may_have_been_committed_is_not_called_busy_because_it_could_not_be_done_again",
+        ("persistence/database.py", "given_up = OutcomeUnknown  # whatever", "given_up = busy  # whatever"),
+    ),
+    twin(
+        "a batch that may be committed is called busy when its requests cannot be looked up",
+        DESK + "test_a_batch_that_is_committed_is_not_called_busy_because_it_cannot_be_looked_up",
+        ("services/desk.py", "OutcomeUnknown() if may_be_done and isinstance(error, Busy) else error", "error"),
+    ),
+    twin(
+        "what was written is called busy when it cannot be shown",
+        "tests/gql/test_cut_off.py::"
+        "test_i7_what_was_written_and_cannot_be_shown_is_an_unknown_outcome_and_the_key_tells_it",
+        ("gql/errors.py", "if writes and isinstance(cause, NotRead):", "if False:"),
+    ),
+    twin(
+        "everybody finds out for themselves that a connection leads nowhere",
+        DATABASE + "test_connections_that_lead_nowhere_are_doubted_once_something_was_not_answered",
+        ("persistence/database.py", "            doubt_connections(self.engine)\n", ""),
+    ),
+    twin(
+        "what happens while it is asked whether something has ended is told to nobody",
+        HUB + "test_whether_what_is_watched_has_ended_is_asked_once_nothing_can_be_missed",
+        ("gql/hub.py", " or subscriber.held or subscriber.has_missed:", ":"),
+    ),
+    twin(
+        "an embedded server that ends stays away",
+        "tests/persistence/test_embedded.py::"
+        "test_a_server_that_is_killed_is_started_again_on_its_port_and_has_its_data",
+        (
+            "persistence/embedded.py",
+            "            keeper.start()\n",
+            "            keeper.start = keeper.join = lambda: None\n            keeper.start()\n",
         ),
     ),
 )

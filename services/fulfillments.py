@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from domain import fulfilling
+from domain import fulfilling, tracking
 from domain.batch import Batch, Changes
 from domain.checks import ORDER_LINES_MAX, ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import DomainError, NotFound, OrderNotInState
@@ -196,7 +196,9 @@ class ShipFulfillment(_FulfillmentCommand):
             raise NotFound(references=strangers)
         _refuse_future(self.shipped_at, known, "shippedAt")
         leaving = {one.parcel: one.tracking_number for one in self.parcels}
-        return self.done(fulfilling.ship(batch, self.fulfillment, self.shipping, leaving, self.shipped_at))
+        rest = fulfilling.ship(batch, self.fulfillment, self.shipping, leaving, self.shipped_at)
+        tracking.arrive(batch, self.fulfillment)  # the carrier may have said so before we did
+        return self.done(rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

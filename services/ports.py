@@ -16,7 +16,7 @@ from domain.bundles import Bundle
 from domain.carriers import Bought, Shipment
 from domain.documents import Document, DocumentForm, Invoice, Rendered, invoice_number
 from domain.events import LoggedEvent, WebhookEndpointDisabled
-from domain.fulfillments import Fulfillment, Parcel, PickTask
+from domain.fulfillments import Fulfillment, Parcel, PickTask, TrackingEvent
 from domain.holding import HoldRule
 from domain.ids import (
     AlertId,
@@ -45,7 +45,7 @@ from domain.ids import (
     Sku,
     SupplyId,
 )
-from domain.journeys import JourneyFacts
+from domain.journey_facts import JourneyFacts
 from domain.kinds import (
     AlertKind,
     AllocationSequence,
@@ -67,6 +67,7 @@ from domain.kinds import (
     ReturnState,
     StockQuantity,
     SupplyState,
+    TrackingStatus,
     WebhookDeliveryState,
 )
 from domain.mails import ClaimedMail, Mail, MailTemplate, MailTried, NewMail, OrderToTell
@@ -80,10 +81,12 @@ from domain.runs import Run, RunSeek
 from domain.sourcing import BY_RANK, Sourcing
 from domain.stock import Component, Item, LedgerSince, Location, StockLevel
 from domain.supply import OpenSupplyLine, Supply
+from domain.tracking import Tracked
 from domain.webhooks import Claimed, Delivery, Endpoint, Health, Sent
 from services.outcomes import from_json
 
 T = TypeVar("T")
+R = TypeVar("R", bound="NamesParcels")
 
 
 class Busy(Exception):
@@ -349,6 +352,28 @@ class FulfillmentView(Fulfillment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingEventView(TrackingEvent):
+    """What a carrier said, as it is shown. `parcel` None: of a fulfillment without parcels."""
+
+    id: int
+    fulfillment: FulfillmentId
+    parcel: ParcelId | None
+    recorded_at: datetime
+    recorded_by: str
+
+
+class NamesParcels(Protocol):
+    """A parcel, a fulfillment, or a tracking number."""
+
+    @property
+    def parcel(self) -> ParcelId | None: ...
+    @property
+    def fulfillment(self) -> FulfillmentId | None: ...
+    @property
+    def number(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PickTaskView(PickTask):
     """A pick task as it is shown. `priority`: its order's."""
 
@@ -386,6 +411,7 @@ class FulfillmentFilter:
     locations: tuple[str, ...] | None = None
     states: tuple[FulfillmentState, ...] | None = None
     tracking_number: str | None = None
+    tracking_statuses: tuple[TrackingStatus, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -776,6 +802,14 @@ class Fulfillments(Protocol):
         """The oldest first; `after`: an id."""
 
     async def parcels_of(self, fulfillments: Sequence[FulfillmentId]) -> list[Parcel]: ...
+    async def tracked(self, references: Sequence[R]) -> dict[R, Tracked]:
+        """What carriers speak of, of those references that name something. Of several fulfillments with a tracking
+        number, which carriers use again, it is the newest that was not canceled.
+        """
+
+    async def tracking_of(self, fulfillments: Sequence[FulfillmentId]) -> list[TrackingEventView]:
+        """What carriers said of them, the latest first by their clocks."""
+
     async def tasks(self, ids: Sequence[PickTaskId]) -> list[PickTaskView]: ...
     async def tasks_of(self, fulfillments: Sequence[FulfillmentId]) -> list[PickTaskView]: ...
     async def tasks_on(self, lists: Sequence[PickListId]) -> list[PickTaskView]:
@@ -909,7 +943,7 @@ class CursorExpired(Exception):
     """What lies behind this position is no longer all there. `end`: the last position of the log."""
 
     def __init__(self, end: int) -> None:
-        super().__init__("This cursor is older than the log goes back: read the data anew, and go on from now.")
+        super().__init__("The log is not whole behind this cursor any more: read the data anew, and go on from now.")
         self.end = end
 
 
@@ -931,8 +965,14 @@ class EventLog(Protocol):
         Raises CursorExpired rather than leave out what is no longer kept.
         """
 
+    async def has_waiting(self) -> bool:
+        """Whether committed events have no position yet."""
+
     async def last_of(self, run: RunId) -> LoggedEvent | None:
         """What was written of a run last. Its position is 0 while it has none; None: the log no longer has it."""
+
+    async def forgotten_before(self, order: OrderId) -> datetime | None:
+        """Before when the log no longer has what happened to the order; None: it has everything since it was placed."""
 
     async def forget(self, days: int, most: int) -> int:
         """Remove events that are older, the oldest first, at most so many; how many.
@@ -940,6 +980,25 @@ class EventLog(Protocol):
         An event stays for as long as a webhook endpoint that is enabled has not come past it, or has yet to deliver it,
         and until alerts and mails have been made of it.
         """
+
+
+class Chore(StrEnum):
+    """What the workers do when it is due. UNPAID_ORDERS and RELEASES are due wherever a channel asks for them."""
+
+    RUNS = "RUNS"
+    WAITING_ORDERS = "WAITING_ORDERS"
+    SCHEDULES = "SCHEDULES"
+    CARTS = "CARTS"
+    UNPAID_ORDERS = "UNPAID_ORDERS"
+    RELEASES = "RELEASES"
+    NOTICES = "NOTICES"
+    MAILS = "MAILS"
+    WEBHOOKS = "WEBHOOKS"
+
+
+class Chores(Protocol):
+    async def due(self) -> frozenset[Chore]:
+        """All that may have to be done now; some of it may turn out to be nothing, and nothing is left out."""
 
 
 class Runs(Protocol):
@@ -1303,6 +1362,8 @@ class UnitOfWork(Protocol):
     def documents(self) -> Documents: ...
     @property
     def events(self) -> EventLog: ...
+    @property
+    def chores(self) -> Chores: ...
     @property
     def runs(self) -> Runs: ...
     @property

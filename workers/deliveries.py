@@ -13,12 +13,14 @@ from contextlib import suppress
 from domain.ids import EndpointId
 from domain.webhooks import PATIENCE, Claimed, Patience, Sent
 from services.delivering import claim_deliveries, plan_deliveries, record_deliveries, release_deliveries
-from services.ports import OUT_OF_REACH, Database
+from services.ports import OUT_OF_REACH, Chore, Database
+from workers.foreman import REST_SECONDS_MAX, due_chores
+from workers.loop import rest
 
 log = logging.getLogger("dibs.webhooks")
 
-POLL_SECONDS = 1.0
-"""How long what another process has done waits at most to be looked for."""
+RETRY_SECONDS = 1.0
+"""After the database could not do it."""
 REQUESTS_MAX = 8
 """On their way at the same time, to one endpoint, from one process."""
 LEASE_SECONDS = 30.0
@@ -36,25 +38,27 @@ class Deliverer:
         *,
         patience: Patience = PATIENCE,
         lease_seconds: float = LEASE_SECONDS,
+        called: asyncio.Event,
     ) -> None:
+        """`called`: there may be something to take up or to send."""
         self._database = database
         self._send = send
         self._patience = patience
         self._lease_seconds = lease_seconds
-        self._nudged = asyncio.Event()
+        self._called = called
         self._requests: dict[asyncio.Task[None], Claimed] = {}
         self._sending: Counter[EndpointId] = Counter()
         self._results: list[Sent] = []
 
     def nudge(self) -> None:
         """The log has grown, or a request has ended: look at once."""
-        self._nudged.set()
+        self._called.set()
 
     async def run(self) -> None:
         try:
             while True:
                 if not await self._look():
-                    await self._rest()
+                    await rest(REST_SECONDS_MAX, self._called)
         finally:
             await self._stop()
 
@@ -66,12 +70,14 @@ class Deliverer:
             log.warning("webhooks wait for the database: %r", error.__cause__)
         except Exception:
             log.exception("webhooks could not go on; trying again")
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(RETRY_SECONDS)
         return False
 
     async def _turn(self) -> bool:
-        self._nudged.clear()
+        self._called.clear()
         await self._record()
+        if Chore.WEBHOOKS not in await due_chores(self._database):
+            return False
         more = await plan_deliveries(self._database)
         for claimed in await claim_deliveries(self._database, +self._sending, REQUESTS_MAX, self._lease_seconds):
             self._sending[claimed.endpoint] += 1
@@ -98,11 +104,6 @@ class Deliverer:
         claimed = self._requests.pop(task)
         self._sending[claimed.endpoint] -= 1
         self.nudge()
-
-    async def _rest(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._nudged.wait()
 
     async def _stop(self) -> None:
         """Write down what has ended and give the rest back, so that others need not wait for the leases to end."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from services.ports import OUT_OF_REACH
 
@@ -13,8 +13,11 @@ GOODBYE_SECONDS_MAX = 2.5
 """For jobs to end; what they were doing, another process does again."""
 
 
+Job = Callable[[], Awaitable[None]]
+
+
 @asynccontextmanager
-async def running(*jobs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+async def running(*jobs: Job) -> AsyncIterator[None]:
     """Run the jobs in the background; they are cancelled, and waited for, on the way out.
 
     A job never ends by itself: each one outlives its own failures. One that does is in the log.
@@ -33,12 +36,24 @@ async def running(*jobs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
                 log.error("%d jobs did not end in %.0f s, and are left", len(late), GOODBYE_SECONDS_MAX)
 
 
-async def repeated(name: str, chore: Callable[[], Awaitable[bool]], seconds: float) -> None:
+async def rest(seconds: float, called: asyncio.Event) -> None:
+    """For so long, or until called."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await called.wait()
+
+
+async def repeated(
+    name: str, chore: Callable[[], Awaitable[bool]], seconds: float, called: asyncio.Event | None = None
+) -> None:
     """Do a chore for ever: at once while it says that there is more to do, and otherwise every so many seconds.
 
-    It outlives its failures: what could not be done is in the log, and done the next time.
+    `called`: do it before they are over. It outlives its failures: what could not be done is in the log, and done the
+    next time.
     """
+    called = called or asyncio.Event()
     while True:
+        called.clear()
         more = False
         try:
             more = await chore()
@@ -47,7 +62,7 @@ async def repeated(name: str, chore: Callable[[], Awaitable[bool]], seconds: flo
         except Exception:
             log.exception("%s failed; trying again", name)
         if not more:
-            await asyncio.sleep(seconds)
+            await rest(seconds, called)
 
 
 def _report(task: asyncio.Future[None]) -> None:

@@ -3,17 +3,18 @@
 Any number of processes may do this: a mail is leased for as long as it is being sent.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from domain.mails import MAIL_PATIENCE, ClaimedMail, MailPatience, MailTried
 from services.mailing import claim_mails, record_mails, release_mails
 from services.ports import Database
+from workers.foreman import REST_SECONDS_MAX
 from workers.loop import repeated
 
 log = logging.getLogger("dibs.mails")
 
-POLL_SECONDS = 1.0
 MAILS_AT_ONCE_MAX = 20
 LEASE_SECONDS = 180.0
 """Longer than a batch may take by far; what a dead process was sending is sent again after this."""
@@ -29,14 +30,17 @@ class Mailer:
         *,
         patience: MailPatience = MAIL_PATIENCE,
         lease_seconds: float = LEASE_SECONDS,
+        called: asyncio.Event,
     ) -> None:
+        """`called`: there may be mails to send."""
         self._database = database
         self._send = send
         self._patience = patience
         self._lease_seconds = lease_seconds
+        self._called = called
 
     async def run(self) -> None:
-        await repeated("the mailer", self._turn, POLL_SECONDS)
+        await repeated("the mailer", self._turn, REST_SECONDS_MAX, self._called)
 
     async def _turn(self) -> bool:
         """Whether there may be more to do at once."""

@@ -6,9 +6,9 @@ nothing: ids are given out when rows are written, and a row with a smaller id ma
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from services.ports import OUT_OF_REACH, Bell, Database, UnitOfWork
+from workers.loop import rest
 
 log = logging.getLogger("dibs.relay")
 
@@ -31,29 +31,28 @@ class Relay:
         self._nudged.set()
 
     async def run(self) -> None:
+        """A look is one statement, so that an idle relay costs little; numbering is a transaction."""
         while True:
-            numbered = await self._number()
+            nudged = self._nudged.is_set()
+            self._nudged.clear()
+            numbered = await self._number(nudged)
             self.numbered += numbered
             if numbered:
                 self._bell.ring()
-            if not numbered or numbered < BATCH_ROWS_MAX:
-                await self._rest()
+            if numbered < BATCH_ROWS_MAX:
+                await rest(POLL_SECONDS, self._nudged)
 
-    async def _number(self) -> int:
+    async def _number(self, nudged: bool) -> int:
         try:
-            return await number_events(self._database)
+            if nudged or await self._database.read(lambda uow: uow.events.has_waiting()):
+                return await number_events(self._database)
+            return 0
         except OUT_OF_REACH as error:
             log.warning("the relay waits for the database: %r", error.__cause__)
         except Exception:
             log.exception("the relay could not number events; trying again")
         await asyncio.sleep(1)
         return 0
-
-    async def _rest(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._nudged.wait()
-        self._nudged.clear()
 
 
 async def number_events(database: Database) -> int:

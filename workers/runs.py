@@ -1,5 +1,6 @@
 """The runner: works on background runs, chunk by chunk, and runs the orders that wait for what has just arrived."""
 
+import asyncio
 import logging
 import secrets
 from collections import Counter
@@ -10,11 +11,11 @@ from services.callers import Caller
 from services.planning import Planner
 from services.ports import OUT_OF_REACH, Database
 from services.runs import advance_a_run, fail_run, run_waiting_orders
+from workers.foreman import REST_SECONDS_MAX
 from workers.loop import repeated
 
 log = logging.getLogger("dibs.runs")
 
-POLL_SECONDS = 0.5
 FAILURES_MAX = 5
 """A run whose next chunk fails this often in one process is given up."""
 
@@ -22,14 +23,18 @@ FAILURES_MAX = 5
 class Runner:
     """Any number of runners may work; each run is worked on by one of them at a time."""
 
-    def __init__(self, database: Database, *, run_waiting: bool = True) -> None:
-        """`run_waiting`: whether arrivals set off a run of the orders that wait for them."""
+    def __init__(self, database: Database, *, run_waiting: bool = True, called: asyncio.Event) -> None:
+        """`run_waiting`: whether arrivals set off a run of the orders that wait for them.
+
+        `called`: there may be something to do.
+        """
         self._database = database
+        self._called = called
         self._run_waiting = run_waiting
         self._failures = _Failures(database)
 
     async def run(self) -> None:
-        await repeated("the runner", self._work, POLL_SECONDS)
+        await repeated("the runner", self._work, REST_SECONDS_MAX, self._called)
 
     async def _work(self) -> bool:
         """Whether there was anything to do."""
@@ -52,13 +57,14 @@ class Runner:
 class PlanMaker:
     """Makes the plans of runs that need one before their first chunk. It may take its time: the runner goes on."""
 
-    def __init__(self, database: Database, planner: Planner) -> None:
+    def __init__(self, database: Database, planner: Planner, *, called: asyncio.Event) -> None:
         self._database = database
+        self._called = called
         self._planner = planner
         self._failures = _Failures(database)
 
     async def run(self) -> None:
-        await repeated("the plan maker", self._work, POLL_SECONDS)
+        await repeated("the plan maker", self._work, REST_SECONDS_MAX, self._called)
 
     async def _work(self) -> bool:
         try:

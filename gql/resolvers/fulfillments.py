@@ -8,9 +8,9 @@ import strawberry
 from domain.checks import Path
 from domain.errors import NotFound
 from domain.fulfilling import FailedUnits, NewParcel
-from domain.fulfillments import Shipping
+from domain.fulfillments import Shipping, TrackingEvent
 from domain.ids import FulfillmentId, LineId, ParcelId, PickListId, PickTaskId
-from domain.kinds import PickOutcome, PickTaskState
+from domain.kinds import PickOutcome, PickTaskState, TrackingOutcome
 from domain.picking import Pick, Short
 from gql.context import Info
 from gql.errors import refusal_of
@@ -30,10 +30,11 @@ from gql.schema.fulfillments import (
     PickTask,
     PickTaskConnection,
     PickTaskEdge,
+    TrackingResult,
 )
 from gql.schema.ids import cursor, row_id
 from gql.schema.orders import Order
-from services import bins, fulfillments, labels, picking, ports
+from services import bins, fulfillments, labels, picking, ports, tracking
 
 NOBODY = 0
 """The id of no row: it is looked for, and not found."""
@@ -104,6 +105,7 @@ def _condition(filter: inputs.FulfillmentFilter | None) -> ports.FulfillmentFilt
         locations=parsed.texts(filter.locations),
         states=parsed.many(filter.states),
         tracking_number=None if number is None else parsed.searchable(number),
+        tracking_statuses=parsed.many(filter.tracking_statuses),
     )
 
 
@@ -374,6 +376,48 @@ async def _pick_result(info: Info, answer: picking.PickAnswer) -> PickResult:
         outcome=outcome,
         task=await PickTask.find(info, answer.task),
         fulfillments=[one for one in [await Fulfillment.find(info, row) for row in made] if one is not None],
+        refusal=None if answer.refusal is None else await refusal_of(info, answer.refusal),
+    )
+
+
+async def record_tracking_events(
+    info: Info,
+    input: Annotated[inputs.RecordTrackingEventsInput, strawberry.argument(description="What carriers said.")],
+) -> results.RecordTrackingEventsResult:
+    context = info.context
+    events = [_says(one) for one in input.events]
+    answers = await tracking.record_tracking_events(context.performer, context.database, context.caller, events)
+    context.forget()
+    return results.RecordTrackingEventsSuccess(
+        results=[await _tracking_result(info, index, answer) for index, answer in enumerate(answers)]
+    )
+
+
+def _says(event: inputs.TrackingEventInput) -> tracking.CarrierSays:
+    about = event.about
+    parcel, fulfillment = parsed.given(about.parcel), parsed.given(about.fulfillment)
+    return tracking.CarrierSays(
+        about=tracking.ParcelReference(
+            parcel=None if parcel is None else ParcelId(row_id("Parcel", parcel) or NOBODY),
+            fulfillment=None if fulfillment is None else FulfillmentId(row_id("Fulfillment", fulfillment) or NOBODY),
+            number=parsed.given(about.tracking_number) or "",
+            given=parcel or fulfillment or "",
+        ),
+        event=TrackingEvent(
+            status=event.status,
+            occurred_at=event.occurred_at,
+            message=parsed.given(event.message),
+            place=parsed.given(event.place),
+        ),
+    )
+
+
+async def _tracking_result(info: Info, index: int, answer: tracking.TrackingAnswer) -> TrackingResult:
+    outcome = TrackingOutcome.ALREADY_RECORDED if answer.already else TrackingOutcome.RECORDED
+    return TrackingResult(
+        index=index,
+        outcome=TrackingOutcome.REFUSED if answer.refusal else outcome,
+        fulfillments=[await Fulfillment.load(info, one) for one in answer.fulfillments],
         refusal=None if answer.refusal is None else await refusal_of(info, answer.refusal),
     )
 

@@ -38,6 +38,7 @@ class AllocationStatusChanged(Event):
     before: kinds.AllocationStatus | None = strawberry.field(description="The status before.")
     after: kinds.AllocationStatus | None = strawberry.field(description="The status after.")
     cause: kinds.AllocationCause = strawberry.field(description="Why it changed.")
+    actor: str | None = strawberry.field(description="Who did what moved it; null in events from before that was kept.")
 
     @strawberry.field(description="The order as it is now.")
     async def order(self, info: Info) -> Order | None:
@@ -54,6 +55,11 @@ class OrderChanged(Event):
     channel_code: str = strawberry.field(description="Where the order came from.")
     order_version: int = strawberry.field(description="The order's version that this made.")
     changes: list[kinds.OrderChange] = strawberry.field(description="What happened in this version.")
+    actors: list[str] = strawberry.field(
+        description="Who made each of the changes, in their sequence; empty in events from before that was kept."
+    )
+    holds_placed: list[kinds.HoldReason] = strawberry.field(description="For which reasons it is held since then.")
+    holds_ended: list[kinds.HoldReason] = strawberry.field(description="For which it is no longer.")
 
     @strawberry.field(description="The order as it is now.")
     async def order(self, info: Info) -> Order | None:
@@ -123,6 +129,7 @@ class ExpectedAtChanged(Event):
     after: datetime | None = strawberry.field(
         description="When the last of these units can be had now; null: not all of them are expected."
     )
+    actor: str | None = strawberry.field(description="Who moved the supply; null in events from before that was kept.")
 
     @strawberry.field(description="The order as it is now.")
     async def order(self, info: Info) -> Order | None:
@@ -160,6 +167,9 @@ class FulfillmentChanged(Event):
     estimated_delivery_at: datetime | None = strawberry.field(description="When the customer should have it.")
     actor: str | None = strawberry.field(
         description="Who did it: the last, where it was several at once; null in events from before that was kept."
+    )
+    tracking_status: kinds.TrackingStatus | None = strawberry.field(
+        description="What the carrier had said last of any of its parcels; null: nothing."
     )
 
     @strawberry.field(description="The fulfillment as it is now.")
@@ -334,6 +344,7 @@ def event_of(logged: events.LoggedEvent) -> Event:
             supply_reference=event.supply_reference,
             before=event.before,
             after=event.after,
+            actor=event.actor,
         )
     if isinstance(event, events.FulfillmentChanged):
         return FulfillmentChanged(
@@ -351,6 +362,7 @@ def event_of(logged: events.LoggedEvent) -> Event:
             estimated_ship_at=event.estimated_ship_at,
             estimated_delivery_at=event.estimated_delivery_at,
             actor=event.actor,
+            tracking_status=event.tracking_status,
         )
     if isinstance(event, events.ReturnChanged):
         return ReturnChanged(
@@ -372,8 +384,17 @@ def event_of(logged: events.LoggedEvent) -> Event:
         )
     order |= {"order_version": event.order_version}
     if isinstance(event, events.OrderChanged):
-        return OrderChanged(**place, **order, changes=list(event.changes))
-    return AllocationStatusChanged(**place, **order, before=event.before, after=event.after, cause=event.cause)
+        return OrderChanged(
+            **place,
+            **order,
+            changes=list(event.changes),
+            actors=list(event.actors),
+            holds_placed=list(event.holds_placed),
+            holds_ended=list(event.holds_ended),
+        )
+    return AllocationStatusChanged(
+        **place, **order, before=event.before, after=event.after, cause=event.cause, actor=event.actor
+    )
 
 
 def _alert_event(

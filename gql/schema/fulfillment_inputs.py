@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 from strawberry import UNSET
 
-from domain.kinds import CheckFailure, FulfillmentState, PickMode, PickTaskState, ShortReason
+from domain.kinds import CheckFailure, FulfillmentState, PickMode, PickTaskState, ShortReason, TrackingStatus
 from gql.schema.inputs import KEY, OrderBy, _
 
 
@@ -15,6 +15,7 @@ class FulfillmentFilter:
     locations: list[str] | None = _("Sent from one of these locations, by code.", default=UNSET)
     states: list[FulfillmentState] | None = _("In one of these states.", default=UNSET)
     tracking_number: str | None = _("By which the carrier knows it, exactly.", default=UNSET)
+    tracking_statuses: list[TrackingStatus] | None = _("Of which a carrier said one of these last.", default=UNSET)
 
 
 @strawberry.input(description="Which pick tasks of the location; every condition that is given must hold.")
@@ -182,6 +183,31 @@ class PickCommandInput:
 @strawberry.input(description="What pickers did, also while they were offline, in the sequence in which they did it.")
 class RecordPicksInput:
     commands: list[PickCommandInput] = _("1 to 200 commands; each has its own answer.")
+
+
+@strawberry.input(one_of=True, description="One way to name what a carrier speaks of.")
+class TrackedInput:
+    parcel: strawberry.ID | None = _("A parcel, by its id.", default=UNSET)
+    fulfillment: strawberry.ID | None = _(
+        "All parcels of a fulfillment, or one that has none, by its id.", default=UNSET
+    )
+    tracking_number: str | None = _(
+        "By which the carrier knows it, exactly; of several fulfillments that had it, the newest.", default=UNSET
+    )
+
+
+@strawberry.input(description="Something that a carrier said.")
+class TrackingEventInput:
+    about: TrackedInput = _("What it is about.")
+    status: TrackingStatus = _("What it means.")
+    occurred_at: datetime = _("When it happened, by the carrier's clock.")
+    message: str | None = _("The carrier's own words, at most 2,000 characters.", default=UNSET)
+    place: str | None = _("Where it happened, in the carrier's words.", default=UNSET)
+
+
+@strawberry.input(description="What carriers said, in any sequence; the same event may be told any number of times.")
+class RecordTrackingEventsInput:
+    events: list[TrackingEventInput] = _("1 to 200 events; each has its own answer.")
 
 
 @strawberry.input(description="Units that lie in another bin now.")

@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from gql.schema.catalog import StockLevel
-from gql.schema.fulfillments import Fulfillment, OrderRelease, PickList, PickResult
+from gql.schema.fulfillments import Fulfillment, OrderRelease, PickList, PickResult, TrackingResult
 from gql.schema.refusals import (
     FulfillmentNotInState,
     IdempotencyKeyReused,
@@ -49,6 +49,11 @@ class RecordPicksSuccess:
     results: list[PickResult] = strawberry.field(description="One a command, in the sequence of the input.")
 
 
+@strawberry.type(description="Each event was looked at.")
+class RecordTrackingEventsSuccess:
+    results: list[TrackingResult] = strawberry.field(description="One an event, in the sequence of the input.")
+
+
 @strawberry.type(description="The units lie where you said.")
 class MoveStockSuccess:
     levels: list[StockLevel] = strawberry.field(description="The levels; on hand has not changed.")
@@ -74,6 +79,7 @@ CreatePickListResult = Annotated[
 ]
 PickListResult = Annotated[PickListSuccess | InvalidInput | NotFound | PickListTaken, result("PickListResult")]
 RecordPicksResult = Annotated[RecordPicksSuccess | InvalidInput, result("RecordPicksResult")]
+RecordTrackingEventsResult = Annotated[RecordTrackingEventsSuccess | InvalidInput, result("RecordTrackingEventsResult")]
 MoveStockResult = Annotated[
     MoveStockSuccess | InvalidInput | IdempotencyKeyReused | NotFound | InsufficientStock,
     result("MoveStockResult"),

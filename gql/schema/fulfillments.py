@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from gql.schema.refusals import UserError
 
 
+TRACKING_EVENTS_MAX = 100
+
+
 @strawberry.type(description="Units of one order line in one fulfillment.")
 class FulfillmentLine:
     """Units that are sent."""
@@ -60,9 +63,36 @@ class ParcelLine:
         return await OrderLine.load(info, self.row.line)
 
 
+@strawberry.type(description="What a carrier said, and when it happened by its clock.")
+class TrackingEvent:
+    """Something that a carrier said."""
+
+    id: strawberry.ID = strawberry.field(description="Opaque and unique.")
+    status: kinds.TrackingStatus = strawberry.field(description="What it means.")
+    occurred_at: datetime = strawberry.field(description="When it happened, by the carrier's clock.")
+    message: str | None = strawberry.field(description="The carrier's own words.")
+    place: str | None = strawberry.field(description="Where it happened, in the carrier's words.")
+    recorded_at: datetime = strawberry.field(description="When it was written down here.")
+    recorded_by: str = strawberry.field(description="Who wrote it down: the name of an API key.")
+
+    @classmethod
+    def of(cls, event: ports.TrackingEventView) -> "TrackingEvent":
+        return cls(
+            id=global_id("TrackingEvent", event.id),
+            status=event.status,
+            occurred_at=event.occurred_at,
+            message=event.message,
+            place=event.place,
+            recorded_at=event.recorded_at,
+            recorded_by=event.recorded_by,
+        )
+
+
 @strawberry.type(description="What is packed together.")
 class Parcel:
     """A parcel."""
+
+    row: strawberry.Private[PackedParcel]
 
     id: strawberry.ID = strawberry.field(description="Opaque and unique.")
     number: int = strawberry.field(description="Of its fulfillment's parcels, from 1.")
@@ -79,12 +109,24 @@ class Parcel:
     label: Document = strawberry.field(description="What is stuck on it, as a PDF of 4 by 6 inches.")
     label_zpl: Document = strawberry.field(description="The same for a label printer, as ZPL.")
     packing_slip: Document = strawberry.field(description="What is put inside for whoever opens it.")
+    tracking_status: kinds.TrackingStatus | None = strawberry.field(
+        description="What the carrier said last, by its clock; null: it said nothing."
+    )
+    delivered_at: datetime | None = strawberry.field(description="When the customer had it, as the carrier says.")
+
+    @strawberry.field(description="What the carrier said of it, the latest first by its clock; the last 100.")
+    async def tracking_events(self, info: Info) -> list[TrackingEvent]:
+        told = await info.context.loaders.tracking_of.load(self.row.fulfillment)
+        return [TrackingEvent.of(one) for one in told if one.parcel == self.row.id][:TRACKING_EVENTS_MAX]
 
     @classmethod
     def of(cls, parcel: PackedParcel, lines: dict[int, Line]) -> "Parcel":
         named = global_id("Parcel", parcel.id)
         return cls(
+            row=parcel,
             id=named,
+            tracking_status=parcel.tracking_status,
+            delivered_at=parcel.delivered_at,
             carrier_label_url=parcel.label_url,
             label=Document.of(DocumentKind.LABEL, named),
             label_zpl=Document.of(DocumentKind.LABEL, named, DocumentForm.ZPL),
@@ -119,6 +161,9 @@ class Fulfillment(Node):
     service: str | None = strawberry.field(description="Which of the carrier's services.")
     tracking_number: str | None = strawberry.field(description="By which the carrier knows it.")
     tracking_url: str | None = strawberry.field(description="Where the carrier tells how far it is.")
+    tracking_status: kinds.TrackingStatus | None = strawberry.field(
+        description="What the carrier said last of any of its parcels, by its clock; null: it said nothing."
+    )
     postage: Money | None = strawberry.field(description="What the carrier takes for it, where it said so.")
     released_at: datetime = strawberry.field(description="When the go-ahead was given.")
     picked_at: datetime | None = strawberry.field(description="When everything had been fetched for the first time.")
@@ -140,6 +185,13 @@ class Fulfillment(Node):
     async def parcels(self, info: Info) -> list[Parcel]:
         lines: dict[int, Line] = {line.id: line for line in self.view.lines}
         return [Parcel.of(parcel, lines) for parcel in await info.context.loaders.parcels_of.load(self.view.id)]
+
+    @strawberry.field(
+        description="What carriers said of it and its parcels, the latest first by their clocks; the last 100."
+    )
+    async def tracking_events(self, info: Info) -> list[TrackingEvent]:
+        told = await info.context.loaders.tracking_of.load(self.view.id)
+        return [TrackingEvent.of(one) for one in told[:TRACKING_EVENTS_MAX]]
 
     @strawberry.field(description="What pickers are asked to fetch for it, by bin.")
     async def pick_tasks(self, info: Info) -> "list[PickTask]":
@@ -180,6 +232,7 @@ class Fulfillment(Node):
             service=view.shipping.service,
             tracking_number=view.shipping.tracking_number,
             tracking_url=view.shipping.tracking_url,
+            tracking_status=view.tracking_status,
             postage=Money.maybe(view.shipping.postage),
             released_at=view.created_at,
             picked_at=view.picked_at,
@@ -333,6 +386,18 @@ class PickResult:
     )
     refusal: Annotated["UserError", strawberry.lazy("gql.schema.refusals")] | None = strawberry.field(
         description="Why it was not applied."
+    )
+
+
+@strawberry.type(description="What became of one event of a carrier.")
+class TrackingResult:
+    """One event."""
+
+    index: int = strawberry.field(description="Of the event in the input, from 0.")
+    outcome: kinds.TrackingOutcome = strawberry.field(description="Whether it was recorded now, before, or not at all.")
+    fulfillments: list[Fulfillment] = strawberry.field(description="What it is about, as it is now.")
+    refusal: Annotated["UserError", strawberry.lazy("gql.schema.refusals")] | None = strawberry.field(
+        description="Why it was not recorded."
     )
 
 

@@ -403,3 +403,30 @@ _publish(
     PICK_AND_PACK="It is released and not packed yet, or it could be released: paid, set aside, and held by nothing.",
     SHIP="All that is here is packed, and only waits for the carrier.",
 )
+_publish(
+    kinds.TimelineKind,
+    ORDER="The order itself: placed, edited, confirmed, split, released, canceled, fulfilled.",
+    PAYMENT="Money that came or went.",
+    HOLD="What keeps it from being released, and what no longer does.",
+    ALLOCATION="What is set aside for it.",
+    FULFILLMENT="Goods on their way.",
+    RETURN="Goods that come back.",
+    EXPECTATION="When what it waits for can be had.",
+)
+_publish(
+    kinds.TrackingStatus,
+    UNKNOWN="It says something else.",
+    PRE_TRANSIT="It knows of the parcel and does not have it yet.",
+    IN_TRANSIT="It has the parcel.",
+    OUT_FOR_DELIVERY="It should come today.",
+    AVAILABLE_FOR_PICKUP="The customer can fetch it.",
+    FAILURE="It could not be delivered, or is lost or broken.",
+    RETURN_TO_SENDER="It comes back.",
+    DELIVERED="The customer has it.",
+)
+_publish(
+    kinds.TrackingOutcome,
+    RECORDED="It is written down now.",
+    ALREADY_RECORDED="It was written down before; nothing is done twice.",
+    REFUSED="It is not written down; the refusal says why.",
+)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gql.schema.documents import Invoice
     from gql.schema.fulfillments import Fulfillment
     from gql.schema.returns import FollowUp, Return
+    from gql.schema.timeline import TimelineConnection
 
 
 @strawberry.type(description="Who buys.")
@@ -305,6 +306,20 @@ class Order(Node):
     @strawberry.field(description="The order that it was part of; null where it was not split off.")
     async def split_from(self, info: Info) -> "Order | None":
         return None if self.view.split_from is None else await Order.find(info, self.view.split_from)
+
+    @strawberry.field(
+        description="Who did what with it and when, the oldest first, as the log has it: a moment after it happened, "
+        "and for as long as events are kept."
+    )
+    async def timeline(
+        self,
+        info: Info,
+        first: Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")] = 50,
+        after: Annotated[str | None, strawberry.argument(description="Continue behind this cursor.")] = None,
+    ) -> Annotated["TimelineConnection", strawberry.lazy("gql.schema.timeline")]:
+        from gql.schema.timeline import TimelineConnection
+
+        return await TimelineConnection.page(info, self.view.id, first, after)
 
     @strawberry.field(
         description="Where its customer follows it without logging in: whoever has the link sees how far the order is, "

@@ -48,6 +48,10 @@ class Buyers:
     addresses: list[str]
     http: httpx.AsyncClient
     may_be_cut_off: bool = False
+    name: str = "order"
+    """Of their orders, with a number behind it."""
+    restock: tuple[int, int] = 1, 3
+    """Units that arrive with each order, at least and at most."""
     requests: list[Request] = field(default_factory=list)
     given_up: list[Request] = field(default_factory=list)
     """Of which they were told that nothing was written, and which they never sent again."""
@@ -88,11 +92,11 @@ class Buyers:
         me = asyncio.current_task()
         while me in self._tasks:
             self._numbers += 1
-            number = str(self._numbers)
+            number = f"{self.name} {self._numbers}"
             wanted = [{"sku": sku, "quantity": chance.randint(1, 3)} for sku in chance.sample(SKUS, 2)]
             if await self.do(chance, "placeOrder", channel="SHOP", number=number, lines=wanted):
                 await self.do(chance, "allocateOrders", orders=[{"order": named(number)}])
-            received = [{"sku": chance.choice(SKUS), "quantity": chance.randint(1, 3)}]
+            received = [{"sku": chance.choice(SKUS), "quantity": chance.randint(*self.restock)}]
             await self.do(chance, "receiveStock", location="LEEDS", lines=received)
             if chance.random() < 0.3:
                 await self.do(chance, "deallocateOrders", orders=[named(number)])
@@ -153,16 +157,38 @@ class Buyers:
         enough = self.told[what] + more
         await self.until(lambda: self.told[what] >= enough, seconds)
 
+    async def are_served_again(self, seconds: float) -> None:
+        """Within so long, and then as before: nobody is told to come again any more."""
+        answers = self.told["answered"]
+        await self.until(lambda: self.told["answered"] > answers, seconds)
+        await self.get(3 * BUYERS)
+        troubles = self.troubles
+        await self.get(5 * BUYERS)
+        assert self.troubles == troubles, self.told
+
+    @property
+    def troubles(self) -> int:
+        """How often somebody was told anything but an answer."""
+        return self.told.total() - self.told["answered"]
+
     # ---------------------------------------------------------------- judging
 
-    async def judge(self, url: str) -> None:
-        """Whether what they were told was the truth; nobody buys any more. `url`: of the database."""
+    async def judge(self, url: str, *others: "Buyers", again_max: int | None = None) -> None:
+        """Whether what they and the others were told was the truth; nobody buys any more. `url`: of the database.
+
+        `again_max`: of the answers that are asked for once more, the latest ones.
+        """
+        for other in others:
+            self.requests += other.requests
+            self.given_up += other.given_up
+            self.longest_seconds = max(self.longest_seconds, other.longest_seconds)
         answered = [one for one in self.requests if one.answer is not None]
         assert len(answered) + len(self.given_up) == len(self.requests)
         assert {one.answer["__typename"] for one in answered} <= SUCCESSES
         assert self.longest_seconds < ANSWER_SECONDS_MAX
-        again = [await self.ask_once(one, self.addresses[0]) for one in answered]
-        assert again == [one.answer for one in answered]
+        asked_again = answered if again_max is None else answered[-again_max:]
+        again = [await self.ask_once(one, self.addresses[0]) for one in asked_again]
+        assert again == [one.answer for one in asked_again]
         keys = [one.input["idempotencyKey"] for one in self.given_up]
         connection = await asyncpg.connect(url)
         try:
@@ -201,16 +227,8 @@ class Shop:
     url: str
 
     async def recovers(self, seconds: float) -> None:
-        """By itself, within so long, and then serves as before: nobody is told to come again any more."""
-        answers = self.buyers.told["answered"]
-        await self.buyers.until(lambda: self.buyers.told["answered"] > answers, seconds)
-        await self.buyers.get(3 * BUYERS)
-        troubled = self._troubles()
-        await self.buyers.get(5 * BUYERS)
-        assert self._troubles() == troubled, self.buyers.told
-
-    def _troubles(self) -> int:
-        return self.buyers.told.total() - self.buyers.told["answered"]
+        """By itself, within so long."""
+        await self.buyers.are_served_again(seconds)
 
 
 def tracebacks(log: Path) -> str:
@@ -239,11 +257,11 @@ async def served(folder: Path, *arguments: object, **settings: Any) -> AsyncIter
 
 
 @asynccontextmanager
-async def buyers_of(*addresses: str, may_be_cut_off: bool = False) -> AsyncIterator[Buyers]:
+async def buyers_of(*addresses: str, may_be_cut_off: bool = False, name: str = "order") -> AsyncIterator[Buyers]:
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
     headers = {"authorization": f"Bearer {KEY}"}
     async with httpx.AsyncClient(headers=headers, timeout=ANSWER_SECONDS_MAX + 20, limits=limits) as http:
-        buyers = Buyers(list(addresses), http, may_be_cut_off)
+        buyers = Buyers(list(addresses), http, may_be_cut_off, name)
         try:
             yield buyers
         finally:

@@ -102,7 +102,10 @@ class Visitor:
             after = self.seen[-1] if self.seen else self.start
             payload = {"query": self.wants.query, "variables": {"filter": self.wants.filter, "after": after}}
             await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
-            while (message := json.loads(await socket.recv()))["type"] == "next":
+            while (message := json.loads(await socket.recv()))["type"] in {"next", "ping"}:
+                if message["type"] == "ping":
+                    await socket.send(json.dumps({"type": "pong"}))
+                    continue
                 assert "errors" not in message["payload"], message
                 self.seen.append(message["payload"]["data"][self.wants.field]["cursor"])
             assert message["type"] == "error", message

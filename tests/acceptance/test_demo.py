@@ -24,6 +24,7 @@ def test_the_demo_allocates_a_day_and_shows_it_and_does_so_again(tmp_path: Path)
         for status, count in told.items():
             assert re.search(rf"│ {status} +│ +{count} │", ended.out), status
         assert "Why order" in ended.out
+        assert re.search(r"^  http://127\.0\.0\.1:\d+/track/[\w-]{43}$", ended.out, re.MULTILINE)
 
     verified = dibs("verify", "--data", data)
     assert verified.code == 0, verified

@@ -363,3 +363,27 @@ def test_deallocating_gives_everything_back_and_lifts_the_flags_of_others():
     assert {one.id: one.allocation_status for one in changes.orders} == {1: UNALLOCATED, 2: ALLOCATED}
     causes = {event.cause for event in changes.events if isinstance(event, AllocationStatusChanged)}
     assert causes == {AllocationCause.DEALLOCATED}
+
+
+def test_of_several_who_share_a_batch_each_is_named_for_their_own_change():
+    working_copy = two_orders()
+    for actor, change in (("ann", OrderChange.EDITED), ("bob", OrderChange.RELEASED)):
+        working_copy.actor = actor
+        working_copy.note(OrderId(1), change)
+    working_copy.actor = "counting"
+    working_copy.change_level(working_copy.levels[CHAIR, LEEDS].with_quantity("on_hand", 2), ADJUSTED)
+    working_copy.actor = "eve"
+    working_copy.note(OrderId(1), OrderChange.SPLIT)
+    changes = working_copy.changes()
+
+    told = {one.order_id: one for one in changes.events if isinstance(one, OrderChanged)}
+    (moved,) = [one for one in changes.events if isinstance(one, AllocationStatusChanged)]
+
+    assert dict(zip(told[OrderId(1)].changes, told[OrderId(1)].actors, strict=True)) == {
+        OrderChange.EDITED: "ann",
+        OrderChange.RELEASED: "bob",
+        OrderChange.SPLIT: "eve",
+    }
+    assert (told[OrderId(2)].actors, moved.actor) == (("counting",), "counting"), (
+        "who took the stock, not who came last"
+    )

@@ -435,4 +435,4 @@ class Shop(RuleBasedStateMachine):
 
 
 TestShop = Shop.TestCase
-TestShop.settings = settings(max_examples=3_000 if FULL else 150, stateful_step_count=30, deadline=None)
+TestShop.settings = settings(max_examples=3_000 if FULL else 80, stateful_step_count=30, deadline=None)

@@ -362,4 +362,4 @@ class Warehouse(ShopWithoutWarehouse):
 
 
 TestWarehouse = Warehouse.TestCase
-TestWarehouse.settings = settings(max_examples=3_000 if FULL else 150, stateful_step_count=40, deadline=None)
+TestWarehouse.settings = settings(max_examples=3_000 if FULL else 60, stateful_step_count=40, deadline=None)

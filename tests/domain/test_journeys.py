@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.journeys import (
-    Goods,
-    HowFar,
-    JourneyFacts,
-    JourneyParcel,
-    JourneyPart,
-    day,
-    headline,
-    journey,
-)
+from domain.journey_facts import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
+from domain.journeys import HowFar, day, headline, journey
 from domain.kinds import (
     AllocationStatus,
     FulfillmentState,
@@ -25,6 +17,7 @@ from domain.kinds import (
     OrderStatus,
     Punctuality,
     StageProgress,
+    TrackingStatus,
 )
 
 MONDAY = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -129,6 +122,12 @@ def test_a_hold_is_told_in_the_same_words_whatever_it_is_for():
     assert len(told.remarks) == 1
     assert not INTERNAL.search(told.remarks[0])
     assert journey(facts(held=True, parts=(part(State.SHIPPED),))).remarks == (), "it has left: nothing is held"
+
+
+def test_goods_that_went_to_another_order_are_not_passed_over_in_silence():
+    told = [journey(facts(**{name: True})).remarks for name in ("is_part", "has_parts")]
+
+    assert told == [("The rest of what you ordered is sent to you separately.",)] * 2
 
 
 @pytest.mark.parametrize(
@@ -241,3 +240,67 @@ def test_goods_that_a_supplier_sends_are_told_without_a_parcel():
     (told,) = journey(facts(parts=(part(State.SHIPPED),))).parcels
 
     assert (told.contents, told.tracking_number, told.shipped_at) == (CHAIRS, "RM1", MONDAY + DAY)
+
+
+def scan(status: TrackingStatus, hours: int = 0) -> Scan:
+    return Scan(status=status, at=MONDAY + DAY + timedelta(hours=hours))
+
+
+def on_its_way(*last: TrackingStatus | None) -> JourneyFacts:
+    """So many parcels, of each what its carrier said last."""
+    parcels = tuple(
+        JourneyParcel(tracking_number=str(at), contents=CHAIRS, scans=(scan(one),) if one else ())
+        for at, one in enumerate(last)
+    )
+    return facts(parts=(part(State.SHIPPED, parcels=parcels),))
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ((None, None), "Your order is on its way."),
+        ((TrackingStatus.IN_TRANSIT,), "Your order is on its way."),
+        ((TrackingStatus.OUT_FOR_DELIVERY,), "Your order is out for delivery."),
+        ((TrackingStatus.OUT_FOR_DELIVERY, TrackingStatus.IN_TRANSIT), "Your order is on its way."),
+        ((TrackingStatus.FAILURE,), "Your order could not be delivered."),
+        ((TrackingStatus.AVAILABLE_FOR_PICKUP,) * 2, "Your order is ready for you to fetch."),
+        ((TrackingStatus.RETURN_TO_SENDER,), "Your order is on its way back to us."),
+    ],
+)
+def test_l8_r12_what_carriers_say_of_all_of_it_is_the_headline(last: tuple[TrackingStatus | None, ...], told: str):
+    assert journey(on_its_way(*last)).headline == told
+
+
+def test_every_headline_about_carriers_is_a_sentence_without_anything_internal():
+    for status in TrackingStatus:
+        told = journey(on_its_way(status)).headline
+        assert re.fullmatch(r"[A-Z][a-z ,]+\.", told), told
+        assert not INTERNAL.search(told), told
+
+
+def test_a_parcel_that_has_arrived_is_told_so_before_the_others_have():
+    parcels = (
+        JourneyParcel(tracking_number="1", contents=(Goods(title="Chair", quantity=1),), delivered_at=MONDAY + 2 * DAY),
+        JourneyParcel(
+            tracking_number="2",
+            contents=(Goods(title="Chair", quantity=1),),
+            scans=(scan(TrackingStatus.OUT_FOR_DELIVERY),),
+        ),
+    )
+
+    told = journey(facts(parts=(part(State.SHIPPED, parcels=parcels),)))
+
+    assert [one.words for one in told.parcels] == ["Delivered", "Out for delivery"]
+    assert [one.stage for one in told.parcels] == [JourneyStage.DELIVERED, JourneyStage.SHIPPED]
+    assert told.headline == "Part of your order has been delivered, the rest is on its way."
+    assert (told.stages[-1].progress, told.stages[-1].at) == (StageProgress.PARTLY, MONDAY + 2 * DAY)
+    assert told.delivered_at is None
+
+
+def test_of_a_parcel_that_was_scanned_often_the_latest_scans_are_told():
+    scans = tuple(scan(TrackingStatus.IN_TRANSIT, hours) for hours in range(50, 0, -1))
+    parcels = (JourneyParcel(tracking_number="1", contents=CHAIRS, scans=scans),)
+
+    (told,) = journey(facts(parts=(part(State.SHIPPED, parcels=parcels),))).parcels
+
+    assert told.scans == scans[:20]

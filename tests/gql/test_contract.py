@@ -51,6 +51,7 @@ from services import (
     splitting,
     stock,
     supplies,
+    tracking,
     webhooks,
 )
 
@@ -130,6 +131,7 @@ REFUSALS_OF = {
     "claimPickList": ("InvalidInput", "NotFound", "PickListTaken"),
     "releasePickList": ("NotFound", "PickListTaken"),
     "recordPicks": ("InvalidInput",),
+    "recordTrackingEvents": ("InvalidInput",),
     "buyShippingLabel": (*MOVES, "ShippingRefused"),
     "saveMerchant": ("InvalidInput",),
     "createInvoice": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "NothingToInvoice"),
@@ -431,6 +433,7 @@ def test_the_table_of_refusals_names_what_the_docstring_of_the_service_names(mut
             splitting,
             stock,
             supplies,
+            tracking,
             webhooks,
         )
         if hasattr(module, name)

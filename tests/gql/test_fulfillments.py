@@ -126,9 +126,10 @@ def shop(api: Served) -> Shop:
     return Shop(api)
 
 
-async def test_r1_r6_c5_l9_an_order_goes_from_the_shelf_to_the_door(shop: Shop):
+async def test_r1_r6_a6_c4_c5_l2_l9_o3_an_order_goes_from_the_shelf_to_the_door(shop: Shop):
     sku = await shop.sku(leeds=5)
     order = await shop.order((sku, 2))
+    assert (await shop.now(order))["status"] == "FINALIZED"
 
     (fulfillment,) = await shop.released(order)
     assert (fulfillment["state"], fulfillment["location"]["code"]) == ("RELEASED", "LEEDS")
@@ -159,7 +160,7 @@ async def test_r1_r6_c5_l9_an_order_goes_from_the_shelf_to_the_door(shop: Shop):
     assert delivered["fulfillment"]["order"]["fulfillmentStatus"] == "DELIVERED"
 
 
-async def test_r2_r8_an_order_that_is_not_all_there_is_not_released_and_every_reason_is_told(shop: Shop):
+async def test_r2_r8_a3_an_order_that_is_not_all_there_is_not_released_and_every_reason_is_told(shop: Shop):
     sku = await shop.sku(leeds=1)
     waiting, short = await shop.order((sku, 1), allocate=False), await shop.order((sku, 2))
 

@@ -922,8 +922,8 @@ async def test_fifty_twins_at_once_have_one_effect_and_one_answer(shop: Shop):
     assert count == 1
 
 
-async def test_fifty_who_want_the_last_ten_get_ten(shop: Shop):
-    """O1, through the front door."""
+async def test_o1_a1_a2_fifty_who_want_the_last_ten_get_ten(shop: Shop):
+    """What is set aside for one is nobody else's, through the front door."""
     await shop.item(10)
     numbers = [str(number) for number in range(50)]
     await asyncio.gather(*(shop.order(number) for number in numbers))

@@ -141,6 +141,36 @@ async def test_an_order_shows_everything_that_was_said_about_it(api: Served):
     }
 
 
+async def test_c15_l3_orders_of_all_channels_are_in_one_list_and_each_has_its_number_there(api: Served):
+    shop, market = api.unique("CH"), api.unique("CH")
+    for channel in (shop, market):
+        await place(api, channel, "7")
+    question = "query ($filter: OrderFilter) { orders(filter: $filter) { nodes { number channel { code } } } }"
+
+    nodes = (await api(question, filter={"channels": [shop, market]}))["orders"]["nodes"]
+
+    assert [(one["number"], one["channel"]["code"]) for one in nodes] == [("7", shop), ("7", market)]
+
+
+async def test_o19_o24_o25_which_orders_are_ready_to_ship_is_told_wherever_they_are_listed(api: Served):
+    """There is a lamp for either, so looking at the shelf would call both ready."""
+    channel, sku = api.unique("CH"), api.unique("SKU")
+    await api.mutate("saveItems", items=[{"sku": sku, "name": "Lamp"}])
+    await api.mutate("receiveStock", location="LEEDS", lines=[{"sku": sku, "quantity": 1}])
+    ids = [await place(api, channel, number, lines=[{"sku": sku, "quantity": 1}]) for number in ("1", "2", "3")]
+    await api.mutate("allocateOrders", orders=[{"order": {"id": one}} for one in ids[:2]])
+    question = "query ($filter: OrderFilter) { orders(filter: $filter) { nodes { number allocationStatus } } }"
+
+    nodes = (await api(question, filter={"channels": [channel]}))["orders"]["nodes"]
+
+    assert {one["number"]: one["allocationStatus"] for one in nodes} == {
+        "1": "ALLOCATED",
+        "2": "COULD_NOT_ALLOCATE",
+        "3": "UNALLOCATED",
+    }
+    assert await numbers(api, channels=[channel], allocationStatuses=["ALLOCATED"]) == ["1"]
+
+
 async def test_an_order_is_found_by_its_number_within_its_channel(api: Served):
     channel, other = api.unique("CH"), api.unique("CH")
     await place(api, channel, "7")
@@ -703,6 +733,6 @@ async def test_a_long_list_costs_no_more_statements_than_a_short_one(api: Served
 
     async def ask(first: int) -> int:
         """The least of some tries: workers may be at it at the same time."""
-        return min([await statements(api, lambda: api(question, first=first, channels=[channel])) for _ in range(5)])
+        return min([await statements(api, lambda: api(question, first=first, channels=[channel])) for _ in range(15)])
 
     assert await ask(30) == await ask(2) <= 8

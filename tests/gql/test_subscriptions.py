@@ -87,6 +87,20 @@ async def test_an_event_arrives_while_the_client_watches(served: Served):
     assert (event["orderNumber"], event["orderVersion"], event["changes"]) == ("A1", 1, ["PLACED"])
 
 
+async def test_c3_o6_what_is_on_hand_and_set_aside_moves_before_the_eyes_of_whoever_watches(served: Served):
+    order = await place(served, "A1")
+    async with served.socket() as client:
+        await client.subscribe("1", "subscription { stockLevelChanged { onHand committed available } }")
+        await until(lambda: served.hub.subscribers == 1)
+        await received(served.database, KNOWN, {"CHAIR": 5})
+        first = (await client.next("1"))["stockLevelChanged"]
+        await allocated(served.database, KNOWN, order)
+        second = (await client.next("1"))["stockLevelChanged"]
+
+    assert first == {"onHand": 5, "committed": 0, "available": 5}
+    assert second == {"onHand": 5, "committed": 1, "available": 4}
+
+
 async def test_an_event_shows_the_order_as_it_is_when_it_is_told(served: Served):
     order = await place(served, "A1")
     await numbered(served)

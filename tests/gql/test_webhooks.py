@@ -27,8 +27,8 @@ DELIVERIES = """query ($filter: WebhookDeliveryFilter, $first: Int! = 50, $after
             createdAt dueAt endedAt }
     pageInfo { hasNextPage endCursor } } }"""
 EVENTS = """{ events(first: 100) { nodes { __typename id cursor occurredAt
-  ... on OrderChanged { orderId orderNumber channelCode orderVersion changes }
-  ... on AllocationStatusChanged { orderId orderNumber channelCode orderVersion before after cause }
+  ... on OrderChanged { orderId orderNumber channelCode orderVersion changes actors holdsPlaced holdsEnded }
+  ... on AllocationStatusChanged { orderId orderNumber channelCode orderVersion before after cause actor }
   ... on StockLevelChanged {
     sku locationCode version onHand committed unavailable available overallocated }
   ... on AllocationRunProgressed { run {

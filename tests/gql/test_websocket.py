@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from websockets.exceptions import ConnectionClosed
 
-from gql import websocket
+from gql import line, websocket
 from gql.schema.events import log_cursor
 from services.credentials import create_key
 from tests.builders import a_catalog, placed
@@ -117,7 +117,7 @@ async def test_a_client_without_a_valid_key_is_forbidden(api: Served, payload: A
 
 
 async def test_a_client_that_does_not_introduce_itself_is_closed_in_time(api: Served, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(websocket, "INIT_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(line, "INIT_SECONDS_MAX", 0.1)
     async with api.socket(init=None) as client:
         await client.send(type="ping")
         assert await client.receive() == {"type": "pong"}
@@ -125,7 +125,7 @@ async def test_a_client_that_does_not_introduce_itself_is_closed_in_time(api: Se
 
 
 async def test_a_client_that_introduced_itself_may_take_its_time(api: Served, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(websocket, "INIT_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(line, "INIT_SECONDS_MAX", 0.1)
     async with api.socket() as client:
         await asyncio.sleep(0.15)
         await client.send(type="ping")
@@ -342,18 +342,18 @@ async def test_a_socket_without_its_database_is_asked_to_try_again(database_url:
 async def test_a_client_that_is_silent_is_asked_and_one_that_answers_stays(
     api: Served, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(websocket, "SILENCE_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(line, "SILENCE_SECONDS_MAX", 0.05)
     async with api.socket() as client:
-        for _ in range(websocket.PINGS_MAX + 2):
+        for _ in range(line.PINGS_MAX + 2):
             assert await client.receive() == {"type": "ping"}
             await client.send(type="pong")
 
 
 async def test_a_client_that_answers_no_ping_is_closed(api: Served, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(websocket, "SILENCE_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(line, "SILENCE_SECONDS_MAX", 0.05)
     async with api.socket() as client:
         await client.subscribe("1", ORDERS)
-        for _ in range(websocket.PINGS_MAX):
+        for _ in range(line.PINGS_MAX):
             assert await client.receive() == {"type": "ping"}
         assert await client.closed() == (1008, "No answer to pings")
 

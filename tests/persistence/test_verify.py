@@ -435,6 +435,10 @@ BREAKAGES = {
         ("UPDATE parcels SET contents = '[]' WHERE id = (SELECT min(id) FROM parcels)",),
         {"I2-parcels"},
     ),
+    "a parcel has arrived and its fulfillment is still on its way": (
+        ("UPDATE parcels SET delivered_at = now()",),
+        {"I15-arrived"},
+    ),
     "a fulfillment has skipped a version": (
         ("UPDATE fulfillments SET version = version + 1",),
         {"I5-fulfillments"},

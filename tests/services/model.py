@@ -2,8 +2,9 @@
 
 It knows orders by number and lines by position, and serves one request after the other: also those that reached Dibs
 together. Who gets which unit is the business of the reference allocator; what becomes of the goods, of
-`tests.services.floor_model`. A new operation is a method that moves the
-dictionaries and returns what the caller must be told (`tests/services/test_state_machine.py` says in which form).
+`tests.services.floor_model`; and on their way back, of `tests.services.returns_model`. A new operation is a method that
+moves the dictionaries and returns what the caller must be told (`tests/services/test_state_machine.py` says in which
+form).
 """
 
 from collections import Counter, defaultdict
@@ -13,7 +14,7 @@ from itertools import count
 from typing import Any
 
 from tests import reference
-from tests.services.floor_model import Floor
+from tests.services.returns_model import Returns
 
 Key = tuple[str, str]
 """SKU and location."""
@@ -100,7 +101,7 @@ class Claim:
 
 
 @dataclass
-class Model(Floor):
+class Model(Returns):
     """`places` in the sequence in which they are tried.
 
     Moments are 1, 2, 3; `now` is between two of them. `moved`: when on hand changed, the moment that the change is

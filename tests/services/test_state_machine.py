@@ -22,7 +22,7 @@ from sqlalchemy import text
 from domain.allocating import OrderOutcome
 from domain.allocation import Policy
 from domain.errors import DomainError
-from domain.ids import FulfillmentId, LineId, OrderId, ParcelId, ReservationId, Sku
+from domain.ids import FulfillmentId, LineId, OrderId, ParcelId, ReservationId, ReturnId, ReturnLineId, Sku
 from domain.kinds import AdjustmentReason, OrderStatus, ShippingPolicy, StockQuantity
 from domain.orders import NewLine, NewOrder, OrderTerms
 from domain.stocking import StockOutcome
@@ -73,6 +73,7 @@ from services.supplies import (
 )
 from tests.builders import NOON, a_catalog, a_key, by_id, by_reference, cart_by_id, clock, run_out
 from tests.conftest import WIPE
+from tests.services.counter import BACK, ReturnCounter
 from tests.services.model import Line, Model, Order, Told
 from tests.services.warehouse import (
     CALLER,
@@ -94,6 +95,8 @@ EXAMPLES, STEPS = (300, 50) if FULL else (12, 20)
 A_SKU, A_PLACE, UNITS, PRIORITY = st.sampled_from(SKUS), st.sampled_from(PLACES), st.integers(1, 5), st.integers(-1, 1)
 POLICY, QUANTITY = st.sampled_from(ShippingPolicy), st.sampled_from(StockQuantity)
 LINES = st.lists(st.tuples(A_SKU, UNITS), min_size=1, max_size=4)
+OFTEN_FAR = st.sampled_from((*FAR, *FAR[-1:] * 4))
+"""There are few steps, and only what has left can come back."""
 DEED = st.sampled_from(
     (
         "edit",
@@ -160,7 +163,7 @@ class Request:
     expected: Callable[[Model], Told]
 
 
-class Shop(Warehouse, RuleBasedStateMachine):
+class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
     """A merchant who does what happens to come to mind."""
 
     url: str
@@ -174,6 +177,7 @@ class Shop(Warehouse, RuleBasedStateMachine):
         self.carts: dict[str, ReservationId] = {}
         self.sent: list[FulfillmentId] = []
         self.parcels: dict[FulfillmentId, list[ParcelId]] = {}
+        self.backs: list[tuple[ReturnId, list[ReturnLineId]]] = []
         self.picked: list[str] = []
         self.moments: list[datetime] = []
         self.waiting: list[Request] = []
@@ -203,9 +207,7 @@ class Shop(Warehouse, RuleBasedStateMachine):
 
     # ------------------------------------------------------------ what is asked for
 
-    @initialize(
-        first=st.lists(LINES, min_size=2, max_size=4), units=st.integers(4, 9), which=WHICH, far=st.sampled_from(FAR)
-    )
+    @initialize(first=st.lists(LINES, min_size=2, max_size=4), units=st.integers(4, 9), which=WHICH, far=OFTEN_FAR)
     def open(self, first, units, which, far):
         """Some stock, and orders that hold it, some of which the warehouses have begun with."""
         self.receive("LEEDS", [("CHAIR", units), ("TABLE", 3)], together=False)
@@ -572,13 +574,16 @@ class Shop(Warehouse, RuleBasedStateMachine):
         self.asked += [one for one in answered if one[-1] != "InvalidInput"]  # It is not kept under its key.
 
     def look(self, answers: Sequence[Any] = (), told: Sequence[Told] = ()) -> None:
-        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, *MORE, *GOODS, IDS))
-        *rows, carts, cart_lines, transfers, transfer_lines, sent, sent_lines, parcels, ids = rows
+        rows = self.runner.run(self._read(LEVELS, ORDERS, ORDER_LINES, CLAIMS, LEDGER, *MORE, *GOODS, *BACK, IDS))
+        *rows, ids = rows
+        *rows, returns, return_lines, follow_ups = rows
+        *rows, carts, cart_lines, transfers, transfer_lines, sent, sent_lines, parcels = rows
         self._learn(ids)
         self.learn_goods(sent, parcels)
         self.carts = {name: cart for name, cart, *_ in carts}
         assert [self._told(answer) for answer in answers] == list(told)
         self.compare_goods(sent, sent_lines, parcels)
+        self.compare_returns(returns, return_lines, follow_ups)
         self._compare(*rows)
         self._compare_carts(carts, cart_lines)
         self._compare_transfers(transfers, transfer_lines)

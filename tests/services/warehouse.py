@@ -47,7 +47,7 @@ A_BIN = st.none() | st.sampled_from(("A-1", "B-2"))
 SHORT = st.none() | st.tuples(st.booleans(), st.none() | st.integers(0, 3))
 """Whether units were damaged, and how many are left."""
 PARCELS = st.none() | st.lists(st.lists(PART, min_size=1, max_size=3), min_size=1, max_size=3)
-FAR = ("pick", "check", "pack", "ship", "deliver")
+FAR = ("pick", "check", "pack", "ship", "deliver", "bring back")
 
 FULFILLMENTS = """
     SELECT f.id, o.number, p.code, f.kind, f.state FROM fulfillments f
@@ -261,6 +261,8 @@ class Warehouse:
                     self.ship(1, None, together=bool(which % 2))
                 case "deliver":
                     self.deliver(0, together=False)
+                case "bring back":
+                    self.bring_home(which)
 
     # ------------------------------------------------------------ asking and comparing
 

@@ -5,11 +5,9 @@ import sys
 
 from persistence.database import PostgresDatabase, connect
 from tests.workers.webhooks import STUBBORN, delivering
-from workers import deliveries
 
 
 async def main(url: str) -> None:
-    deliveries.POLL_SECONDS = 0.02
     engine = connect(url, pool_size=2)
     async with delivering(PostgresDatabase(engine), patience=STUBBORN, lease_seconds=1):
         print("delivering", flush=True)

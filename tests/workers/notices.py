@@ -11,8 +11,9 @@ from domain.events import AlertEvent
 from domain.mails import Mail, MailPatience
 from persistence.database import PostgresDatabase
 from services.notices import check_alerts, take_up_log
-from services.ports import EventFilter
+from services.ports import Chore, EventFilter
 from tests.gql.serving import Silence
+from workers.foreman import Foreman
 from workers.loop import repeated, running
 from workers.mailing import Mailer
 from workers.relay import Relay
@@ -34,7 +35,9 @@ async def noticing(*databases: PostgresDatabase, mail_url: str | None = None) ->
         ]
         if mail_url:
             sender = SmtpSender(mail_server(mail_url, allow_loopback=True), sender_address("orders@shop.example"))
-            jobs.append(Mailer(one, sender, patience=STUBBORN, lease_seconds=1).run)
+            foreman = Foreman(one, POLL_SECONDS)
+            mailer = Mailer(one, sender, patience=STUBBORN, lease_seconds=1, called=foreman.called(Chore.MAILS))
+            jobs += [foreman.run, mailer.run]
     async with running(*jobs):
         yield
 

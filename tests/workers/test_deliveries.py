@@ -46,12 +46,6 @@ from tests.workers.webhooks import (
 Databases = Callable[..., PostgresDatabase]
 
 
-@pytest.fixture(autouse=True)
-def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody tells the workers of these tests that the log has grown."""
-    monkeypatch.setattr("workers.deliveries.POLL_SECONDS", 0.05)
-
-
 async def some_orders(database: PostgresDatabase, caller: Caller, count: int = 2) -> list[LoggedEvent]:
     """Orders that were placed and allocated; the log."""
     await a_catalog(database, caller, {("CHAIR", "LEEDS"): count})

@@ -13,10 +13,11 @@ from domain.webhooks import Delivery, Endpoint, Patience
 from gql.schema.webhooks import written
 from gql.webhook_payload import webhook_message
 from persistence.database import PostgresDatabase
-from services.ports import DeliveryFilter, EventFilter
+from services.ports import Chore, DeliveryFilter, EventFilter
 from services.webhooks import save_webhook_endpoints
 from tests.gql.serving import SECONDS_MAX
 from workers.deliveries import Deliverer
+from workers.foreman import Foreman
 from workers.loop import running
 from workers.relay import number_events
 from workers.webhook_http import WebhookSender
@@ -24,6 +25,7 @@ from workers.webhook_http import WebhookSender
 PENDING, DELIVERED, DEAD = WebhookDeliveryState
 STUBBORN = Patience(retry_seconds=(0.01,) * 60, failures_before_pause=10**6)
 """Tries again at once, and for ever as far as a test can tell."""
+POLL_SECONDS = 0.02
 
 
 async def an_endpoint(database: PostgresDatabase, url: str, name: str = "partner", **more: Any) -> str:
@@ -39,8 +41,12 @@ async def delivering(
 ) -> AsyncIterator[Deliverer]:
     """A worker on each database, as if each was a process of its own; the first one is the answer."""
     async with aclosing(WebhookSender(webhook_message, **({"allow_loopback": True} | sender))) as send:
-        workers = [Deliverer(one, send, patience=patience, lease_seconds=lease_seconds) for one in databases]
-        async with running(*(worker.run for worker in workers)):
+        foremen = [Foreman(one, POLL_SECONDS) for one in databases]
+        workers = [
+            Deliverer(one, send, patience=patience, lease_seconds=lease_seconds, called=foreman.called(Chore.WEBHOOKS))
+            for one, foreman in zip(databases, foremen, strict=True)
+        ]
+        async with running(*(one.run for one in (*foremen, *workers))):
             yield workers[0]
 
 
