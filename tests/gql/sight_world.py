@@ -34,6 +34,7 @@ TABLES = {
     "Parcel": "parcels",
     "PickTask": "pick_tasks",
     "PickList": "pick_lists",
+    "TrackingEvent": "tracking_events",
     "Return": "returns",
     "ReturnLine": "return_lines",
     "FollowUp": "follow_ups",
@@ -198,11 +199,9 @@ async def sent_and_returned(world: World, channel: str, place: str) -> str:
     (parcel,) = packed["fulfillment"]["parcels"]
     tracking = f"tracking {channel} {place}"
     await shop.move("shipFulfillment", fulfillment, carrier="Carrier", trackingNumber=tracking)
-    await shop.api.mutate(
-        "recordTrackingEvents",
-        "... on RecordTrackingEventsSuccess { results { refusal { message } } }",
-        events=[{"fulfillment": fulfillment["id"], "status": "IN_TRANSIT", "occurredAt": "2026-01-01T00:00:00Z"}],
-    )
+    said = {"about": {"fulfillment": fulfillment["id"]}, "status": "IN_TRANSIT", "occurredAt": "2026-01-01T00:00:00Z"}
+    recorded = "mutation ($input: RecordTrackingEventsInput!) { recordTrackingEvents(input: $input) { __typename } }"
+    await api(recorded, input={"events": [said | {"place": f"depot {channel} {place}"}]})
     await shop.move("deliverFulfillment", fulfillment)
     invoice = await api.mutate("createInvoice", "... on CreateInvoiceSuccess { invoice { id } }", order={"id": sent})
     line = packed["fulfillment"]["order"]["lines"] and fulfillment["lines"][0]["line"]["id"]

@@ -179,7 +179,7 @@ class Asker:
             return
         channel, place = next(one for one in QUADRANTS if one in self.limited.hidden)
         yield from (one for one in (channel, place) if one in self.limited.hidden)
-        yield from (f"no {channel} {place}-1", f"po {place} {channel}")
+        yield from (f"no {channel} {place}-1", f"po {place} {channel}", f"tracking {channel} {place}")
 
 
 def of_nothing(given: str, kind: str) -> str:
