@@ -15,7 +15,7 @@ from domain.ids import KeyId
 from services.callers import Caller
 from services.gathering import Gathering
 from services.people import People, is_token
-from services.ports import Busy, Database, Opening, UnitOfWork
+from services.ports import OUT_OF_REACH, Database, Opening, UnitOfWork
 
 log = logging.getLogger("dibs.doorkeeper")
 
@@ -134,7 +134,7 @@ class Doorkeeper:
         await self._keys.close()
         try:
             await self.write_down_use()
-        except Busy:
+        except OUT_OF_REACH:
             log.warning("the last use of some keys could not be written down")
 
     async def _find(self, secrets_sha256: Sequence[bytes]) -> Mapping[bytes, Opening]:

@@ -4,14 +4,17 @@ import asyncio
 import logging
 from functools import partial
 
-from services.ports import Busy
+import pytest
+
+from services.ports import Busy, OutcomeUnknown
 from tests.gql.serving import until
 from workers.loop import repeated, running
+from workers.runs import FAILURES_MAX, Runner
 
 
 async def test_a_chore_is_done_again_at_once_while_there_is_more_and_outlives_its_failures(caplog):
     caplog.set_level(logging.WARNING, "dibs.jobs")
-    outcomes = iter([True, RuntimeError("a mistake"), True, Busy(), True, False])
+    outcomes = iter([True, RuntimeError("a mistake"), True, Busy(), OutcomeUnknown(), True, False])
     done = []
 
     async def chore():
@@ -22,11 +25,25 @@ async def test_a_chore_is_done_again_at_once_while_there_is_more_and_outlives_it
         return bool(outcome)
 
     async with running(partial(repeated, "the cleaner", chore, 0.0)):
-        await until(lambda: len(done) >= 7)
+        await until(lambda: len(done) >= 8)
 
     assert "the cleaner failed" in caplog.text
     assert "RuntimeError: a mistake" in caplog.text
-    assert "the cleaner waits for the database" in caplog.text
+    assert caplog.text.count("the cleaner waits for the database") == 2
+    assert caplog.text.count("Traceback") == 1
+
+
+async def test_a_run_is_not_given_up_because_the_database_does_not_answer():
+    class Silent:
+        async def run(self, *_, **__):
+            raise OutcomeUnknown
+
+        read = run
+
+    runner = Runner(Silent(), run_waiting=False, called=asyncio.Event())
+    for _ in range(FAILURES_MAX + 1):
+        with pytest.raises(OutcomeUnknown):
+            await runner._work()
 
 
 async def test_a_chore_with_nothing_left_to_do_rests():
