@@ -194,6 +194,7 @@ FIELDS: Mapping[str, tuple[Scope, ...]] = {
         for name in (
             *("number", "channel", "status", "allocationStatus", "fulfillmentStatus", "shippingPolicy", "priority"),
             *("tags", "placedAt", "updatedAt", "promisedDeliveryAt", "version", "lines", "fulfillments"),
+            *("need", "late", "deliveredAt", "deliveredOnTime"),
         )
     },
     "Order.allocationExplanation": (ORDERS, ALLOCATION),
