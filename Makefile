@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := bench carriers dibs docs documents domain gql migrations persistence proof services tests workers
 
-.PHONY: help setup run test check twins hammer chaos soak bench lock explorer clean
+.PHONY: help setup run test check audit sbom twins hammer chaos soak bench lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -16,12 +16,19 @@ run: .venv/.runtime    ## allocate a real day of orders on an embedded PostgreSQ
 test: .venv/.dev       ## the quick suite
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
-check: .venv/.dev      ## style, types, import rules, printed schema
+check: .venv/.dev      ## style, types, import rules, printed schema, known vulnerabilities where they can be asked for
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dibs schema | diff -u gql/schema/schema.graphql - || { echo "the schema has changed: review it, then '$(BIN)/dibs schema > gql/schema/schema.graphql'"; exit 1; }
+	$(BIN)/python -m proof.audit
+
+audit: .venv/.dev      ## known vulnerabilities of what is locked
+	$(BIN)/python -m proof.audit
+
+sbom: .venv/.dev       ## what a release is made of (CycloneDX), to build/sbom.cdx.json
+	$(BIN)/python docs/make_sbom.py
 
 twins: .venv/.dev      ## put naive mistakes into a copy of the code, and see the tests catch them (minutes)
 	$(BIN)/python -m proof.twins $(ARGS)
@@ -43,6 +50,7 @@ bench: .venv/.dev      ## how fast it is, against floors measured beside it (MEA
 
 lock:                  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --group build $(LOCK_FLAGS) -o requirements/runtime.txt
+	uv pip compile pyproject.toml --extra tracing -c requirements/runtime.txt $(LOCK_FLAGS) -o requirements/tracing.txt
 	uv pip compile pyproject.toml --group build --group dev -c requirements/runtime.txt $(LOCK_FLAGS) -o requirements/dev.txt
 LOCK_FLAGS := -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --universal --python-version 3.11
 

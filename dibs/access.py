@@ -2,7 +2,8 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,12 +19,18 @@ CLIENT_LENGTH_MAX = 45
 """As long as an address can be."""
 
 
+Around = Callable[[Entry, Sequence[tuple[bytes, bytes]]], AbstractContextManager[None]]
+"""Given a request and its headers."""
+
+
 class Access:
     """ASGI middleware. `ended` is told each request when its answer is over, however it ended."""
 
-    def __init__(self, app: ASGIApp, ended: Callable[[Entry], None]) -> None:
+    def __init__(self, app: ASGIApp, ended: Callable[[Entry], None], around: Around) -> None:
+        """`around`: entered around each request that is no probe's."""
         self._app = app
         self._ended = ended
+        self._around = around
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -43,7 +50,11 @@ class Access:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            if scope["type"] == "websocket" or scope["path"] in PROBES:  # what comes over a socket stands for itself
+                await self._app(scope, receive, answer)
+            else:
+                with self._around(entry, scope["headers"]):
+                    await self._app(scope, receive, answer)
         finally:
             _log(scope, entry)
             self._ended(entry)

@@ -5,11 +5,11 @@ import logging
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
@@ -74,6 +74,9 @@ from workers.mailing import Mailer
 from workers.relay import Relay
 from workers.runs import PlanMaker, Runner, run_schedules
 from workers.webhook_http import WebhookSender
+
+if TYPE_CHECKING:
+    from dibs.tracing import Traces
 
 log = logging.getLogger("dibs.app")
 
@@ -227,10 +230,14 @@ def create_app(
     `side`: where figures and health are told, if they are.
     """
     meters: list[Meters] = []
+    traces: list[Traces] = []
 
     def ended(entry: Entry) -> None:
         for one in meters:
             one.ended(entry)
+
+    def around(entry: Entry, headers: Sequence[tuple[bytes, bytes]]) -> AbstractContextManager[None]:
+        return traces[0].request(entry, headers) if traces else nullcontext()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
@@ -244,6 +251,10 @@ def create_app(
                 meters[:] = [on.meters]
                 on.meters.watch_desk(desk)
                 on.meters.watch_feed(feed)
+            if tracer := traces_for(settings):
+                traces[:] = [tracer]
+                tracer.watch_desk(desk)
+                tracer.watch_engine(on.database.engine)
             beside = working(settings, on, feed) if with_workers else nullcontext()
             watching = (
                 partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS),
@@ -254,11 +265,13 @@ def create_app(
             async with running(on.bell.run, feed.run, *watching), beside, closing:
                 yield {
                     "running": _plug(
-                        settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended
+                        settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended, tracer
                     )
                 }
                 ends = [desk.close(), reading.close(), tracker.close(), doorkeeper.close(), budget.close()]
                 await in_time(*ends, *([issuer.aclose()] if issuer else []))
+                if tracer:
+                    await tracer.close()
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),
@@ -269,7 +282,7 @@ def create_app(
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
     ]
-    middleware = [Middleware(Access, ended=ended), *cross_origin(settings)]
+    middleware = [Middleware(Access, ended=ended, around=around), *cross_origin(settings)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
 
 
@@ -287,6 +300,15 @@ def cross_origin(settings: Settings) -> list[Middleware]:
             max_age=3600,
         )
     ]
+
+
+def traces_for(settings: Settings) -> "Traces | None":
+    """Who traces; it is imported only where somebody wants it."""
+    if settings.traces_url is None:
+        return None
+    from dibs.tracing import Traces
+
+    return Traces(settings.traces_url, settings.traces_share)
 
 
 def purse_for(settings: Settings) -> Purse | None:
@@ -310,7 +332,11 @@ def _plug(
     budget: Budget,
     tracker: Tracker,
     ended: Callable[[Entry], None],
+    tracer: "Traces | None",
 ) -> Running:
+    def around_operation(entry: Entry) -> AbstractContextManager[None]:
+        return tracer.request(entry) if tracer else nullcontext()
+
     def ended_on_socket(entry: Entry) -> None:
         log_entry(entry)
         ended(entry)
@@ -334,10 +360,14 @@ def _plug(
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
     origins = settings.cors_origins
     hub = Hub(feed, doorkeeper.certain)
-    parts = Parts(executor, hub, who, doorkeeper.watched, context, Spending(budget), origins, ended_on_socket)
+    parts = Parts(
+        executor, hub, who, doorkeeper.watched, context, Spending(budget), origins, ended_on_socket, around_operation
+    )
     if on.meters:
         on.meters.watch_hub(parts.hub)
         on.meters.watch_schema(executor.schema)
+    if tracer:
+        tracer.watch_schema(executor.schema)
     return Running(
         on.database.engine,
         on.readiness,

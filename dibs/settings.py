@@ -1,6 +1,7 @@
 """Settings: read once from the environment (DIBS_…), then frozen."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
@@ -82,6 +83,10 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Serve /metrics, /healthz and /readyz on a port of their own."
     )
+    traces_url: str | None = Field(
+        None, description="Where OpenTelemetry traces go: OTLP over HTTP, such as http://collector:4318/v1/traces."
+    )
+    traces_share: float = Field(1.0, ge=0, le=1, description="The share of requests that are traced.")
     allow_not_durable: bool = Field(
         False, description="Work on a database that may lose what it has acknowledged (fsync, synchronous_commit off)."
     )
@@ -99,6 +104,15 @@ class Settings(BaseSettings):
             PostgresDsn(value.get_secret_value())
         except ValueError:
             raise ValueError("must look like postgresql://user:password@host:5432/database") from None
+        return value
+
+    @field_validator("traces_url")
+    @classmethod
+    def _can_be_told(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("must begin with http:// or https://")
+        if value is not None and not find_spec("opentelemetry"):
+            raise ValueError("needs OpenTelemetry: pip install --require-hashes -r requirements/tracing.txt")
         return value
 
     @field_validator("bell_url")

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from html import escape
 
-from domain.journeys import Goods, Journey, ParcelTold, Scan, Stage, day
+from domain.journey_facts import Goods, Scan
+from domain.journeys import Journey, ParcelTold, Stage, day
 from domain.kinds import JourneyStage, Punctuality, StageProgress, TrackingStatus
 
 STYLE = """

@@ -1,7 +1,7 @@
 """What every way in needs."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from gql.context import Context
@@ -29,3 +29,5 @@ class Parts:
     """Whose pages may open sockets, besides our own."""
     ended: Callable[[Entry], None] = lambda _: None
     """Is told every operation of a socket when it is over; it must neither wait nor fail."""
+    around: Callable[[Entry], AbstractContextManager[None]] = lambda _: nullcontext()
+    """Entered around every operation of a socket."""

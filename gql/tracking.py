@@ -12,7 +12,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from domain.journeys import Goods, Journey, ParcelTold
+from domain.journey_facts import Goods
+from domain.journeys import Journey, ParcelTold
 from gql.errors import error_body, told
 from services.journeys import Tracker
 from services.ports import Busy

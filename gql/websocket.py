@@ -166,7 +166,8 @@ class Connection:
         """Execute one operation; whatever it raises ends it and nothing else."""
         entry = Entry("socket", actor=caller.actor)
         try:
-            await self._serve(operation, payload, caller, entry)
+            with self._parts.around(entry):
+                await self._serve(operation, payload, caller, entry)
         except ClientGone:
             pass
         finally:

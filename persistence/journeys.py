@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.ids import OrderId
-from domain.journeys import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
+from domain.journey_facts import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
 from domain.kinds import AllocationStatus, FulfillmentState, OrderStatus, TrackingStatus
 from persistence.driver import Driver, statement
 from persistence.sql import BIGINTS, BYTE_STRINGS
@@ -29,6 +29,7 @@ JOURNEYS = statement(
     SELECT n.digest, o.number, o.status, o.allocation_status, o.placed_at, o.promised_delivery_at, clock_timestamp(),
         o.ship_to ->> 'city', o.ship_to ->> 'country_code', coalesce(m.name, ''),
         EXISTS (SELECT FROM order_holds h WHERE h.order_id = o.id AND h.released_at IS NULL),
+        o.split_from IS NOT NULL, EXISTS (SELECT FROM orders p WHERE p.split_from = o.id AND p.status <> 'VOID'),
         units.wanted, units.aside,
         (SELECT max(a.allocated_at) FROM order_lines l, LATERAL (
             SELECT allocated_at FROM allocations WHERE line_id = l.id
@@ -97,7 +98,7 @@ class PostgresJourneys:
 
 def _facts(row: Sequence[Any]) -> JourneyFacts:
     (_, number, status, allocation, placed_at, promised, now, city, country, merchant, held, *rest) = row
-    wanted, aside, allocated_at, ordered, parts = rest
+    is_part, has_parts, wanted, aside, allocated_at, ordered, parts = rest
     return JourneyFacts(
         number=number,
         merchant=merchant,
@@ -109,6 +110,8 @@ def _facts(row: Sequence[Any]) -> JourneyFacts:
         city=city,
         country_code=country,
         held=held,
+        is_part=is_part,
+        has_parts=has_parts,
         wanted=int(wanted or 0),
         aside=int(aside or 0),
         allocated_at=allocated_at,

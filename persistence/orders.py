@@ -1,6 +1,5 @@
 """Orders, lines and allocations as they are shown."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -33,7 +32,6 @@ from domain.kinds import (
     FulfillmentKind,
     FulfillmentState,
     FulfillmentStatus,
-    HoldReason,
     OrderNeed,
     OrderStatus,
     PaymentStatus,
@@ -58,6 +56,7 @@ from persistence.tables import (
     orders,
     planned_orders,
 )
+from persistence.tallies import AXES, tallied, tally
 from services.ports import (
     AllocationView,
     BundleView,
@@ -246,28 +245,15 @@ class PostgresOrders:
                 *(orders.c[name] for name in AXES[:-1]),
                 _need().label("need"),
                 _is_held().label("held"),
-                IS_LATE.label("late"),
-                CAME_IN_TIME.label("came_in_time"),
+                # Each is looked up once, and judged below.
+                case((PROMISED, orders.c.promised_delivery_at)).label("promised"),
+                case((PROMISED, DELIVERED_AT)).label("delivered"),
             )
             .join(channels, channels.c.id == orders.c.channel_id)
             .where(*_conditions(condition))
             .cte("matching")
         )
-        axes = [matching.c[name] for name in AXES]
-        by_axis = select(
-            func.grouping(*axes).label("axis"),
-            func.coalesce(*axes).label("value"),
-            func.count().label("orders"),
-            *(func.count().filter(flag) for flag in (matching.c.held, matching.c.late)),
-            *(func.count().filter(matching.c.came_in_time.is_(flag)) for flag in (True, False)),
-        ).group_by(func.grouping_sets(tuple_(), *axes))
-        by_hold = (
-            select(literal(HOLDS), order_holds.c.reason, func.count(), null(), null(), null(), null())
-            .join(matching, matching.c.id == order_holds.c.order_id)
-            .where(order_holds.c.released_at.is_(None))
-            .group_by(order_holds.c.reason)
-        )
-        return _tally([tuple(row) for row in await self._connection.execute(union_all(by_axis, by_hold))])
+        return tally([tuple(row) for row in await self._connection.execute(tallied(matching))])
 
     async def in_sequence(
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
@@ -443,10 +429,6 @@ def _search(text: str) -> ColumnElement[bool]:
     return or_(*(starts_with(orders.c[name], text) for name in names))
 
 
-AXES = ("status", "allocation_status", "fulfillment_status", "payment_status", "need")
-HOLDS = -1
-
-
 def _need() -> ColumnElement[str | None]:
     """`domain.promises.need_of`, for lists."""
 
@@ -470,33 +452,6 @@ def _need() -> ColumnElement[str | None]:
 
 
 NOTHING_HERE = (FulfillmentStatus.NOT_RELEASED, FulfillmentStatus.SHIPPED, FulfillmentStatus.DELIVERED)
-
-
-def _tally(rows: Sequence[tuple[Any, ...]]) -> OrderTally:
-    """`grouping` has a bit for each axis that a row is not about, the first axis the highest."""
-    everything = 2 ** len(AXES) - 1
-    found: dict[int, dict[Any, int]] = defaultdict(dict)
-    for about, value, count, *_ in rows:
-        found[about][value] = count
-    (total,) = [row for row in rows if row[0] == everything]
-
-    def axis(at: int, kind: type[K]) -> dict[Any, int]:
-        one = found[everything - 2 ** (len(AXES) - 1 - at)]
-        return {None if value is None else kind(value): count for value, count in one.items()}
-
-    return OrderTally(
-        total=total[2],
-        by_status=axis(0, OrderStatus),
-        by_allocation_status=axis(1, AllocationStatus),
-        by_fulfillment_status=axis(2, FulfillmentStatus),
-        by_payment_status=axis(3, PaymentStatus),
-        by_need=axis(4, OrderNeed),
-        by_hold_reason={HoldReason(reason): count for reason, count in found[HOLDS].items()},
-        on_hold=total[3],
-        late=total[4],
-        delivered_on_time=total[5],
-        delivered_late=total[6],
-    )
 
 
 def _status(value: str | None) -> AllocationStatus | None:

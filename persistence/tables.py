@@ -298,6 +298,7 @@ orders = Table(
         "released_at",
         postgresql_where=text("fulfillment_status IN ('RELEASED', 'PICKING', 'PACKED')"),
     ),
+    Index("orders_split_from_idx", "split_from", postgresql_where=text("split_from IS NOT NULL")),
     Index("orders_scheduled_idx", "allocate_after", postgresql_where=text("allocate_after IS NOT NULL")),
     # BRIN, because an update that changes no column of another kind of index touches no index at all (PostgreSQL 16).
     Index(None, "updated_at", postgresql_using="brin"),

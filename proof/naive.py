@@ -22,6 +22,10 @@ HUB = "tests/gql/test_feed.py::"
 SHARING = "tests/gql/test_sharing.py::"
 SOCKETS = "tests/gql/test_websocket.py::"
 CLEANING = "tests/services/test_cleaning.py::"
+RESTORING = "tests/operating/test_restoring.py::"
+LINES = "tests/operating/test_log.py::"
+READY = "tests/operating/test_readiness.py::"
+ENDING = "tests/operating/test_draining.py::"
 PLANS = "tests/domain/test_properties.py::"
 GOODS = "tests/persistence/test_floor_races.py::"
 RETURNS = "tests/domain/test_returns.py::"
@@ -185,7 +189,11 @@ TWINS = (
             "where(events.c.id > (start if after is None else after))",
         ),
         ("persistence/events.py", "order_by(events.c.position).limit(first)", "order_by(events.c.id).limit(first)"),
-        ("persistence/events.py", "both.order_by(found.c.position)", "both.order_by(found.c.id)"),
+        (
+            "persistence/events.py",
+            "select_from(log_start.outerjoin(found, true())).order_by(found.c.position)",
+            "select_from(log_start.outerjoin(found, true())).order_by(found.c.id)",
+        ),
         ("persistence/events.py", "id=row.id, position=row.position or 0,", "id=row.id, position=row.id,"),
     ),
     twin(
@@ -582,7 +590,50 @@ TWINS = (
     twin(
         "a cursor that is too old skips in silence",
         CLEANING + "test_a_cursor_from_before_the_log_begins_has_expired_and_no_other",
-        ("persistence/events.py", "if after is not None and rows[0].start > max(after, 0):", "if False:"),
+        ("persistence/events.py", "(rows[0].start > max(after, 0) or rows[0].undone)", "rows[0].undone"),
+    ),
+    twin(
+        "a cursor of a history that a restore has undone is taken",
+        RESTORING + "test_after_a_restore_cursors_of_what_was_lost_are_expired_and_others_go_on",
+        ("persistence/events.py", " or rows[0].undone)", ")"),
+    ),
+    twin(
+        "after a restore new events have the ids of lost ones",
+        RESTORING + "test_after_a_restore_cursors_of_what_was_lost_are_expired_and_others_go_on",
+        (
+            "persistence/restoring.py",
+            'await connection.execute(MOVE_SEQUENCES, {"ahead": AHEAD, "ahead_small": AHEAD_SMALL})',
+            "pass",
+        ),
+    ),
+    twin(
+        "what was sent stands in the log as it is",
+        LINES + "test_what_was_sent_begins_no_line_and_steers_no_terminal",
+        ("dibs/log.py", "{_escaped(event)}", "{event}"),
+    ),
+    twin(
+        "a secret is hidden only where somebody thought of it",
+        LINES + "test_what_looks_like_a_secret_is_hidden_wherever_it_stands",
+        ("dibs/log.py", "values[name] = self._secrets.sub(_without_secret, value)", "pass"),
+    ),
+    twin(
+        "a database that loses commits is good enough",
+        READY + "test_synchronous_commit_off_is_an_obstacle_unless_it_is_allowed",
+        ("dibs/readiness.py", "not await is_durable(self._engine)", "False"),
+    ),
+    twin(
+        "ready is who has a free connection",
+        READY + "test_a_process_whose_connections_are_all_at_work_is_ready",
+        (
+            "dibs/app.py",
+            "readiness = Readiness(watching,",
+            "readiness = Readiness(engine,",
+        ),
+    ),
+    twin(
+        "the end waits for a driver that waits for ever",
+        ENDING + "test_a_database_that_says_nothing_any_more_does_not_keep_a_process_from_ending",
+        ("dibs/ending.py", "            timer.start()\n", "            pass\n"),
     ),
     twin(
         "what webhooks have not taken up is forgotten",

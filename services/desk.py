@@ -7,8 +7,9 @@ is what makes a hot SKU faster when more callers want it: they share one lock, o
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from contextvars import Context
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ class Ticket:
 
     asked: Asked
     answer: "asyncio.Future[Any]"
+    context: Context
 
 
 class Desk:
@@ -49,6 +51,8 @@ class Desk:
         self._serving: asyncio.Task[None] | None = None
         self.on_batch: Callable[[int, float], None] = lambda _, __: None
         """Is told how many requests a transaction had, and how many seconds it took; it must neither wait nor fail."""
+        self.around: Callable[[Sequence[Context]], AbstractContextManager[None]] = lambda _: nullcontext()
+        """Entered around a transaction, with the contexts of those who ask for it; it must neither wait nor fail."""
         self.batches = 0
         self.requests = 0
 
@@ -64,7 +68,7 @@ class Desk:
         key = None if key is None else checked_key(key)
         if len(self._queue) >= self._queue_max:
             raise Busy(RETRY_AFTER_MS)
-        ticket = Ticket(Asked(caller, command, key), asyncio.get_running_loop().create_future())
+        ticket = Ticket(Asked(caller, command, key), asyncio.get_running_loop().create_future(), copy_context())
         self._queue.append(ticket)
         if self._serving is None:
             self._serving = asyncio.create_task(self._serve(), context=Context())  # it is nobody's request
@@ -107,7 +111,8 @@ class Desk:
         self.requests += len(batch)
         began = perf_counter()
         try:
-            answers = await perform_all(self._database, [ticket.asked for ticket in batch])
+            with self.around([ticket.context for ticket in batch]):
+                answers = await perform_all(self._database, [ticket.asked for ticket in batch])
         except Exception as error:
             if len(batch) == 1:
                 _fail(batch[0], OutcomeUnknown() if may_be_done and isinstance(error, Busy) else error)

@@ -7,7 +7,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 
 from domain.ids import OrderId
-from domain.journeys import Journey, JourneyFacts, journey
+from domain.journey_facts import JourneyFacts
+from domain.journeys import Journey, journey
 from services.gathering import Gathering
 from services.ports import Busy, Database, UnitOfWork
 

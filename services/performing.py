@@ -87,6 +87,7 @@ class Needs:
       fulfillments of its orders, the bins and open pick tasks of its SKUs, what time it is and numbers for what is new;
       `bins`: the bins and tasks alone.
     - `returns`: their orders are loaded, too. Then, and `with_returns`, all returns of the batch's orders are known.
+    - `new_rows`: on the floor it may make so many rows beside those that a step of one fulfillment makes.
     - `alone`: it shares its transaction with no other command.
     - `path`: what is too long in the input where too many SKUs come together.
     """
@@ -118,6 +119,7 @@ class Needs:
     bins: bool = False
     returns: tuple[ReturnId, ...] = ()
     with_returns: bool = False
+    new_rows: int = 0
     alone: bool = False
     path: tuple[str, ...] = ("input",)
 
@@ -387,7 +389,8 @@ async def _number_the_new(uow: UnitOfWork, batch: Batch, needs: Sequence[Needs])
     if not commands:
         return None
     most = 3 * len(batch.claims) + 3 * len(batch.lines) + 3 * len(batch.levels) + len(batch.floor.bins)
-    batch.floor.ids, now = await uow.batches.fresh_ids(most + commands * NEW_MAX)
+    most += commands * NEW_MAX + sum(one.new_rows for one in needs)
+    batch.floor.ids, now = await uow.batches.fresh_ids(most)
     return now
 
 

@@ -45,7 +45,7 @@ from domain.ids import (
     Sku,
     SupplyId,
 )
-from domain.journeys import JourneyFacts
+from domain.journey_facts import JourneyFacts
 from domain.kinds import (
     AlertKind,
     AllocationSequence,

@@ -74,7 +74,7 @@ class RequestReturn:
     lines: tuple[RequestedLine, ...]
 
     def needs(self) -> Needs:
-        return Needs(orders=(self.order,), floor=True, with_returns=True)
+        return Needs(orders=(self.order,), floor=True, with_returns=True, new_rows=1 + len(self.lines))
 
     def decide(self, batch: Batch, known: Known) -> ReturnDone:
         (order,) = known.orders

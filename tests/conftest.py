@@ -28,6 +28,8 @@ from services.callers import Caller
 from tests.persistence.verified import verified
 from tests.sizes import FULL
 
+pytest.register_assert_rewrite("tests.acceptance.enduring")
+
 PREFIX = f"dibs_test_{secrets.token_hex(4)}"
 _numbers = count(1)
 SETTLE_SECONDS_MAX = 5

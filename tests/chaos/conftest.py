@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.acceptance.enduring")
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

@@ -99,7 +99,7 @@ LATER = LEEWAY_SECONDS + 60
         {"nbf": NOW + 3600},
         {"iat": NOW + 3600},
     ],
-    ids=str,
+    ids=lambda claims: ", ".join(claims),
 )
 async def test_what_is_not_for_us_or_not_for_now_proves_nothing(claims: dict[str, Any]):
     async with knowing() as (local, known, _):

@@ -7,17 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.journeys import (
-    Goods,
-    HowFar,
-    JourneyFacts,
-    JourneyParcel,
-    JourneyPart,
-    Scan,
-    day,
-    headline,
-    journey,
-)
+from domain.journey_facts import Goods, JourneyFacts, JourneyParcel, JourneyPart, Scan
+from domain.journeys import HowFar, day, headline, journey
 from domain.kinds import (
     AllocationStatus,
     FulfillmentState,
@@ -131,6 +122,12 @@ def test_a_hold_is_told_in_the_same_words_whatever_it_is_for():
     assert len(told.remarks) == 1
     assert not INTERNAL.search(told.remarks[0])
     assert journey(facts(held=True, parts=(part(State.SHIPPED),))).remarks == (), "it has left: nothing is held"
+
+
+def test_goods_that_went_to_another_order_are_not_passed_over_in_silence():
+    told = [journey(facts(**{name: True})).remarks for name in ("is_part", "has_parts")]
+
+    assert told == [("The rest of what you ordered is sent to you separately.",)] * 2
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,21 @@ async def test_l8_r12_what_the_carrier_says_is_on_the_page(shop: Shop, api: Serv
     assert "2 January 2026, 03:04" in page
 
 
+async def test_both_parts_of_an_order_that_was_split_tell_of_the_rest(shop: Shop, api: Served):
+    order = await shop.order((await shop.sku(leeds=5), 3))
+    line = (await shop.now(order))["lines"][0]["id"]
+    by = {"lines": [{"line": line, "quantity": 1}]}
+    split = await api.mutate("splitOrder", "... on SplitOrderSuccess { split { id } }", order={"id": order}, by=by)
+    part = split["split"]["id"]
+
+    told = [await facts(api, one) for one in (order, part)]
+
+    assert [one["ordered"][0]["quantity"] for one in told] == [2, 1]
+    assert [one["remarks"] for one in told] == [["The rest of what you ordered is sent to you separately."]] * 2
+    await api.mutate("voidOrder", order={"id": part}, reason="a test")
+    assert (await facts(api, order))["remarks"] == []
+
+
 async def test_a_bundle_is_told_as_it_was_bought(shop: Shop, api: Served):
     part, bundle = await shop.sku(leeds=9), api.unique("SET")
     await api.mutate("saveItems", items=[{"sku": bundle, "name": "Set", "components": [{"sku": part, "units": 3}]}])

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from persistence.embedded_cluster import program
 from persistence.restoring import AHEAD
-from tests.acceptance.processes import dibs
+from tests.acceptance.processes import ROOT, dibs
 from tests.conftest import PREFIX, Server
 from tests.gql.serving import Served, all_numbered, serving
 from tests.persistence.verified import verified
@@ -186,7 +186,6 @@ async def test_a_base_backup_under_writes_is_opened_as_a_data_directory_of_its_o
 ):
     """Of the server that the tests use: all its databases come along, as with any base backup."""
     copy = tmp_path / "copy"
-    address = make_url(server.url)
     async with serving(database_url) as api:
         shop = await Shop.opened(api)
         buying = [asyncio.create_task(shop.buy_until_stopped(number)) for number in range(CALLERS)]
@@ -197,20 +196,58 @@ async def test_a_base_backup_under_writes_is_opened_as_a_data_directory_of_its_o
         )
         shop.stop()
         await asyncio.gather(*buying)
-    (copy / "password").write_text(str(address.password))
+    found, broken = await opened_copy(copy, server, database_url)
+
+    assert broken == "[]"
+    assert set(before) <= found
+
+
+async def test_a_base_backup_and_the_wal_since_then_go_back_to_a_moment_exactly(
+    server: Server, database_url: str, tmp_path: Path
+):
+    copy, archive = tmp_path / "copy", tmp_path / "archive"
+    archive.mkdir()
+    async with serving(database_url) as api:
+        shop = await Shop.opened(api)
+        receiving = subprocess.Popen(  # noqa: ASYNC220  (it starts at once)
+            [program("pg_receivewal"), "-d", server.url, "-D", archive], stderr=subprocess.PIPE, text=True
+        )
+        try:
+            base = ("-D", copy / "postgres", "-X", "stream", "-c", "fast")
+            await asyncio.to_thread(run, "pg_basebackup", "-d", server.url, *base)
+            await shop.buy("before")
+            await fetch(server.url, "SELECT pg_create_restore_point('the moment')")
+            await shop.buy("after")
+            (segment,) = await fetch(server.url, "SELECT pg_walfile_name(pg_current_wal_lsn()) AS name")
+            await fetch(server.url, "SELECT pg_switch_wal()")
+            async with asyncio.timeout(60):
+                while not (archive / segment["name"]).exists():  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        finally:
+            receiving.terminate()
+            receiving.wait(30)
+            if receiving.stderr:
+                receiving.stderr.close()
+    with (copy / "postgres" / "postgresql.auto.conf").open("a") as settings:
+        settings.write(f"restore_command = 'cp {archive}/%f %p'\n")
+        settings.write("recovery_target_name = 'the moment'\nrecovery_target_action = 'promote'\n")
+    (copy / "postgres" / "recovery.signal").touch()
+
+    found, broken = await opened_copy(copy, server, database_url)
+
+    assert broken == "[]"
+    assert found == {"before"}
+
+
+async def opened_copy(copy: Path, server: Server, database_url: str) -> tuple[set[str], str]:
+    """The orders in a copy of this database, once the copy is opened as a data directory; and what is broken in it."""
+    (copy / "password").write_text(str(make_url(server.url).password))
     (copy / "password").chmod(0o600)
-    name = make_url(database_url).database
-
-    checked = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", OPEN_COPY, str(copy), str(name)],
-        capture_output=True,
-        text=True,
-    )
-
-    assert checked.returncode == 0, checked.stderr
-    assert "[]" in checked.stdout, checked.stdout
-    assert set(before) <= set(checked.stdout.split())
+    command = [sys.executable, "-c", OPEN_COPY, copy, str(make_url(database_url).database)]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    broken, orders = done.stdout.splitlines()
+    return set(orders.split()), broken
 
 
 OPEN_COPY = """

@@ -17,7 +17,7 @@ from domain.kinds import AllocationStatus, InspectionOutcome, OrderChange, Order
 from persistence.verify import verify
 from services.runs import run_waiting_orders
 from tests.builders import a_catalog, allocated, counted, events_now, level_now, order_now, status_now, voided
-from tests.persistence.racing import PROCESSES, processes, send_back, together
+from tests.persistence.racing import PATIENT, PROCESSES, processes, send_back, together
 from tests.persistence.turns import BOTH_WAYS, in_either_turn, in_turn, is_refused, told
 from tests.warehousing import (
     asked_back,
@@ -37,7 +37,7 @@ from tests.warehousing import (
 )
 
 State = ReturnState
-MANY = 12
+MANY = 8
 """Returns, each with a race of its own, all at once."""
 
 
@@ -49,8 +49,8 @@ def pool() -> Iterator[ProcessPoolExecutor]:
 
 @pytest.fixture
 async def rivals(databases):
-    """Two who know nothing of each other."""
-    return databases(), databases()
+    """Two who know nothing of each other, and who have the time that a busy machine takes."""
+    return [databases(deadline_seconds=PATIENT.deadline_seconds, timeouts=PATIENT) for _ in range(2)]
 
 
 @pytest.fixture(autouse=True)

@@ -253,6 +253,7 @@ async def test_o14_an_order_of_one_becomes_overallocated_when_stock_falls_to_zer
         before=ALLOCATED,
         after=OVERALLOCATED,
         cause=AllocationCause.STOCK_ADJUSTED,
+        actor="tester",
     )
 
 
