@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := bench carriers dibs docs documents domain gql migrations persistence proof services tests workers
 
-.PHONY: help setup run test check audit sbom twins hammer chaos soak bench lock explorer clean
+.PHONY: help setup run test check audit sbom twins hammer chaos soak fuzz bench lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -44,6 +44,9 @@ chaos: .venv/.dev      ## kill -9 at named points, every fault of roads, nodes, 
 
 soak: .venv/.dev       ## half of what a server can do, for 20 minutes, with a row a minute: nothing may grow (MINUTES=20)
 	$(BIN)/python -m proof.soak --minutes $(or $(MINUTES),20) $(ARGS)
+
+fuzz: .venv/.dev       ## schemathesis against a running server, with whatever the schema allows (needs schemathesis on the PATH)
+	$(BIN)/python -m proof.fuzz $(ARGS)
 
 bench: .venv/.dev      ## how fast it is, against floors measured beside it (MEASURES="hot flash": some of it)
 	$(BIN)/python -m bench $(MEASURES)

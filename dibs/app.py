@@ -41,7 +41,7 @@ from gql.explorer_page import explorer_routes
 from gql.feed import Feed
 from gql.http import HttpEndpoint
 from gql.hub import Hub
-from gql.loaders import Reading
+from gql.loaders import Readings
 from gql.parts import Parts
 from gql.spending import Spending
 from gql.tracking import Pages, TrackingEndpoint
@@ -246,7 +246,7 @@ def create_app(
             tracker, issuer = Tracker(on.database), openid_issuer(settings)
             people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
             doorkeeper = Doorkeeper(on.database, people)
-            reading, planner = Reading(on.database), Planner(on.database, Highs())
+            readings, planner = Readings(on.database), Planner(on.database, Highs())
             if on.meters:
                 meters[:] = [on.meters]
                 on.meters.watch_desk(desk)
@@ -265,10 +265,10 @@ def create_app(
             async with running(on.bell.run, feed.run, *watching), beside, closing:
                 yield {
                     "running": _plug(
-                        settings, on, reading, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended, tracer
+                        settings, on, readings, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended, tracer
                     )
                 }
-                ends = [desk.close(), reading.close(), tracker.close(), doorkeeper.close(), budget.close()]
+                ends = [desk.close(), readings.close(), tracker.close(), doorkeeper.close(), budget.close()]
                 await in_time(*ends, *([issuer.aclose()] if issuer else []))
                 if tracer:
                     await tracer.close()
@@ -323,7 +323,7 @@ def purse_for(settings: Settings) -> Purse | None:
 def _plug(
     settings: Settings,
     on: Ground,
-    reading: Reading,
+    readings: Readings,
     doorkeeper: Doorkeeper,
     desk: Desk,
     planner: Planner,
@@ -348,7 +348,7 @@ def _plug(
         return Context(
             caller,
             on.database,
-            reading,
+            readings.of(caller.visibility),
             desk,
             planner,
             webhooks_allow_loopback=settings.webhook_allow_loopback,

@@ -221,6 +221,8 @@ class Batch:
         self.floor = Floor()
         self.actor = actor
         self.request = request
+        self.places_in_sight: frozenset[str] | None = None
+        """The codes of the locations of which whoever is at it may know; None: all."""
         self.locations = dict(facts.locations)
         self.ranks = {location.id: location.rank for location in facts.locations.values()}
         self.sourcing = dict(facts.sourcing)
@@ -321,6 +323,9 @@ class Batch:
         return self._numbers.get((channel, number))
 
     def location_of(self, code: str) -> Location | None:
+        """The location, if there is one and whoever is at it may know of it."""
+        if self.places_in_sight is not None and code not in self.places_in_sight:
+            return None
         return next((location for location in self.locations.values() if location.code == code), None)
 
     def terms_of(self, order: OrderId) -> OrderTerms | None:

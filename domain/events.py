@@ -300,6 +300,17 @@ CATALOGUE: Mapping[str, type[Event]] = {
 }
 
 
+OF_A_CHANNEL = frozenset({"OrderChanged", "AllocationStatusChanged", "FulfillmentChanged", "ReturnChanged"})
+"""Events that are about a channel's own, `channel_code`, and tell of nothing else."""
+OF_A_LOCATION = frozenset(
+    {"StockLevelChanged", "SupplyChanged", "FulfillmentChanged", "PickTasksChanged", "ReturnChanged"}
+)
+"""Events that are about a location's own, `location_code`, and tell of nothing else.
+
+Who is limited is told of these and of no other: an order is known at a location by what is sent from there.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedEvent:
     """An event as the log holds it: `position` is public and dense; `id` is unique, not dense."""

@@ -38,7 +38,8 @@ class Context:
         self.loaders = Loaders(self.reading)
 
     async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        return await self.database.read(work)
+        """Read what the caller may see. What the services read through `database` is everything."""
+        return await self.reading.read(work)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

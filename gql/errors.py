@@ -314,7 +314,7 @@ def masked(cause: BaseException, path: object = None) -> tuple[str, dict[str, An
     return message, {"code": "INTERNAL_SERVER_ERROR", "correlationId": correlation_id}
 
 
-def error_body(code: str, message: str) -> dict[str, Any]:
+def error_body(code: str, message: str, **extensions: Any) -> dict[str, Any]:
     """An answer that is nothing but one error."""
     assert code in CODES
-    return {"errors": [{"message": message, "extensions": {"code": code}}]}
+    return {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}

@@ -2,13 +2,14 @@
 requests want meanwhile. A list loads in one query a kind, whatever its length.
 """
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
+from domain.access import EVERYTHING, Visibility
 from domain.fulfillments import Parcel
 from domain.ids import (
     ChannelId,
@@ -55,15 +56,20 @@ from services.ports import (
     UnitOfWork,
 )
 
+READINGS_MAX = 200
+"""Of limited callers; whose was used the longest ago is made anew when it is wanted again."""
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 class Reading:
-    """Reads for all requests of the process."""
+    """Reads for all requests of the process whose callers may see the same."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, visibility: Visibility = EVERYTHING) -> None:
         self._database = database
+        self._visibility = visibility
+        self._reader = database.seen_by(visibility)
         self.orders: Gathering[OrderId, OrderView] = self._each(lambda uow, ids: uow.orders.by_ids(ids), _id)
         self.lines: Gathering[LineId, LineView] = self._each(lambda uow, ids: uow.orders.lines(ids), _id)
         self.lines_of: Gathering[OrderId, list[LineView]] = self._many(
@@ -95,9 +101,7 @@ class Reading:
         self.reserved_lines_of: Gathering[ReservationId, list[ReservedLineView]] = self._many(
             lambda uow, ids: uow.reservations.lines_of(ids), lambda line: line.reservation
         )
-        self.explanations: Gathering[OrderId, OrderExplanation] = self._each(
-            explanations, lambda explanation: explanation.order
-        )
+        self.explanations: Gathering[OrderId, OrderExplanation] = Gathering(self._explanations)
         self.supplies: Gathering[SupplyId, SupplyView] = self._each(lambda uow, ids: uow.supplies.by_ids(ids), _id)
         self.fulfillments: Gathering[FulfillmentId, FulfillmentView] = self._each(
             lambda uow, ids: uow.fulfillments.by_ids(ids), _id
@@ -143,19 +147,34 @@ class Reading:
         self.tracking_tokens: Gathering[OrderId, str] = Gathering(self._tracking_tokens)
 
     async def _tracking_tokens(self, orders: Sequence[OrderId]) -> Mapping[OrderId, str]:
+        if self._visibility.locations is not None:  # what customers are told is not the location's
+            return {}
         return await tracking_tokens(self._database, orders)
 
+    async def _explanations(self, orders: Sequence[OrderId]) -> Mapping[OrderId, OrderExplanation]:
+        """Found out from all that there is, and told without what the caller may not know of."""
+
+        async def work(uow: UnitOfWork) -> list[OrderExplanation]:
+            return await explanations(uow, orders, self._visibility)
+
+        look = self._database.snapshot if self._visibility.is_limited else self._database.read
+        return {one.order: one for one in await look(work)}
+
+    async def read(self, work: Callable[[UnitOfWork], Awaitable[V]]) -> V:
+        """Read what the callers may see."""
+        return await self._reader.read(work)
+
     async def _incoming(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, int]:
-        return await self._database.read(lambda uow: uow.supplies.incoming(keys))
+        return await self.read(lambda uow: uow.supplies.incoming(keys))
 
     async def _invoiced_units(self, orders: Sequence[OrderId]) -> Mapping[OrderId, int]:
-        return await self._database.read(lambda uow: uow.documents.invoiced_units(orders))
+        return await self.read(lambda uow: uow.documents.invoiced_units(orders))
 
     async def _bins(self, keys: Sequence[LevelKey]) -> Mapping[LevelKey, list[tuple[str, int]]]:
-        return await self._database.read(lambda uow: uow.fulfillments.bins_of(keys))
+        return await self.read(lambda uow: uow.fulfillments.bins_of(keys))
 
     async def _totals(self, orders: Sequence[OrderId]) -> Mapping[OrderId, Totals]:
-        return await self._database.read(lambda uow: totals_of(uow, orders))
+        return await self.read(lambda uow: totals_of(uow, orders))
 
     async def close(self) -> None:
         """Wait until nothing is read any more."""
@@ -192,7 +211,31 @@ class Reading:
         async def work(uow: UnitOfWork) -> Iterable[V]:
             return await load(uow, keys)
 
-        return await self._database.read(work)
+        return await self.read(work)
+
+
+class Readings:
+    """Who reads for whom: requests whose callers may see different things share nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._everything = Reading(database)
+        self._limited: OrderedDict[Visibility, Reading] = OrderedDict()
+
+    def of(self, visibility: Visibility) -> Reading:
+        if not visibility.is_limited:
+            return self._everything
+        if visibility not in self._limited:
+            self._limited[visibility] = Reading(self._database, visibility)
+            if len(self._limited) > READINGS_MAX:
+                self._limited.popitem(last=False)
+        self._limited.move_to_end(visibility)
+        return self._limited[visibility]
+
+    async def close(self) -> None:
+        """Wait until nothing is read any more."""
+        for one in (self._everything, *self._limited.values()):
+            await one.close()
 
 
 class Loaders:

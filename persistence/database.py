@@ -16,10 +16,12 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from domain.access import Visibility
 from persistence.driver import begin
 from persistence.locks import LocksWereTooFew
+from persistence.sight import look
 from persistence.unit_of_work import PostgresUnitOfWork
-from services.ports import Busy, NotRead, OutcomeUnknown
+from services.ports import Busy, NotRead, OutcomeUnknown, Reader
 
 T = TypeVar("T")
 
@@ -193,15 +195,27 @@ class PostgresDatabase:
 
     async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read on one connection, statement by statement."""
-        return await self._with_deadline(self._retry(work, self._read_once, repeatable=True, busy=NotRead))
+        return await self.with_retries(work, self._read_once)
 
     async def snapshot(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         """Read one moment on one connection; nothing is locked, nothing can be written."""
-        return await self._with_deadline(self._retry(work, self._look_once, repeatable=True, busy=NotRead))
+        return await self.with_retries(work, self._look_once)
+
+    def seen_by(self, visibility: Visibility) -> Reader:
+        """The same data, cut to what somebody who is limited like this may know of; see `persistence.sight`."""
+        return PostgresReader(self, visibility) if visibility.is_limited else self
 
     async def run(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]], *, repeatable: bool = False) -> T:
         """Do the work in one transaction; see `services.ports.Database`."""
         return await self._with_deadline(self._retry(work, self._run_once, repeatable=repeatable))
+
+    async def with_retries(
+        self,
+        work: Callable[[PostgresUnitOfWork], Awaitable[T]],
+        attempt: Callable[[Callable[[PostgresUnitOfWork], Awaitable[T]]], Awaitable[T]],
+    ) -> T:
+        """Attempt what only reads, and may be done any number of times."""
+        return await self._with_deadline(self._retry(work, attempt, repeatable=True, busy=NotRead))
 
     async def _with_deadline(self, work: Awaitable[T]) -> T:
         try:
@@ -261,6 +275,24 @@ class PostgresDatabase:
     async def _look_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
         async with self._looking.connect() as connection:
             await begin(connection)
+            return await work(PostgresUnitOfWork(connection, locks=False))
+
+
+class PostgresReader:
+    """Reads what a limited caller may see."""
+
+    def __init__(self, database: PostgresDatabase, visibility: Visibility) -> None:
+        self._database = database
+        self._visibility = visibility
+
+    async def read(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
+        """Read on one connection, in one transaction; each statement sees what is committed when it starts."""
+        return await self._database.with_retries(work, self._read_once)
+
+    async def _read_once(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]]) -> T:
+        async with self._database.engine.connect() as connection:
+            await begin(connection)
+            await look(connection, self._visibility)
             return await work(PostgresUnitOfWork(connection, locks=False))
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import migrations
+from persistence import sight
 from persistence.sql import BIGINT, sql
 
 MIGRATION_KEY = 0xD1B5_0000_0002
@@ -25,9 +26,9 @@ async def migrate(engine: AsyncEngine) -> list[str]:
 
 
 async def schema_is_current(engine: AsyncEngine) -> bool:
-    """Whether the database has exactly the newest revision of this release."""
+    """Whether the database has exactly the newest revision of this release, and its views."""
     async with engine.connect() as connection:
-        return await connection.run_sync(_revision) == _scripts().get_current_head()
+        return await connection.run_sync(_is_current)
 
 
 def configuration(connection: Connection | None = None) -> Config:
@@ -38,10 +39,16 @@ def configuration(connection: Connection | None = None) -> Config:
 
 
 def _upgrade(connection: Connection) -> list[str]:
+    if _is_current(connection):
+        return []
     before = _revision(connection)
     command.upgrade(configuration(connection), "head")
     applied = _scripts().iterate_revisions("head", before or "base")
     return [revision.revision for revision in reversed(list(applied))]
+
+
+def _is_current(connection: Connection) -> bool:
+    return _revision(connection) == _scripts().get_current_head() and sight.is_made(connection)
 
 
 def _revision(connection: Connection) -> str | None:

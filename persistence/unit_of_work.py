@@ -23,6 +23,7 @@ from persistence.payments import PostgresPayments
 from persistence.reservations import PostgresReservations
 from persistence.returns import PostgresReturns
 from persistence.runs import PostgresRuns
+from persistence.sight import PostgresSight
 from persistence.stock import PostgresStock
 from persistence.supplies import PostgresSupplies
 from persistence.webhooks import PostgresWebhooks
@@ -133,3 +134,7 @@ class PostgresUnitOfWork:
     @cached_property
     def credentials(self) -> PostgresCredentials:
         return PostgresCredentials(self._connection)
+
+    @cached_property
+    def sight(self) -> PostgresSight:
+        return PostgresSight(self._connection)

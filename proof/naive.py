@@ -798,4 +798,40 @@ TWINS = (
             "actors=tuple(self.actor for _ in sequence),",
         ),
     ),
+    twin(
+        "what may be committed is called busy when it cannot be done again",
+        DATABASE + "test_what_may_have_been_committed_is_not_called_busy_because_it_could_not_be_done_again",
+        ("persistence/database.py", "given_up = OutcomeUnknown  # whatever", "given_up = busy  # whatever"),
+    ),
+    twin(
+        "a batch that may be committed is called busy when its requests cannot be looked up",
+        DESK + "test_a_batch_that_is_committed_is_not_called_busy_because_it_cannot_be_looked_up",
+        ("services/desk.py", "OutcomeUnknown() if may_be_done and isinstance(error, Busy) else error", "error"),
+    ),
+    twin(
+        "what was written is called busy when it cannot be shown",
+        "tests/gql/test_cut_off.py::"
+        "test_i7_what_was_written_and_cannot_be_shown_is_an_unknown_outcome_and_the_key_tells_it",
+        ("gql/errors.py", "if writes and isinstance(cause, NotRead):", "if False:"),
+    ),
+    twin(
+        "everybody finds out for themselves that a connection leads nowhere",
+        DATABASE + "test_connections_that_lead_nowhere_are_doubted_once_something_was_not_answered",
+        ("persistence/database.py", "            doubt_connections(self.engine)\n", ""),
+    ),
+    twin(
+        "what happens while it is asked whether something has ended is told to nobody",
+        HUB + "test_whether_what_is_watched_has_ended_is_asked_once_nothing_can_be_missed",
+        ("gql/hub.py", " or subscriber.held or subscriber.has_missed:", ":"),
+    ),
+    twin(
+        "an embedded server that ends stays away",
+        "tests/persistence/test_embedded.py::"
+        "test_a_server_that_is_killed_is_started_again_on_its_port_and_has_its_data",
+        (
+            "persistence/embedded.py",
+            "            keeper.start()\n",
+            "            keeper.start = keeper.join = lambda: None\n            keeper.start()\n",
+        ),
+    ),
 )

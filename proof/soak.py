@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import signal
 import statistics
 import sys
@@ -40,6 +41,8 @@ from tests.persistence.verified import verified
 
 BUYERS, WATCHERS = 24, 4
 MEASURED_SECONDS, WARM_SECONDS = 30.0, 15.0
+REST_SECONDS = 1.0
+"""Before it is looked at what the server has, so that it is not what is under way just then."""
 SETTLING_MINUTES = 4
 """Caches fill and pools open; what grows behind these is counted."""
 RESTOCK = 4, 6
@@ -92,12 +95,25 @@ class Minute:
 
 @dataclass
 class Pace:
-    """A steady pace for everybody together; `per_second` None: as fast as it goes."""
+    """A steady pace for everybody together; `per_second` None: as fast as it goes. Nobody asks while it `rests`."""
 
     per_second: float | None = None
+    _goes: asyncio.Event = field(default_factory=asyncio.Event)
     _next: float = 0.0
 
+    def __post_init__(self) -> None:
+        self._goes.set()
+
+    @contextmanager
+    def rests(self) -> Iterator[None]:
+        self._goes.clear()
+        try:
+            yield
+        finally:
+            self._goes.set()
+
     async def __call__(self) -> None:
+        await self._goes.wait()
         if self.per_second is None:
             return
         now = time.monotonic()
@@ -112,10 +128,14 @@ class Paced(Buyers):
     pace: Pace = field(default_factory=Pace)
     seconds: list[float] = field(default_factory=list)
     """Of the answers since they were taken last."""
+    on_their_way: int = 0
+
+    async def do(self, chance: random.Random, mutation: str, **fields: Any) -> Any:
+        await self.pace()
+        await self._read(self.addresses[0])
+        return await super().do(chance, mutation, **fields)
 
     async def ask_once(self, request: Request, address: str) -> Any:
-        await self.pace()
-        await self._read(address)
         await self.pace()
         with self._timed():
             return await super().ask_once(request, address)
@@ -132,7 +152,9 @@ class Paced(Buyers):
     @contextmanager
     def _timed(self) -> Iterator[None]:
         started = time.monotonic()
+        self.on_their_way += 1
         yield
+        self.on_their_way -= 1
         self.seconds.append(time.monotonic() - started)
 
     @property
@@ -269,6 +291,10 @@ async def days_work(
             complaints.append(f"minute {number}: no backend was terminated")
         await buyers.until(is_later(30), 60)
         seconds, elapsed = sorted(buyers.seconds), time.monotonic() - started
+        with buyers.pace.rests():
+            await buyers.until(lambda: not buyers.on_their_way)
+            await asyncio.sleep(REST_SECONDS)
+            at_rest = await watched.now()
         rows.append(
             Minute(
                 number=number,
@@ -276,7 +302,7 @@ async def days_work(
                 p50_ms=1000 * seconds[len(seconds) // 2],
                 p99_ms=1000 * seconds[len(seconds) * 99 // 100],
                 told_again=buyers.told_again - before,
-                **await watched.now(),
+                **at_rest,
             )
         )
         complaints += [f"minute {number}: {broken}" for broken in await verified(url)]

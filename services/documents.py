@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 
+from domain.access import EVERYTHING, Visibility
 from domain.documents import (
     Document,
     DocumentForm,
@@ -45,11 +46,13 @@ class Drawer:
         self._renderer = renderer
         self._turns = asyncio.Semaphore(DRAWING_MAX)
 
-    async def draw(self, kind: DocumentKind, row: int, form: DocumentForm) -> Rendered | None:
-        """The document of the row; None where there is none, or none of this form."""
+    async def draw(
+        self, kind: DocumentKind, row: int, form: DocumentForm, visibility: Visibility = EVERYTHING
+    ) -> Rendered | None:
+        """The document of the row; None where there is none, none of this form, or none that is in sight."""
         if form is DocumentForm.ZPL and kind is not DocumentKind.LABEL:
             return None
-        document = await self._database.read(lambda uow: document_of(uow, kind, row))
+        document = await self._database.seen_by(visibility).read(lambda uow: document_of(uow, kind, row))
         if document is None:
             return None
         async with self._turns:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
+from domain.access import EVERYTHING, Visibility
 from domain.explaining import Circumstances, LineExplanation, Rivals, explain
 from domain.ids import ItemId, LineId, LocationId, OrderId
 from domain.kinds import OrderStatus
@@ -25,8 +26,14 @@ class OrderExplanation:
     lines: tuple[LineExplanation, ...]
 
 
-async def explanations(uow: UnitOfWork, ids: Sequence[OrderId]) -> list[OrderExplanation]:
-    """Of these orders; only those that a run has looked at have one."""
+async def explanations(
+    uow: UnitOfWork, ids: Sequence[OrderId], visibility: Visibility = EVERYTHING
+) -> list[OrderExplanation]:
+    """Of these orders; only those that a run has looked at have one. Orders that are out of sight hold no stock in it;
+    and at a location, which knows of no other, there is none.
+    """
+    if visibility.locations is not None:
+        return []
     orders = {order.id: order for order in await uow.orders.by_ids(ids) if order.status is OrderStatus.FINALIZED}
     lines: defaultdict[OrderId, list[OrderLine]] = defaultdict(list)
     for line in await uow.orders.lines_of(list(orders)):
@@ -34,11 +41,13 @@ async def explanations(uow: UnitOfWork, ids: Sequence[OrderId]) -> list[OrderExp
     looked_at = [orders[order] for order, of in lines.items() if any(line.looked_at and line.open for line in of)]
     if not looked_at:
         return []
-    told = await _circumstances(uow, looked_at, [line for order in looked_at for line in lines[order.id]])
+    told = await _circumstances(uow, looked_at, [line for order in looked_at for line in lines[order.id]], visibility)
     return [OrderExplanation(order=order.id, lines=explain(order, lines[order.id], told)) for order in looked_at]
 
 
-async def _circumstances(uow: UnitOfWork, orders: Iterable[OrderView], lines: Sequence[OrderLine]) -> Circumstances:
+async def _circumstances(
+    uow: UnitOfWork, orders: Iterable[OrderView], lines: Sequence[OrderLine], visibility: Visibility
+) -> Circumstances:
     priorities = {order.id: order.priority for order in orders}
     levels = {level.key: level for level in await uow.stock.levels_of(list({line.item for line in lines}))}
     return Circumstances(
@@ -46,7 +55,7 @@ async def _circumstances(uow: UnitOfWork, orders: Iterable[OrderView], lines: Se
         sourcing={channel.code: channel.sourcing for channel in await uow.catalog.channels()},
         levels=levels,
         held=await _held(uow, lines),
-        rivals=await _rivals(uow, lines, priorities),
+        rivals=await _rivals(uow, lines, priorities, visibility),
         pegs=await _pegs(uow, lines, levels.values()),
     )
 
@@ -59,11 +68,15 @@ async def _held(uow: UnitOfWork, lines: Iterable[OrderLine]) -> Mapping[LineId, 
 
 
 async def _rivals(
-    uow: UnitOfWork, lines: Iterable[OrderLine], priorities: Mapping[OrderId, int]
+    uow: UnitOfWork, lines: Iterable[OrderLine], priorities: Mapping[OrderId, int], visibility: Visibility
 ) -> Mapping[tuple[OrderId, ItemId], Rivals]:
     short = {(line.order, line.item) for line in lines if _is_short(line)}
     holdings: defaultdict[ItemId, list[Holding]] = defaultdict(list)
-    for holding in await uow.explanations.holdings(list({item for _, item in short})) if short else ():
+    found = await uow.explanations.holdings(list({item for _, item in short})) if short else []
+    if visibility.is_limited:
+        seen = await uow.sight.seen(visibility, "orders", [holding.order for holding in found])
+        found = [holding for holding in found if holding.order in seen]
+    for holding in found:
         holdings[holding.item].append(holding)
     return {(order, item): _stronger(order, priorities[order], holdings[item]) for order, item in short}
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from domain.events import (
+    OF_A_CHANNEL,
+    OF_A_LOCATION,
     AlertEvent,
     AllocationRunProgressed,
     AllocationStatusChanged,
@@ -26,10 +28,13 @@ def visible(visibility: Visibility, event: Event) -> bool:
 
     Under a limit, what is about no channel (or no location) at all is hidden: it tells of those of others.
     """
-    about = _about(event)
-    return (visibility.channels is None or any(one in visibility.channels for one in about.get("channels", ()))) and (
-        visibility.locations is None or any(one in visibility.locations for one in about.get("locations", ()))
+    return _within(visibility.channels, OF_A_CHANNEL, event, "channel_code") and _within(
+        visibility.locations, OF_A_LOCATION, event, "location_code"
     )
+
+
+def _within(codes: frozenset[str] | None, types: frozenset[str], event: Event, field: str) -> bool:
+    return codes is None or (event.type in types and getattr(event, field) in codes)
 
 
 def matches(condition: EventFilter, logged: LoggedEvent) -> bool:

@@ -15,6 +15,7 @@ from services.outcomes import to_json
 from services.performing import checked_key, once
 from services.ports import Database, LineView, OrderReference, UnitOfWork
 from services.references import checked_reference
+from services.sight import in_sight
 
 SERIES = "INV"
 SERIES_LENGTH_MAX = 20
@@ -55,7 +56,7 @@ async def create_invoice(database: Database, caller: Caller, command: CreateInvo
 
     async def effect(uow: UnitOfWork) -> InvoiceMade:
         (found,) = await uow.orders.resolve([command.order])
-        if found is None:
+        if found is None or not await in_sight(uow, caller.visibility, "orders", [found]):
             raise NotFound(references=(str(command.order),))
         return await _create(uow, caller, command, found)
 

@@ -78,6 +78,8 @@ async def buy_shipping_label(
     before: FulfillmentDone | None = await recalled(database, identity, command, FulfillmentDone)
     if before is not None:
         return before
+    if not await database.seen_by(caller.visibility).read(lambda uow: uow.fulfillments.by_ids([command.fulfillment])):
+        raise NotFound(references=(RowName("Fulfillment", command.fulfillment),))
     shipment, parcels = await database.read(lambda uow: _shipment(uow, command))
     if carrier is None:
         raise ShippingRefused(words=NOT_SET_UP)
@@ -89,10 +91,7 @@ async def buy_shipping_label(
 
 
 async def _shipment(uow: UnitOfWork, command: BuyShippingLabel) -> tuple[Shipment, list[Parcel]]:
-    found = await uow.fulfillments.by_ids([command.fulfillment])
-    if not found:
-        raise NotFound(references=(RowName("Fulfillment", command.fulfillment),))
-    one = found[0]
+    (one,) = await uow.fulfillments.by_ids([command.fulfillment])
     if one.state is not FulfillmentState.PACKED:
         raise FulfillmentNotInState(fulfillment=one.id, allowed=(FulfillmentState.PACKED,))
     (order,) = await uow.orders.by_ids([one.order])

@@ -229,6 +229,10 @@ async def place_order(
     Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderAlreadyPlaced, ReservationEnded.
     """
     command = Place(order=check_new_order(new, ("input",)), reservation=reservation)
+    if not caller.visibility.sees_channel(command.order.channel):
+        raise NotFound(references=(command.order.channel,))
+    if reservation is not None and caller.visibility.is_limited:  # a cart is of no channel
+        raise NotFound(references=(str(reservation),))
     if reservation is not None and new.status not in ALLOCATABLE:
         problems = Problems()
         told = "A draft holds no stock: place it without a reservation, or not as a draft."

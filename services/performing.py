@@ -53,8 +53,10 @@ from services.ports import (
     UnitOfWork,
 )
 from services.recording import account, settle
+from services.sight import cut, in_sight
 
 T = TypeVar("T")
+K = TypeVar("K")
 T_co = TypeVar("T_co", covariant=True)
 
 NEW_MAX = 300
@@ -279,6 +281,7 @@ async def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> list[Answer]:
     for one, known in zip(asked, knowns, strict=True):
         try:
             batch.actor, batch.request = one.caller.actor, one.caller.request
+            batch.places_in_sight = one.caller.visibility.locations
             answers.append(one.command.decide(batch, known))
         except DomainError as refusal:
             answers.append(refusal)
@@ -301,6 +304,7 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
     references = [reference for one in needs for reference in (*one.orders, *one.numbers)]
     ids = iter(await uow.orders.resolve(references) if references else [])
     resolved = [([next(ids) for _ in one.orders], [next(ids) for _ in one.numbers]) for one in needs]
+    resolved = [await _in_sight(uow, one.caller, *found) for one, found in zip(asked, resolved, strict=True)]
     skus = {sku for one in needs for sku in one.skus}
     items, bundles = await uow.catalog.items_and_components(list(skus)) if skus else ({}, {})
     items |= {one.sku: one.item for components in bundles.values() for one in components}
@@ -314,11 +318,10 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
         for sku in (named, *(part.sku for part in bundles.get(named, ())))
         if sku in items
     }
-    fulfillments, tasks, returns = await _resolve_floor(uow, needs)
+    floors = await _resolve_floor(uow, asked)
     named = (order for found, _ in resolved for order in found if order is not None)
-    on_the_floor = (*fulfillments.values(), *(task.order for task in tasks.values()), *returns.values())
-    orders = list(dict.fromkeys((*named, *on_the_floor)))
-    supplies = [await _resolve_supplies(uow, one, locked) for one in needs]
+    orders = list(dict.fromkeys((*named, *(order for floor in floors for order in floor.orders))))
+    supplies = [await _resolve_supplies(uow, one, locked) for one in asked]
     facts = await _load(uow, orders, locked, needs)
     batch = Batch(await _with_supplies(uow, facts, [supply for one in supplies for supply in one]))
     now = await _number_the_new(uow, batch, needs)
@@ -358,29 +361,78 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             views=views,
             lines=lines,
             beside=await _beside(uow, one, found),
-            fulfillments=fulfillments,
-            tasks=tasks,
-            returns=returns,
+            fulfillments=floor.fulfillments,
+            tasks=floor.tasks,
+            returns=floor.returns,
             now=now,
         )
-        for at, (one, (found, numbers), found_supplies, lines_of_one, bundles_of_one, reserved_of_one) in enumerate(
-            zip(needs, resolved, supplies, new_lines, new_bundles, reserved_lines, strict=True)
-        )
+        for at, (
+            one,
+            (found, numbers),
+            floor,
+            found_supplies,
+            lines_of_one,
+            bundles_of_one,
+            reserved_of_one,
+        ) in enumerate(zip(needs, resolved, floors, supplies, new_lines, new_bundles, reserved_lines, strict=True))
     ]
     return knowns, batch
 
 
-async def _resolve_floor(
-    uow: UnitOfWork, needs: Sequence[Needs]
-) -> tuple[Mapping[FulfillmentId, OrderId], Mapping[PickTaskId, TaskItem], Mapping[ReturnId, OrderId]]:
-    fulfillments = [one for need in needs for one in need.fulfillments]
-    tasks = [task for need in needs for task in need.tasks]
-    returns = [one for need in needs for one in need.returns]
-    return (
-        await uow.fulfillments.orders_of(fulfillments) if fulfillments else {},
-        await uow.fulfillments.items_of_tasks(tasks) if tasks else {},
-        await uow.returns.orders_of(returns) if returns else {},
+async def _in_sight(
+    uow: UnitOfWork, caller: Caller, orders: list[OrderId | None], numbers: list[OrderId | None]
+) -> tuple[list[OrderId | None], list[OrderId | None]]:
+    """The orders that the caller may know of; the others are not there."""
+    if not caller.visibility.is_limited:
+        return orders, numbers
+    seen = await in_sight(uow, caller.visibility, "orders", [one for one in (*orders, *numbers) if one is not None])
+    return [one if one in seen else None for one in orders], [one if one in seen else None for one in numbers]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Floor:
+    """What one command names on the warehouse floor, as far as it is there and its caller may know of it."""
+
+    fulfillments: Mapping[FulfillmentId, OrderId]
+    tasks: Mapping[PickTaskId, TaskItem]
+    returns: Mapping[ReturnId, OrderId]
+
+    @property
+    def orders(self) -> Iterator[OrderId]:
+        yield from self.fulfillments.values()
+        yield from (task.order for task in self.tasks.values())
+        yield from self.returns.values()
+
+
+NO_FLOOR = _Floor(fulfillments={}, tasks={}, returns={})
+
+
+async def _resolve_floor(uow: UnitOfWork, asked: Sequence[Asked]) -> list[_Floor]:
+    """Of each command; what all of them name is looked for together."""
+    fulfillments = [one for ask in asked for one in ask.needs.fulfillments]
+    tasks = [task for ask in asked for task in ask.needs.tasks]
+    returns = [one for ask in asked for one in ask.needs.returns]
+    found = _Floor(
+        fulfillments=await uow.fulfillments.orders_of(fulfillments) if fulfillments else {},
+        tasks=await uow.fulfillments.items_of_tasks(tasks) if tasks else {},
+        returns=await uow.returns.orders_of(returns) if returns else {},
     )
+    return [await _own_floor(uow, ask, found) for ask in asked]
+
+
+async def _own_floor(uow: UnitOfWork, ask: Asked, found: _Floor) -> _Floor:
+    needs, sight = ask.needs, ask.caller.visibility
+    if not (needs.fulfillments or needs.tasks or needs.returns):
+        return NO_FLOOR
+    return _Floor(
+        fulfillments=await cut(uow, sight, "fulfillments", _of(needs.fulfillments, found.fulfillments)),
+        tasks=await cut(uow, sight, "pick_tasks", _of(needs.tasks, found.tasks)),
+        returns=await cut(uow, sight, "returns", _of(needs.returns, found.returns)),
+    )
+
+
+def _of(wanted: Iterable[K], found: Mapping[K, T]) -> dict[K, T]:
+    return {one: found[one] for one in wanted if one in found}
 
 
 async def _number_the_new(uow: UnitOfWork, batch: Batch, needs: Sequence[Needs]) -> datetime | None:
@@ -394,13 +446,14 @@ async def _number_the_new(uow: UnitOfWork, batch: Batch, needs: Sequence[Needs])
     return now
 
 
-async def _resolve_supplies(uow: UnitOfWork, needs: Needs, locked: set[ItemId]) -> list[SupplyId | None]:
+async def _resolve_supplies(uow: UnitOfWork, ask: Asked, locked: set[ItemId]) -> list[SupplyId | None]:
     """The supplies that are meant; their SKUs, which never change, are added to those that will be locked."""
-    if not needs.supplies:
+    if not ask.needs.supplies:
         return []
-    found = await uow.supplies.resolve(needs.supplies)
-    locked |= await uow.supplies.items_of([supply for supply in found if supply is not None])
-    return found
+    found = await uow.supplies.resolve(ask.needs.supplies)
+    seen = await in_sight(uow, ask.caller.visibility, "supplies", [one for one in found if one is not None])
+    locked |= await uow.supplies.items_of(list(seen))
+    return [one if one in seen else None for one in found]
 
 
 async def _with_supplies(uow: UnitOfWork, facts: Facts, found: Iterable[SupplyId | None]) -> Facts:

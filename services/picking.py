@@ -15,7 +15,8 @@ from domain.kinds import PickMode
 from domain.picking import Pick
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, checked_key, once
-from services.ports import Database, TaskItem, UnitOfWork
+from services.ports import Database, PickListView, TaskItem, UnitOfWork
+from services.sight import cut, in_sight
 
 COMMANDS_MAX = 200
 LIST_FULFILLMENTS_MAX = 200
@@ -152,11 +153,11 @@ async def create_pick_list(database: Database, caller: Caller, new: NewPickList,
 
     async def effect(uow: UnitOfWork) -> PickListMade:
         places = {place.code: place.id for place in await uow.catalog.locations()}
-        if new.location not in places:
+        if new.location not in places or not caller.visibility.sees_location(new.location):
             raise NotFound(references=(new.location,))
         wanted = new.fulfillments
         if wanted is not None:
-            there = await uow.fulfillments.orders_of(wanted)
+            there = await cut(uow, caller.visibility, "fulfillments", await uow.fulfillments.orders_of(wanted))
             missing = tuple(RowName("Fulfillment", one) for one in wanted if one not in there)
             if missing:
                 raise NotFound(references=missing)
@@ -168,7 +169,7 @@ async def create_pick_list(database: Database, caller: Caller, new: NewPickList,
     return await once(database, (caller.key, "createPickList", checked_key(key)), new, PickListMade, effect)
 
 
-async def claim_pick_list(database: Database, pick_list: PickListId, picker: str, seconds: int) -> None:
+async def claim_pick_list(database: Database, caller: Caller, pick_list: PickListId, picker: str, seconds: int) -> None:
     """Let the picker have the list for so long from now; who has it already, has it longer.
 
     Raises InvalidInput, NotFound, PickListTaken.
@@ -179,22 +180,27 @@ async def claim_pick_list(database: Database, pick_list: PickListId, picker: str
     problems.refuse()
 
     async def work(uow: UnitOfWork) -> None:
-        if not await uow.fulfillments.lists([pick_list]):
-            raise NotFound(references=(RowName("PickList", pick_list),))
+        await _list(uow, caller, pick_list)
         if not await uow.fulfillments.take_list(pick_list, picker, seconds):
             raise PickListTaken(list=pick_list)
 
     await database.run(work, repeatable=True)
 
 
-async def release_pick_list(database: Database, pick_list: PickListId, picker: str) -> None:
+async def release_pick_list(database: Database, caller: Caller, pick_list: PickListId, picker: str) -> None:
     """Let others have the list. Raises NotFound, PickListTaken."""
 
     async def work(uow: UnitOfWork) -> None:
-        found = await uow.fulfillments.lists([pick_list])
-        if not found:
-            raise NotFound(references=(RowName("PickList", pick_list),))
-        if found[0].picker is not None and not await uow.fulfillments.give_list_back(pick_list, picker):
+        found = await _list(uow, caller, pick_list)
+        if found.picker is not None and not await uow.fulfillments.give_list_back(pick_list, picker):
             raise PickListTaken(list=pick_list)
 
     await database.run(work, repeatable=True)
+
+
+async def _list(uow: UnitOfWork, caller: Caller, pick_list: PickListId) -> PickListView:
+    """Raises NotFound."""
+    found = await uow.fulfillments.lists([pick_list])
+    if not found or not await in_sight(uow, caller.visibility, "pick_lists", [pick_list]):
+        raise NotFound(references=(RowName("PickList", pick_list),))
+    return found[0]

@@ -1317,6 +1317,13 @@ class Credentials(Protocol):
         """What time it is, by the database's clock."""
 
 
+class Sight(Protocol):
+    """What a limited caller sees of what there is."""
+
+    async def seen(self, visibility: Visibility, table: str, ids: Sequence[int]) -> set[int]:
+        """Those of the rows that somebody who is limited like this may know of. Only within a transaction."""
+
+
 class Bell(Protocol):
     """Rings when the log has grown. It carries nothing, and may be lost: every wait also ends by itself."""
 
@@ -1377,6 +1384,15 @@ class UnitOfWork(Protocol):
     def journeys(self) -> Journeys: ...
     @property
     def credentials(self) -> Credentials: ...
+    @property
+    def sight(self) -> Sight: ...
+
+
+class Reader(Protocol):
+    """Reads what its caller may see."""
+
+    async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
+        """Do the reading on one connection; each statement sees what is committed when it starts."""
 
 
 class Database(Protocol):
@@ -1395,6 +1411,9 @@ class Database(Protocol):
 
         `batches.load` takes any number of SKUs here.
         """
+
+    def seen_by(self, visibility: Visibility) -> Reader:
+        """The same data, cut to what somebody who is limited like this may know of."""
 
 
 class Solver(Protocol):

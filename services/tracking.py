@@ -96,7 +96,7 @@ async def record_tracking_events(
     checked = [_checked(problems, one, (*path, str(at))) for at, one in enumerate(events)]
     problems.refuse()
     references = list(dict.fromkeys(one.about for one in checked))
-    found = await database.read(lambda uow: uow.fulfillments.tracked(references))
+    found = await database.seen_by(caller.visibility).read(lambda uow: uow.fulfillments.tracked(references))
     # Asked for one after the other, they stand so in the queue, and become one transaction.
     tasks = [
         asyncio.ensure_future(_record(performer, caller, one, found.get(one.about), (*path, str(at))))

@@ -328,7 +328,7 @@ async def claim_pick_list(
     info: Info, input: Annotated[inputs.ClaimPickListInput, strawberry.argument(description="Which one, and who.")]
 ) -> results.PickListResult:
     row = PickListId(_row("PickList", input.list))
-    await picking.claim_pick_list(info.context.database, row, input.picker, input.lease_seconds)
+    await picking.claim_pick_list(info.context.database, info.context.caller, row, input.picker, input.lease_seconds)
     info.context.forget()
     return results.PickListSuccess(list=await PickList.load(info, row))
 
@@ -337,7 +337,7 @@ async def release_pick_list(
     info: Info, input: Annotated[inputs.ReleasePickListInput, strawberry.argument(description="Which one, and who.")]
 ) -> results.PickListResult:
     row = PickListId(_row("PickList", input.list))
-    await picking.release_pick_list(info.context.database, row, input.picker)
+    await picking.release_pick_list(info.context.database, info.context.caller, row, input.picker)
     info.context.forget()
     return results.PickListSuccess(list=await PickList.load(info, row))
 
@@ -375,7 +375,7 @@ async def _pick_result(info: Info, answer: picking.PickAnswer) -> PickResult:
         command_id=answer.command,
         outcome=outcome,
         task=await PickTask.find(info, answer.task),
-        fulfillments=[await Fulfillment.load(info, one) for one in made],
+        fulfillments=[one for one in [await Fulfillment.find(info, row) for row in made] if one is not None],
         refusal=None if answer.refusal is None else await refusal_of(info, answer.refusal),
     )
 

@@ -7,7 +7,7 @@ import strawberry
 
 from domain.allocating import LineOutcome, OrderOutcome
 from domain.allocation import Policy
-from domain.ids import RunId, Sku
+from domain.ids import OrderId, RunId, Sku
 from domain.stocking import StockOutcome
 from gql.context import Info
 from gql.errors import refusal_of
@@ -112,9 +112,18 @@ async def levels_now(info: Info, outcome: StockOutcome) -> list[StockLevel]:
 
 
 async def claims(info: Info, outcome: StockOutcome) -> ClaimSummary:
-    """The orders that lost their stock, as they are now."""
-    shown = [await Order.load(info, order) for order in outcome.overallocated[:CLAIMS_MAX]]
-    return ClaimSummary(orders=shown, total=len(outcome.overallocated))
+    """The orders that lost their stock, as they are now, and as far as the caller may know of them."""
+    lost = await _in_sight(info, outcome.overallocated)
+    shown = [await Order.load(info, order) for order in lost[:CLAIMS_MAX]]
+    return ClaimSummary(orders=shown, total=len(lost))
+
+
+async def _in_sight(info: Info, orders: Sequence[OrderId]) -> Sequence[OrderId]:
+    """Those of which the caller may know."""
+    if not info.context.caller.visibility.is_limited:
+        return orders
+    found = await info.context.loaders.orders.load_many(list(orders))
+    return [order.id for order in found if order is not None]
 
 
 # ---------------------------------------------------------------- orders
@@ -231,13 +240,15 @@ async def allocate_orders(
 
 async def _foreseen(info: Info, outcome: what_if.Foreseen) -> results.AllocateOrdersSuccess:
     told = await _outcomes(info, outcome.results)
-    named = outcome.losers.orders[:NAMED_MAX]
+    in_sight = set(await _in_sight(info, [one.order for one in outcome.losers.orders]))
+    seen = [one for one in outcome.losers.orders if one.order in in_sight]
+    named = seen[:NAMED_MAX]
     await info.context.loaders.orders.load_many([one.order for one in named])
     losing = [
         LosingOrder(order=await Order.load(info, one.order), without_run=one.units_without, with_run=one.units_with)
         for one in named
     ]
-    losers = LosingOrders(orders=losing, total=len(outcome.losers.orders), all_seen=outcome.losers.all_seen)
+    losers = LosingOrders(orders=losing, total=len(seen), all_seen=outcome.losers.all_seen)
     return results.AllocateOrdersSuccess(results=told, losers=losers, token=outcome.token)
 
 

@@ -50,10 +50,15 @@ class Location(Node):
         )
 
     @classmethod
-    async def load(cls, info: Info, location: LocationId) -> "Location":
+    async def find(cls, info: Info, location: LocationId) -> "Location | None":
         found = await info.context.loaders.locations.load(location)
+        return None if found is None else cls.of(found)
+
+    @classmethod
+    async def load(cls, info: Info, location: LocationId) -> "Location":
+        found = await cls.find(info, location)
         assert found is not None
-        return cls.of(found)
+        return found
 
 
 @strawberry.type(description="Where orders come from: a shop, a marketplace, a till.")

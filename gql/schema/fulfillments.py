@@ -284,7 +284,7 @@ class PickTask(Node):
 
     @strawberry.field(description="The pick list that it is on.")
     async def list(self, info: Info) -> Annotated["PickList", strawberry.lazy("gql.schema.fulfillments")] | None:
-        return None if self.view.list is None else await PickList.load(info, self.view.list)
+        return None if self.view.list is None else await PickList.find(info, self.view.list)
 
     @classmethod
     def of(cls, view: ports.PickTaskView) -> "PickTask":

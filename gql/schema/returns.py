@@ -30,7 +30,7 @@ class ReturnInspection:
 
     @strawberry.field(description="Where they were put; null: nowhere, as they were discarded.")
     async def location(self, info: Info) -> Location | None:
-        return None if self.view.location is None else await Location.load(info, self.view.location)
+        return None if self.view.location is None else await Location.find(info, self.view.location)
 
     @classmethod
     def of(cls, view: ports.InspectionView) -> "ReturnInspection":

@@ -67,9 +67,12 @@ class Supply(Node):
     async def location(self, info: Info) -> Location:
         return await Location.load(info, self.place)
 
-    @strawberry.field(name="from", description="Where a transfer was sent from; null for a purchase order.")
+    @strawberry.field(
+        name="from",
+        description="Where a transfer was sent from; null for a purchase order, and where it is out of your sight.",
+    )
     async def from_(self, info: Info) -> Location | None:
-        return None if self.origin is None else await Location.load(info, self.origin)
+        return None if self.origin is None else await Location.find(info, self.origin)
 
     @classmethod
     def of(cls, found: ports.SupplyView) -> "Supply":
@@ -121,7 +124,7 @@ class StockMovement:
 
     @strawberry.field(description="The supply that the units belong to.")
     async def supply(self, info: Info) -> Supply | None:
-        return None if self.supply_row is None else await Supply.load(info, self.supply_row)
+        return None if self.supply_row is None else await Supply.find(info, self.supply_row)
 
     @classmethod
     def of(cls, row: ports.MovementView) -> "StockMovement":

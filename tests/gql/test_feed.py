@@ -1,6 +1,7 @@
 """The hub: filters mean the same in SQL and on the way; catching up ends where live delivery begins."""
 
 import asyncio
+import dataclasses
 import random
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -8,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from domain.events import CATALOGUE, LoggedEvent, OrderChanged, WebhookEndpointDisabled
-from domain.ids import EndpointId, OrderId
-from domain.kinds import AllocationStatus, StockQuantity
+from domain.events import (
+    CATALOGUE,
+    OF_A_CHANNEL,
+    OF_A_LOCATION,
+    FulfillmentChanged,
+    LoggedEvent,
+    OrderChanged,
+    WebhookEndpointDisabled,
+)
+from domain.ids import EndpointId, FulfillmentId, OrderId
+from domain.kinds import AllocationStatus, FulfillmentState, StockQuantity
 from gql import feed, outbox, streams
 from gql.errors import ApiError
 from gql.schema.events import log_cursor
@@ -282,6 +291,22 @@ async def test_subscribers_of_one_stream_cost_one_match_one_execution_and_one_en
     assert len(looked) == len(set(map(id, looked)))
 
 
+SENT = FulfillmentChanged(
+    order_id=OrderId(1),
+    order_number="1",
+    channel_code="WEB",
+    fulfillment_id=FulfillmentId(1),
+    fulfillment_version=1,
+    location_code="LEEDS",
+    before=None,
+    after=FulfillmentState.RELEASED,
+    skus=("CHAIR",),
+    locations=("LEEDS",),
+    carrier=None,
+    tracking_number=None,
+    estimated_ship_at=None,
+    estimated_delivery_at=None,
+)
 CHAIR_ORDER = OrderChanged(
     order_id=OrderId(1),
     order_number="1",
@@ -300,13 +325,39 @@ CHAIR_ORDER = OrderChanged(
         (Visibility(channels=frozenset({"WEB", "TILL"})), True),
         (Visibility(channels=frozenset({"TILL"})), False),
         (Visibility(channels=frozenset()), False),
-        (Visibility(locations=frozenset({"LEEDS"})), True),
-        (Visibility(locations=frozenset({"YORK"})), False),
-        (Visibility(channels=frozenset({"WEB"}), locations=frozenset({"YORK"})), False),
+        (Visibility(locations=frozenset({"LEEDS"})), False),
+        (Visibility(channels=frozenset({"WEB"}), locations=frozenset({"LEEDS"})), False),
     ],
 )
-def test_an_event_is_visible_within_the_limits_of_channels_and_locations(visibility: Visibility, expected: bool):
+def test_an_event_of_an_order_is_visible_within_the_limits_of_channels(visibility: Visibility, expected: bool):
     assert visible(visibility, CHAIR_ORDER) is expected
+
+
+@pytest.mark.parametrize(
+    ("visibility", "expected"),
+    [
+        (Visibility(), True),
+        (Visibility(channels=frozenset({"WEB"})), True),
+        (Visibility(channels=frozenset({"TILL"})), False),
+        (Visibility(locations=frozenset({"LEEDS"})), True),
+        (Visibility(locations=frozenset({"YORK"})), False),
+        (Visibility(channels=frozenset({"WEB"}), locations=frozenset({"LEEDS"})), True),
+        (Visibility(channels=frozenset({"WEB"}), locations=frozenset({"YORK"})), False),
+        (Visibility(channels=frozenset({"TILL"}), locations=frozenset({"LEEDS"})), False),
+    ],
+)
+def test_what_is_sent_is_visible_within_the_limits_of_both(visibility: Visibility, expected: bool):
+    assert visible(visibility, SENT) is expected
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_an_event_that_is_told_under_a_limit_says_of_which_channel_or_location_it_is(kind: str):
+    """What is added to the catalogue is told to nobody who is limited, until somebody says of whose it is."""
+    fields = {field.name for field in dataclasses.fields(CATALOGUE[kind])}
+
+    assert (kind in OF_A_CHANNEL) <= ("channel_code" in fields)
+    assert (kind in OF_A_LOCATION) <= ("location_code" in fields)
+    assert set(CATALOGUE) >= OF_A_CHANNEL | OF_A_LOCATION
 
 
 def test_what_is_about_no_channel_is_hidden_from_those_who_are_limited_to_some():

@@ -1,0 +1,75 @@
+"""Others who do a part of the work: what they may do with it, and that they know of nothing else."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.gql.serving import Served, serving
+from tests.gql.test_fulfillments import Shop
+
+STATES = "{ fulfillments(first: 50) { nodes { id state location { code } order { number } } } }"
+TASKS = "query ($at: String!) { pickTasks(location: $at) { nodes { sku } } }"
+NODE = "query ($id: ID!) { node(id: $id) { __typename } }"
+LEVELS = "{ stockLevels(first: 50) { nodes { location { code } } } }"
+
+
+@pytest.fixture
+async def served(database_url: str) -> AsyncIterator[Served]:
+    async with serving(database_url) as served:
+        await served.mutate("saveLocations", locations=[{"code": one, "name": one} for one in ("LEEDS", "YORK")])
+        yield served
+
+
+async def released_at(shop: Shop, location: str) -> Any:
+    """The fulfillment of an order that only this location can serve."""
+    sku = await shop.sku(**{location.lower(): 2})
+    (fulfillment,) = await shop.released(await shop.order((sku, 2)))
+    assert fulfillment["location"]["code"] == location
+    return fulfillment
+
+
+async def test_l15_a_3pl_works_the_fulfillments_of_its_own_centre_and_knows_of_no_other(served: Served):
+    ours = Shop(served)
+    here, elsewhere = await released_at(ours, "YORK"), await released_at(ours, "LEEDS")
+    key = await served.key_of("fulfillment:write", "inventory:read", locations=["YORK"])
+    theirs = Shop(key)
+
+    seen = (await key(STATES))["fulfillments"]["nodes"]
+    assert [(one["id"], one["location"]["code"]) for one in seen] == [(here["id"], "YORK")]
+    assert await key(NODE, id=elsewhere["id"]) == {"node": None}
+    assert {one["location"]["code"] for one in (await key(LEVELS))["stockLevels"]["nodes"]} == {"YORK"}
+    refused = await theirs.move("packFulfillment", elsewhere, parcels=[{}])
+    assert refused["__typename"] == "NotFound"
+    (told,) = await theirs.record({"task": elsewhere["pickTasks"][0]["id"], "quantity": 2})
+    assert (told["outcome"], told["refusal"]["__typename"]) == ("CONFLICT", "NotFound")
+    assert await key.code("{ orders(first: 1) { nodes { number } } }") == "FORBIDDEN"
+    question = "mutation ($input: VoidOrderInput!) { voidOrder(input: $input) { __typename } }"
+    assert await key.code(question, input={"order": {"id": "x"}, "reason": "x", "idempotencyKey": "x"}) == "FORBIDDEN"
+
+    await theirs.pick(here)
+    packed = await theirs.move("packFulfillment", here, parcels=[{"weightGrams": 900}])
+    assert packed["fulfillment"]["state"] == "PACKED"
+    shipped = await theirs.move("shipFulfillment", here, carrier="Royal Mail", trackingNumber="RM1")
+    assert shipped["fulfillment"]["state"] == "SHIPPED"
+    delivered = await theirs.move("deliverFulfillment", here)
+    assert delivered["fulfillment"]["state"] == "DELIVERED"
+
+    states = {one["id"]: one["state"] for one in (await served(STATES))["fulfillments"]["nodes"]}
+    assert states == {here["id"]: "DELIVERED", elsewhere["id"]: "RELEASED"}
+
+
+async def test_a_phone_can_do_nothing_but_pick_at_its_location(served: Served):
+    ours = Shop(served)
+    here, elsewhere = await released_at(ours, "YORK"), await released_at(ours, "LEEDS")
+    phone = await served.key_of("fulfillment:pick", locations=["YORK"])
+
+    assert len((await phone(TASKS, at="YORK"))["pickTasks"]["nodes"]) == 1
+    assert (await phone(TASKS, at="LEEDS"))["pickTasks"]["nodes"] == []
+    for name in ("packFulfillment", "shipFulfillment"):
+        kind = name[0].upper() + name[1:]
+        document = f"mutation ($input: {kind}Input!) {{ {name}(input: $input) {{ __typename }} }}"
+        assert await phone.code(document, input={"fulfillment": here["id"], "idempotencyKey": "1"}) == "FORBIDDEN"
+    await Shop(phone).pick(here)
+    (told,) = await Shop(phone).record({"task": elsewhere["pickTasks"][0]["id"], "quantity": 2})
+    assert (told["outcome"], told["refusal"]["__typename"]) == ("CONFLICT", "NotFound")
