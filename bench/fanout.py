@@ -271,7 +271,7 @@ def _ids(orders: Sequence[OrderId]) -> list[str]:
 # ---------------------------------------------------------------- idle
 
 
-IDLE, IDLE_SECONDS, ALONE_SECONDS = 5_000, 20, 5
+IDLE, IDLE_SECONDS, ALONE_SECONDS = 5_000, 40, 10  # each is sent one ping meanwhile
 
 
 async def idle(server: Server, report: Report, *, repeats: int) -> Result:

@@ -25,6 +25,11 @@ class Foresight:
         self._overallocated = {AllocationId(claim): units for claim, units in known["flagged"]}
         self._gone = {AllocationId(claim) for (claim,) in known["gone"]}
 
+    @property
+    def items(self) -> list[ItemId]:
+        """What would have been taken."""
+        return sorted({item for item, _ in self._taken})
+
     def memory(self) -> dict[str, list[tuple[int, ...]]]:
         """All that is remembered, as numbers. It grows with the levels and the flags that are touched."""
         return {

@@ -1,11 +1,12 @@
 """What every resolver is given."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 import strawberry
 
+from domain.ids import OrderId
 from gql.loaders import Loaders, Reading
 from services.callers import Caller
 from services.performing import Performer
@@ -36,6 +37,13 @@ class Context:
     def forget(self) -> None:
         """What was loaded before is stale now: a mutation has written, or an event has come."""
         self.loaders = Loaders(self.reading)
+
+    async def in_sight(self, orders: Sequence[OrderId]) -> Sequence[OrderId]:
+        """Those of which the caller may know."""
+        if not self.caller.visibility.is_limited:
+            return orders
+        found = await self.loaders.orders.load_many(list(orders))
+        return [order.id for order in found if order is not None]
 
     async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         """Read what the caller may see. What the services read through `database` is everything."""

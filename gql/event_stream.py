@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope, Send
 from gql.accept import EVENT_STREAM
 from gql.errors import told
 from gql.execution import Answer
-from gql.hub import Told, Wanted
 from gql.outbox import ClientGone, Outbox, cannot_write
 from gql.parts import Parts
+from gql.streams import Told, Wanted
 from services.callers import Caller
 
 KEEP_ALIVE_SECONDS = 12

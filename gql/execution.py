@@ -28,11 +28,11 @@ from graphql import Executor as GraphQLExecutor
 from domain.events import LoggedEvent
 from gql.context import Context
 from gql.errors import CODES, formatted, told
-from gql.hub import Wanted
 from gql.limits import COST_MAX, Limits
 from gql.pagination import seek
 from gql.schema.events import event_of
 from gql.scopes import Asked, asked
+from gql.streams import Wanted
 from gql.trusted import plain, sha256
 from gql.watching import Shape, Watch, shape
 from services.callers import Caller

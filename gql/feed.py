@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from domain.events import LoggedEvent
 from gql.errors import bad_input
@@ -61,10 +62,13 @@ class Feed:
         if after > self.position and after > await self._end():
             raise bad_input("`after` lies beyond the end of the log.")
 
-    async def pages(self, condition: EventFilter, after: int, until: int) -> AsyncIterator[list[LoggedEvent]]:
-        """What the log has already, page by page."""
+    async def pages(
+        self, condition: EventFilter, after: int, until: int, turns: AbstractAsyncContextManager[object]
+    ) -> AsyncIterator[list[LoggedEvent]]:
+        """What the log has already, page by page. `turns`: who reads a page has one."""
         while True:
-            found = await self._page(condition, after, until)
+            async with turns:
+                found = await self._page(condition, after, until)
             if found:
                 yield found
             if len(found) < READ_ROWS_MAX:

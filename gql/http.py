@@ -17,8 +17,8 @@ from gql.entries import ENTRY, Entry
 from gql.errors import ApiError, error_body, told
 from gql.event_stream import EventStream, all_at_once
 from gql.execution import Answer, Operation, Refused
-from gql.hub import Wanted
 from gql.parts import Parts
+from gql.streams import Wanted
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
 

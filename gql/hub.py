@@ -1,222 +1,23 @@
 """The hub: execute once, send many.
 
-Subscribers who ask for the same and may see the same are one stream: an event is matched, executed and encoded once
-for all of them, and each connection only passes the bytes on. A subscriber registers first, then reads the log up to
-where the hub is, then goes live: what comes in between is held for it, so nothing is missed and nothing told twice.
+Subscribers who ask for the same and may see the same are one stream: each connection only passes bytes on. A subscriber
+registers first, then reads the log up to where the hub is, then goes live: what comes in between is held for it, so
+nothing is missed and nothing told twice.
 """
 
 import asyncio
-import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Sequence
 
-from domain.events import Event, LoggedEvent
+from domain.events import LoggedEvent
 from domain.ids import OrderId
-from gql.errors import ApiError
 from gql.feed import Feed
 from gql.outbox import Outbox
-from gql.schema.events import log_cursor
-from services.callers import Visibility
-from services.following import matches, visible
+from gql.streams import EVENTS_AT_ONCE_MAX, Certain, Frame, Stream, Subscriber, Tally, Wanted, at_once
 from services.ports import EventFilter
 
-log = logging.getLogger("dibs.hub")
-
-QUEUE_EVENTS_MAX = 2_000
-"""What may wait to be executed for a stream, and what is held for a subscriber that catches up."""
-EVENTS_AT_ONCE_MAX = 50
-"""Executed together, so that what they load is loaded together."""
-DELIVERIES_AT_ONCE_MAX = 5_000
-"""Between two turns of everybody else."""
-
-
-Ended = Callable[[], Awaitable[Sequence[LoggedEvent] | None]]
-"""Whether what is watched has ended: None, or the last event, or nothing where the log no longer has it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a subscriber asks for. Equal keys promise equal conditions, visibilities and answers."""
-
-    key: Hashable
-    condition: EventFilter
-    visibility: Visibility
-    after: int | None
-    is_last: Callable[[Event], bool]
-    ended: Ended
-    tell: Callable[[Sequence[LoggedEvent]], Awaitable[list[bytes]]]
-    """Executes and encodes; never fails for a single event."""
-
-
-@dataclass(eq=False, slots=True)
-class Told:
-    """One event as it is told to everybody in a stream."""
-
-    position: int
-    payload: bytes
-    is_last: bool
-    messages: dict[str, bytes] = field(default_factory=dict)
-    """The payload within a protocol's message, by what the message says beside it: most clients say the same."""
-
-    @property
-    def cursor(self) -> str:
-        return log_cursor(self.position)
-
-
-Frame = Callable[[Told], bytes]
-"""Puts an event into a message of the client's protocol."""
-
-
-Certain = Callable[[], Awaitable[None]]
-
-
-async def at_once() -> None:
-    """Nobody is watched."""
-
-
-class Subscriber:
-    """One client's subscription. `seen`: it was told everything up to this position."""
-
-    def __init__(self, outbox: Outbox, frame: Frame, seen: int) -> None:
-        self.seen = seen
-        self.is_live = False
-        self.has_missed = False
-        self.has_ended = False
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.failure: Exception | None = None
-        self._outbox = outbox
-        self._frame = frame
-        self.held: list[Told] = []
-
-    def offer(self, told: Sequence[Told]) -> None:
-        """Tell them now, or never: whoever has no room for them is told where it was, and is out."""
-        if self.has_ended:
-            return
-        new = [one for one in told if one.position > self.seen]
-        last = next((at for at, one in enumerate(new, 1) if one.is_last), len(new))
-        if not self.is_live:
-            for one in new:
-                self._hold(one)
-        elif new and self._outbox.offer(*map(self._frame, new[:last])):
-            self._has_seen(new[last - 1])
-        elif new:
-            self.end(too_slow(self.seen))
-
-    async def put(self, told: Told) -> None:
-        """Tell it, and wait until it can be told more."""
-        if told.position > self.seen and not self.has_ended:
-            await self._outbox.put(self._frame(told))
-            self._has_seen(told)
-
-    async def put_again(self, told: Told) -> None:
-        """Tell it, whether or not it was told before."""
-        await self._outbox.put(self._frame(told))
-
-    def end(self, failure: Exception | None = None) -> None:
-        self.failure = failure
-        self.held.clear()
-        self.has_ended = True
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-    def _hold(self, told: Told) -> None:
-        if len(self.held) < QUEUE_EVENTS_MAX:
-            self.held.append(told)
-        else:  # the log has it: it is read from there
-            self.has_missed = True
-
-    def _has_seen(self, told: Told) -> None:
-        self.seen = told.position
-        if told.is_last:
-            self.end()
-
-
-def too_slow(seen: int) -> ApiError:
-    message = "You did not keep up with the events: subscribe again after this cursor."
-    return ApiError("TOO_SLOW", message, cursor=log_cursor(seen))
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the hub has done: events that were executed for a stream, and messages that they became."""
-
-    executions: int = 0
-    messages: int = 0
-
-
-class Stream:
-    """Those who are told the same."""
-
-    def __init__(self, wanted: Wanted, tally: Tally, certain: Certain) -> None:
-        self._wanted = wanted
-        self._tally = tally
-        self._certain = certain
-        self._queue: list[LoggedEvent] = []
-        self._telling: asyncio.Task[None] | None = None
-        self.subscribers: set[Subscriber] = set()
-
-    def hand(self, events: Sequence[LoggedEvent]) -> None:
-        """What the log has grown by; what is not for this stream goes no further."""
-        self._queue += self.of(events)
-        if len(self._queue) > QUEUE_EVENTS_MAX:
-            self.end()
-        elif self._queue and self._telling is None:
-            self._telling = asyncio.create_task(self._tell_queue())
-
-    def of(self, events: Sequence[LoggedEvent]) -> list[LoggedEvent]:
-        """Those that are asked for, and may be seen."""
-        visibility, condition = self._wanted.visibility, self._wanted.condition
-        return [one for one in events if visible(visibility, one.event) and matches(condition, one)]
-
-    async def tell(self, events: Sequence[LoggedEvent]) -> list[Told]:
-        """Execute and encode; once, for everybody who is told. Then those are known who may be told no more."""
-        payloads = await self._wanted.tell(events)
-        self._tally.executions += len(events)
-        await self._certain()
-        return [
-            Told(one.position, payload, self._wanted.is_last(one.event))
-            for one, payload in zip(events, payloads, strict=True)
-        ]
-
-    def end(self, failure: Exception | None = None) -> None:
-        """End all subscriptions; without a failure, what they wait for took too long."""
-        self._queue.clear()
-        for subscriber in self.subscribers:
-            subscriber.end(failure or too_slow(subscriber.seen))
-
-    def stop(self) -> None:
-        self._queue.clear()
-        if self._telling:
-            self._telling.cancel()
-
-    async def _tell_queue(self) -> None:
-        try:
-            while self._queue:
-                told = await self.tell(self._next())
-                self._tally.messages += len(told) * len(self.subscribers)
-                for subscriber in self.subscribers:
-                    self._offer(subscriber, told)
-                await asyncio.sleep(0)
-        except Exception as error:
-            log.exception("a stream could not be told an event")
-            self.end(error)
-        finally:
-            self._telling = None
-
-    @staticmethod
-    def _offer(subscriber: Subscriber, told: Sequence[Told]) -> None:
-        """Whoever cannot be told is out, and nobody else."""
-        try:
-            subscriber.offer(told)
-        except Exception as error:
-            log.exception("a subscriber could not be told an event")
-            subscriber.end(error)
-
-    def _next(self) -> list[LoggedEvent]:
-        most = max(1, min(EVENTS_AT_ONCE_MAX, DELIVERIES_AT_ONCE_MAX // max(1, len(self.subscribers))))
-        taken, self._queue[:most] = self._queue[:most], []
-        return taken
+CATCHING_UP_MAX = 4
+"""Who catch up at the same moment; others have their turn. Or else a herd that comes back keeps everybody waiting."""
 
 
 class Hub:
@@ -230,6 +31,7 @@ class Hub:
         self._of_orders: defaultdict[OrderId, set[Stream]] = defaultdict(set)
         """Streams of chosen orders: a thousand pickers who each watch theirs cost an event one look, not a thousand."""
         self._of_all: set[Stream] = set()
+        self._turns = asyncio.Semaphore(CATCHING_UP_MAX)
         self.tally = Tally()
         feed.listeners.append(self._hand)
         feed.on_gap = self._end
@@ -274,29 +76,39 @@ class Hub:
 
         `until`: or up to there, where the hub has not come yet.
         """
-        while True:
-            subscriber.held.clear()
-            subscriber.has_missed = False
-            live_from = max(self._feed.position, until)
-            async for page in self._feed.pages(condition, subscriber.seen, live_from):
-                found = stream.of(page)
-                for start in range(0, len(found), EVENTS_AT_ONCE_MAX):
-                    for told in await stream.tell(found[start : start + EVENTS_AT_ONCE_MAX]):
-                        await subscriber.put(told)
-                        self.tally.messages += 1
-                    if subscriber.has_ended:
-                        return
-            subscriber.seen = max(subscriber.seen, live_from)
-            while subscriber.held and not subscriber.has_missed:
-                await subscriber.put(subscriber.held.pop(0))
-            if not subscriber.has_missed:
-                return
+        with stream.catching_up() as since:
+            while True:
+                subscriber.held.clear()
+                subscriber.has_missed = False
+                live_from = max(self._feed.position, until)
+                await self._read_log(subscriber, stream, condition, live_from, since)
+                if subscriber.has_ended:
+                    return
+                subscriber.seen = max(subscriber.seen, live_from)
+                while subscriber.held and not subscriber.has_missed:
+                    held, subscriber.held = subscriber.held, []
+                    await subscriber.put(held)
+                if not subscriber.has_missed:
+                    return
+
+    async def _read_log(
+        self, subscriber: Subscriber, stream: Stream, condition: EventFilter, until: int, since: int
+    ) -> None:
+        async for page in self._feed.pages(condition, subscriber.seen, until, self._turns):
+            found = stream.of(page)
+            for start in range(0, len(found), EVENTS_AT_ONCE_MAX):
+                async with self._turns:
+                    told = await stream.tell_late(found[start : start + EVENTS_AT_ONCE_MAX], since)
+                await subscriber.put(told)
+                self.tally.messages += len(told)
+                if subscriber.has_ended:
+                    return
 
     @staticmethod
     async def _tell_again(subscriber: Subscriber, stream: Stream, ended: Sequence[LoggedEvent]) -> None:
         """It is over, and the subscriber began behind the last event: they are told it all the same, and it ends."""
-        for told in await stream.tell([] if subscriber.has_ended else stream.of(ended)):
-            await subscriber.put_again(told)
+        if not subscriber.has_ended:
+            await subscriber.put_again(await stream.tell(stream.of(ended)))
         subscriber.end()
 
     def _begin(self, wanted: Wanted) -> Stream:

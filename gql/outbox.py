@@ -61,10 +61,11 @@ class Outbox:
         size = self._bytes + sum(map(len, messages))
         return len(self._waiting) + len(messages) <= MESSAGES_MAX and size <= BYTES_MAX
 
-    async def put(self, message: bytes) -> None:
+    async def put(self, *messages: bytes) -> None:
         """Send, and wait until nothing is kept: whoever produces on and on has to wait. Raises ClientGone."""
-        if not self._closed and (self._waiting or not self._write(message)):
-            self._append(message)
+        if not self._closed and (self._waiting or not self._write(*messages)):
+            for message in messages:
+                self._append(message)
         if self._waiting:
             self._empty = self._empty or asyncio.Event()
             await self._empty.wait()

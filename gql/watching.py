@@ -18,7 +18,7 @@ from graphql import (
 )
 
 from domain.events import Event
-from gql.hub import Ended
+from gql.streams import Ended
 from services.ports import EventFilter
 
 T = TypeVar("T", covariant=True)

@@ -20,10 +20,10 @@ from gql.entries import Entry
 from gql.errors import error_body, masked, told
 from gql.execution import Answer, Operation, Refused
 from gql.http import Unacceptable, bearer, in_time, parse_request
-from gql.hub import Frame, Told, Wanted
 from gql.line import CloseSocket, Line
 from gql.outbox import ClientGone
 from gql.parts import Parts
+from gql.streams import Frame, Told, Wanted
 from services.callers import Caller
 from services.ports import Busy, OutcomeUnknown
 

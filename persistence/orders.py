@@ -19,6 +19,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     tuple_,
     union_all,
 )
@@ -291,7 +292,9 @@ class PostgresOrders:
             values.setdefault(row.order_id, {})[row.currency_code] = row.value
         return values
 
-    async def waiting_for(self, items: Sequence[ItemId], first: int, after: RunSeek | None) -> list[RunSeek]:
+    async def waiting_for(
+        self, items: Sequence[ItemId], first: int, after: RunSeek | None, but: OrderFilter | None = None
+    ) -> list[RunSeek]:
         """Orders that a run left short of one of these SKUs, highest priority first, then oldest."""
         short = order_lines.c.quantity > (
             order_lines.c.allocated + order_lines.c.shipped + order_lines.c.canceled + order_lines.c.dropshipped
@@ -300,6 +303,8 @@ class PostgresOrders:
         statement = RUN_KEYS.where(
             orders.c.status == OrderStatus.FINALIZED, any_of(orders.c.allocation_status, WAITING), wants
         )
+        if but is not None:
+            statement = statement.where(~func.coalesce(and_(true(), *_conditions(but)), false()))
         return await self._run_keys(statement, AllocationSequence.PRIORITY_DESC, first, after)
 
     async def _run_keys(

@@ -713,8 +713,13 @@ class Orders(Protocol):
     async def values(self, orders: Sequence[OrderId]) -> dict[OrderId, dict[str, Decimal]]:
         """What the open units of each order are worth, by currency; lines without a price are worth nothing."""
 
-    async def waiting_for(self, items: Sequence[ItemId], first: int, after: RunSeek | None) -> list[RunSeek]:
-        """Orders that a run left short of one of these SKUs, highest priority first, then oldest."""
+    async def waiting_for(
+        self, items: Sequence[ItemId], first: int, after: RunSeek | None, but: OrderFilter | None = None
+    ) -> list[RunSeek]:
+        """Orders that a run left short of one of these SKUs, highest priority first, then oldest.
+
+        `but`: none that match this.
+        """
 
     async def lines_of(self, orders: Sequence[OrderId]) -> list[LineView]: ...
     async def lines(self, ids: Sequence[LineId]) -> list[LineView]: ...

@@ -8,13 +8,15 @@ from domain.allocating import OrderOutcome
 from domain.batch import Changes, Facts
 from domain.checks import Problems
 from domain.foresight import Foresight
-from domain.ids import OrderId
+from domain.ids import OrderId, RunId
+from domain.kinds import RunState
 from domain.what_if import Loser, losers, served
 from services.allocation import AllocateOrders, RunOutcome, asked_for, checked
 from services.callers import Caller
+from services.outcomes import from_json
 from services.performing import Asked, prepare
 from services.plan_tokens import Token, basis_of, digest, write_token
-from services.ports import Database, UnitOfWork
+from services.ports import Database, OrderFilter, UnitOfWork
 from services.recording import settle
 
 WAITING_ORDERS_MAX = 2_000
@@ -63,6 +65,29 @@ async def foresee_orders(database: Database, caller: Caller, command: AllocateOr
     return Foreseen(results=outcome.results, losers=Losers(orders=found, all_seen=all_seen), token=write_token(token))
 
 
+async def losers_of_run(database: Database, run: RunId) -> Losers | None:
+    """Who waits beside a background dry run and would get less if it happened; None where it is none, or not over.
+
+    As they wait now: nothing is written by a dry run, so it is worked out when somebody asks.
+    """
+
+    async def work(uow: UnitOfWork) -> tuple[Foresight, Facts, list[OrderId], bool] | None:
+        (found,) = await uow.runs.by_ids([run])
+        if not found.dry_run or found.state is not RunState.SUCCEEDED:
+            return None
+        foresight, condition = Foresight(found.foreseen), from_json(OrderFilter, dict(found.filter))
+        places = await uow.orders.waiting_for(foresight.items, WAITING_ORDERS_MAX + 1, None, but=condition)
+        seen = [one.order for one in places[:WAITING_ORDERS_MAX]]
+        return foresight, await uow.batches.load(orders=seen), seen, len(places) <= WAITING_ORDERS_MAX
+
+    found = await database.snapshot(work)
+    if found is None:
+        return None
+    foresight, facts, waiting, all_seen = found
+    orders = await asyncio.to_thread(_losing, foresight, facts, waiting) if waiting else []
+    return Losers(orders=orders, all_seen=all_seen)
+
+
 async def _waiting(uow: UnitOfWork, changes: Changes, served_now: Collection[OrderId | None]) -> list[OrderId]:
     """Other orders that wait for what the run takes; one more than is looked at where there are."""
     items = sorted({claim.item for claim in changes.new_claims})
@@ -75,4 +100,8 @@ async def _waiting(uow: UnitOfWork, changes: Changes, served_now: Collection[Ord
 def _losers(changes: Changes, facts: Facts, waiting: Sequence[OrderId]) -> list[Loser]:
     foresight = Foresight()
     foresight.add(changes)
+    return _losing(foresight, facts, waiting)
+
+
+def _losing(foresight: Foresight, facts: Facts, waiting: Sequence[OrderId]) -> list[Loser]:
     return losers(served(facts, waiting), served(foresight.over(facts), waiting), waiting)

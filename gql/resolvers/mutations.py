@@ -7,7 +7,7 @@ import strawberry
 
 from domain.allocating import LineOutcome, OrderOutcome
 from domain.allocation import Policy
-from domain.ids import OrderId, RunId, Sku
+from domain.ids import RunId, Sku
 from domain.stocking import StockOutcome
 from gql.context import Info
 from gql.errors import refusal_of
@@ -18,7 +18,7 @@ from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockLevel
 from gql.schema.ids import row_id
 from gql.schema.orders import ClaimSummary, Order, OrderLine
-from gql.schema.plans import NAMED_MAX, LosingOrder, LosingOrders
+from gql.schema.plans import LosingOrders
 from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
 from services import allocation, automation, catalog, orders, reservations, runs, splitting, stock, supplies, what_if
@@ -113,17 +113,9 @@ async def levels_now(info: Info, outcome: StockOutcome) -> list[StockLevel]:
 
 async def claims(info: Info, outcome: StockOutcome) -> ClaimSummary:
     """The orders that lost their stock, as they are now, and as far as the caller may know of them."""
-    lost = await _in_sight(info, outcome.overallocated)
+    lost = await info.context.in_sight(outcome.overallocated)
     shown = [await Order.load(info, order) for order in lost[:CLAIMS_MAX]]
     return ClaimSummary(orders=shown, total=len(lost))
-
-
-async def _in_sight(info: Info, orders: Sequence[OrderId]) -> Sequence[OrderId]:
-    """Those of which the caller may know."""
-    if not info.context.caller.visibility.is_limited:
-        return orders
-    found = await info.context.loaders.orders.load_many(list(orders))
-    return [order.id for order in found if order is not None]
 
 
 # ---------------------------------------------------------------- orders
@@ -240,15 +232,7 @@ async def allocate_orders(
 
 async def _foreseen(info: Info, outcome: what_if.Foreseen) -> results.AllocateOrdersSuccess:
     told = await _outcomes(info, outcome.results)
-    in_sight = set(await _in_sight(info, [one.order for one in outcome.losers.orders]))
-    seen = [one for one in outcome.losers.orders if one.order in in_sight]
-    named = seen[:NAMED_MAX]
-    await info.context.loaders.orders.load_many([one.order for one in named])
-    losing = [
-        LosingOrder(order=await Order.load(info, one.order), without_run=one.units_without, with_run=one.units_with)
-        for one in named
-    ]
-    losers = LosingOrders(orders=losing, total=len(seen), all_seen=outcome.losers.all_seen)
+    losers = await LosingOrders.of(info, outcome.losers)
     return results.AllocateOrdersSuccess(results=told, losers=losers, token=outcome.token)
 
 

@@ -11,8 +11,9 @@ from gql.schema.catalog import LocationQuantity
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node
 from gql.schema.orders import AllocationStatusCount, Order, OrderLine
-from gql.schema.plans import PlanReport
+from gql.schema.plans import LosingOrders, PlanReport
 from gql.schema.refusals import UserError
+from services.what_if import losers_of_run
 
 
 @strawberry.type(
@@ -53,6 +54,16 @@ class AllocationRun(Node):
     async def plan(self, info: Info) -> PlanReport | None:
         found = await info.context.read(lambda uow: uow.runs.by_ids([self.row]))
         return PlanReport.of(found[0].plan) if found and found[0].plan else None
+
+    @strawberry.field(
+        description="In a dry run that is over: the orders that wait beside it, as they do now, and would get less if "
+        "it happened; null in every other run."
+    )
+    async def losers(self, info: Info) -> LosingOrders | None:
+        if not self.dry_run or self.state is not kinds.RunState.SUCCEEDED:
+            return None
+        found = await losers_of_run(info.context.database, self.row)
+        return await LosingOrders.of(info, found) if found else None
 
     @classmethod
     def of(cls, run: runs.Run | events.AllocationRunProgressed) -> "AllocationRun":

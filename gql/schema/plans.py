@@ -8,6 +8,7 @@ from gql.schema.money import Money
 from gql.schema.orders import Order
 from gql.schema.scalars import int32
 from services import planning
+from services.what_if import Losers
 
 NAMED_MAX = 100
 
@@ -136,3 +137,15 @@ class LosingOrders:
     all_seen: bool = strawberry.field(
         description="Whether every order that waits for the same SKUs was looked at; at most 2,000 are."
     )
+
+    @classmethod
+    async def of(cls, info: Info, losers: Losers) -> "LosingOrders":
+        in_sight = set(await info.context.in_sight([one.order for one in losers.orders]))
+        seen = [one for one in losers.orders if one.order in in_sight]
+        named = seen[:NAMED_MAX]
+        await info.context.loaders.orders.load_many([one.order for one in named])
+        orders = [
+            LosingOrder(order=await Order.load(info, one.order), without_run=one.units_without, with_run=one.units_with)
+            for one in named
+        ]
+        return cls(orders=orders, total=len(seen), all_seen=losers.all_seen)

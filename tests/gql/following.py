@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from domain.events import LoggedEvent
-from gql.hub import Ended, Hub, Told, Wanted
+from gql.hub import Hub
 from gql.outbox import Outbox
+from gql.streams import Ended, Told, Wanted
 from gql.watching import going_on, never
 from services.callers import EVERYTHING, Visibility
 from services.ports import EventFilter

@@ -20,7 +20,7 @@ from domain.events import (
 )
 from domain.ids import EndpointId, FulfillmentId, OrderId
 from domain.kinds import AllocationStatus, FulfillmentState, StockQuantity
-from gql import feed, hub, outbox
+from gql import feed, outbox, streams
 from gql.errors import ApiError
 from gql.schema.events import log_cursor
 from persistence.database import PostgresDatabase
@@ -126,7 +126,7 @@ async def test_events_between_the_snapshot_and_the_subscription_are_told_once(se
 
     async with following(served.hub, EventFilter(), 0) as follower:
         follower.takes.clear()
-        await until(lambda: follower.outbox.waiting[0] == 1)
+        await until(lambda: follower.outbox.waiting[0] >= 1)
         await a_busy_day_more(served.database)
         log = await everything(served.database)
         await until(lambda: served.feed.position == log[-1].position)
@@ -244,7 +244,7 @@ async def test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_noth
     served: Served, monkeypatch: pytest.MonkeyPatch
 ):
     """What does not fit is read from the log."""
-    monkeypatch.setattr(hub, "QUEUE_EVENTS_MAX", 3)
+    monkeypatch.setattr(streams, "QUEUE_EVENTS_MAX", 3)
     condition = EventFilter(types=("OrderChanged",))
     await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
     await placed(served.database, KNOWN, {"CHAIR": 1})
@@ -253,7 +253,7 @@ async def test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_noth
     await until(lambda: served.feed.position == end)
     async with following(served.hub, condition, 0) as follower:
         follower.takes.clear()
-        await until(lambda: follower.outbox.waiting[0] == 1)
+        await until(lambda: follower.outbox.waiting[0] >= 1)
         for _ in range(8):
             await placed(served.database, KNOWN, {"CHAIR": 1})
         (stream,) = served.hub._streams.values()
@@ -272,7 +272,7 @@ async def test_subscribers_of_one_stream_cost_one_match_one_execution_and_one_en
     served: Served, monkeypatch: pytest.MonkeyPatch
 ):
     looked: list[object] = []
-    monkeypatch.setattr(hub, "matches", lambda condition, event: looked.append(event) or matches(condition, event))
+    monkeypatch.setattr(streams, "matches", lambda condition, event: looked.append(event) or matches(condition, event))
     condition, key = EventFilter(types=("OrderChanged",)), object()
     await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
     await all_numbered(served.database)

@@ -13,6 +13,10 @@ mutation ($key: String!, $dry: Boolean!) {
   }
 }"""
 RUN = "query ($id: ID!) { allocationRun(id: $id) { state processed total outcomes { status count } finishedAt } }"
+LOSERS = """
+    query ($id: ID!) {
+      allocationRun(id: $id) { losers { total allSeen orders { order { number } withoutRun withRun } } }
+    }"""
 PROGRESS = """
     subscription ($run: ID!, $after: String) {
       allocationRunProgressed(run: $run, after: $after) { id cursor run { state processed finishedAt } }
@@ -69,6 +73,33 @@ async def test_a_dry_run_in_the_background_leaves_the_orders_alone(served: Serve
 
     assert (await ended(served, started["id"]))["state"] == "SUCCEEDED"
     assert await statuses(served) == ["UNALLOCATED", "UNALLOCATED"]
+
+
+async def test_a_dry_run_in_the_background_names_the_waiting_orders_that_would_get_less(served: Served):
+    await a_shop(served, on_hand=0, orders=2)
+    await ended(served, (await served(START, key="a", dry=False))["startAllocationRun"]["run"]["id"])
+    lines = [{"sku": "CHAIR", "quantity": 2}]
+    await served.mutate("placeOrder", channel="till", number="9", lines=lines, priority=1)
+    await receive(served, 3)
+
+    made = await served.mutate(
+        "startAllocationRun",
+        "... on StartAllocationRunSuccess { run { id losers { total } } }",
+        filter={"channels": ["till"]},
+        dryRun=True,
+    )
+    await ended(served, made["run"]["id"])
+    run = (await served(LOSERS, id=made["run"]["id"]))["allocationRun"]
+
+    assert made["run"]["losers"] is None
+    assert run["losers"] == {
+        "total": 2,
+        "allSeen": True,
+        "orders": [
+            {"order": {"number": "0"}, "withoutRun": 2, "withRun": 1},
+            {"order": {"number": "1"}, "withoutRun": 1, "withRun": 0},
+        ],
+    }
 
 
 async def test_i7_the_same_key_starts_one_run(served: Served):

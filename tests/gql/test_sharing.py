@@ -12,8 +12,8 @@ from websockets.typing import Subprotocol
 from gql import execution
 from gql.context import Context
 from gql.execution import Executor, Operation
-from gql.hub import Wanted
 from gql.schema.events import log_cursor
+from gql.streams import Wanted
 from gql.watching import Shape, shape
 from services.callers import Visibility
 from tests.builders import a_catalog, placed

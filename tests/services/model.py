@@ -23,9 +23,13 @@ EDITABLE = ("DRAFT", "FINALIZED")
 Told = Any
 
 
+BUNDLES: Mapping[str, Mapping[str, int]] = {"SET": {"CHAIR": 2, "LAMP": 1}}
+"""What is bought as one, and the units of each component in it."""
+
+
 @dataclass
 class Line:
-    """One line of an order."""
+    """One line of an order. `bundle`: what it was bought as a part of, by number; `units_each`: its units in one."""
 
     sku: str
     quantity: int
@@ -33,6 +37,8 @@ class Line:
     looked_at: bool = False
     shipped: int = 0
     dropshipped: int = 0
+    bundle: int | None = None
+    units_each: int = 0
 
     @property
     def gone(self) -> int:
@@ -118,6 +124,7 @@ class Model(Returns):
     counted: defaultdict[Key, float] = field(default_factory=lambda: defaultdict(float))
     claims: list[Claim] = field(default_factory=list)
     made: int = 0
+    bundles: int = 0
 
     # ------------------------------------------------------------ readings
 
@@ -256,6 +263,28 @@ class Model(Returns):
 
     # ------------------------------------------------------------ orders
 
+    def lines_of(self, asked: Sequence[tuple[str, int]]) -> list[Line]:
+        """A bundle is a line for each component."""
+        lines: list[Line] = []
+        for sku, units in asked:
+            if sku in BUNDLES:
+                self.bundles += 1
+                lines += (
+                    Line(part, units * each, bundle=self.bundles, units_each=each)
+                    for part, each in BUNDLES[sku].items()
+                )
+            else:
+                lines.append(Line(sku, units))
+        return lines
+
+    def bundles_of_lines(self) -> dict[tuple[str, int], int]:
+        return {
+            (number, at): line.bundle
+            for number, order in self.orders.items()
+            for at, line in enumerate(order.lines)
+            if line.bundle
+        }
+
     def place(self, number: str, order: Order, cart: str | None = None) -> Told:
         if cart and order.status == "DRAFT":
             return "InvalidInput"
@@ -293,8 +322,18 @@ class Model(Returns):
         quantities: Mapping[int, int],
         added: Sequence[tuple[str, int]],
         terms: Mapping[str, Any],
+        bundles: Mapping[int, int] | None = None,
     ) -> Told:
+        """`bundles`: how many there shall be of what these lines are parts of; a part is not changed alone."""
         order = self.orders[number]
+        if any(order.lines[at].bundle for at in quantities):
+            return "InvalidInput"
+        wanted = {order.lines[at].bundle: units for at, units in (bundles or {}).items()}
+        quantities = dict(quantities) | {
+            at: wanted[line.bundle] * line.units_each
+            for at, line in enumerate(order.lines)
+            if line.bundle and line.bundle in wanted
+        }
         if order.status not in EDITABLE:
             return "OrderNotInState"
         if any(units < order.lines[at].gone for at, units in quantities.items()):
@@ -305,7 +344,7 @@ class Model(Returns):
         had_everything = self.statuses()[number] == "ALLOCATED"
         for at, units in quantities.items():
             self._set_quantity(number, at, units)
-        order.lines += [Line(sku, units) for sku, units in added]
+        order.lines += self.lines_of(added)
         order.priority = terms.get("priority", order.priority)
         order.policy = terms.get("shipping_policy", order.policy)
         if had_everything and sum(line.open for line in order.lines) > sum(one.units for one in self.claims_of(number)):
@@ -335,9 +374,7 @@ class Model(Returns):
         if to in self.orders:
             return "OrderAlreadyPlaced"
         if quantities is None:
-            ready = Counter[int]()
-            for claim in self.claims_of(number):
-                ready[claim.line] += claim.units - lost.get(claim.number, 0)
+            ready = self._ready(number, lost)
             quantities = {at: ready[at] for at in sorted(ready) if ready[at]}
         open_units = [line.open for line in order.lines]
         if not 0 < sum(quantities.values()) < sum(open_units):
@@ -351,10 +388,26 @@ class Model(Returns):
         self.fulfill(number)
         return "done"
 
+    def _ready(self, number: str, lost: Mapping[int, int]) -> Counter[int]:
+        """Units by line with stock behind them; of bundles, as many as are ready in whole."""
+        ready, lines = Counter[int](), self.orders[number].lines
+        for claim in self.claims_of(number):
+            ready[claim.line] += claim.units - lost.get(claim.number, 0)
+        for bundle in {line.bundle for line in lines if line.bundle}:
+            parts = [at for at, line in enumerate(lines) if line.bundle == bundle]
+            short = [at for at in parts if ready[at] < lines[at].open]
+            for at in parts if short else ():
+                ready[at] = min(
+                    ready[at], min(ready[one] // lines[one].units_each for one in short) * lines[at].units_each
+                )
+        return ready
+
     def _move(self, number: str, at: int, to: str, units: int, lost: Mapping[int, int]) -> None:
         """Units of a line become a line of another order, unit by unit: those with stock first, and the oldest."""
         line, part = self.orders[number].lines[at], len(self.orders[to].lines)
-        self.orders[to].lines.append(Line(line.sku, units, looked_at=line.looked_at))
+        self.orders[to].lines.append(
+            Line(line.sku, units, looked_at=line.looked_at, bundle=line.bundle, units_each=line.units_each)
+        )
         claims = self.claims_of(number, at)
         backed = [claim for claim in claims for _ in range(claim.units - lost.get(claim.number, 0))]
         others = [claim for claim in claims for _ in range(lost.get(claim.number, 0))]
@@ -387,7 +440,7 @@ class Model(Returns):
 
     def reserve(self, lines: Sequence[tuple[str, int]], places: Iterable[str] | None) -> Told:
         """All or nothing; a repeated SKU counts as its sum."""
-        wanted = _summed(lines)
+        wanted = _summed([(line.sku, line.quantity) for line in self.lines_of(lines)])
         asks = [(at, sku, units) for at, (sku, units) in enumerate(wanted.items())]
         (answer,) = self._decide([reference.Wish(asks, everything_or_nothing=True)], places)
         if answer.missing:
@@ -465,7 +518,7 @@ class Model(Returns):
                 for claim, quantity in returned[number]:
                     self.give_back(claim, quantity)
         for number, answer in answers.items():
-            for (at, place), quantity in answer.taken.items():
+            for (at, place), quantity in sorted(answer.taken.items(), key=lambda one: one[0][0]):
                 self._make(number, at, place, quantity)
             for at, _, _ in wishes[number].asks:
                 self.orders[number].lines[at].looked_at = True
@@ -492,6 +545,7 @@ class Model(Returns):
         for claim, quantity in self.returned(number) if starts_over else ():
             returned[claim.line] += quantity
         asks: list[tuple[int, str, int]] = []
+        bundles: dict[int, tuple[int, int, int]] = {}
         left_out = False
         for at, line in enumerate(order.lines):
             held = sum(claim.units for claim in self.claims_of(number, at))
@@ -505,9 +559,12 @@ class Model(Returns):
                 wanted = held if starts_over and held else None
             if line.open and wanted is not None:
                 asks.append((at, line.sku, max(0, wanted - kept)))
+                if line.bundle and units is None:
+                    bundles[at] = line.bundle, line.units_each, kept
             left_out = left_out or max(wanted or 0, kept) < line.open
         back = [(*self.key_of(claim), n) for claim, n in self.returned(number)] if starts_over else []
-        return reference.Wish(asks, back, (policy or order.policy) == "SHIP_COMPLETE", left_out)
+        complete = (policy or order.policy) == "SHIP_COMPLETE"
+        return reference.Wish(asks, back, complete, left_out, bundles=bundles)
 
     @staticmethod
     def _lines_told(wish: reference.Wish, answer: reference.Answer) -> dict[int, tuple[int, int, dict[str, int]]]:

@@ -1,10 +1,11 @@
 """Background runs, and the runs that set themselves off."""
 
-from domain.kinds import AllocationSequence, AllocationStatus, RunState
+import pytest
+
+from domain.kinds import AllocationSequence, AllocationStatus, RunState, StockQuantity
 from persistence.orders import PostgresOrders
 from services.desk import Desk
-from services.orders import void_order
-from services.ports import EventFilter, OrderFilter, OrderReference
+from services.ports import EventFilter, OrderFilter
 from services.runs import (
     RunStarted,
     StartRun,
@@ -14,8 +15,26 @@ from services.runs import (
     start_allocation_run,
 )
 from services.stock import ReceivedLine, ReceiveStock, receive_stock
-from tests.builders import a_catalog, a_key, allocated, deallocated, order_now, placed
+from tests.builders import (
+    a_catalog,
+    a_key,
+    allocated,
+    canceled,
+    clock,
+    counted,
+    counted_then,
+    deallocated,
+    edited,
+    lines_now,
+    order_now,
+    placed,
+    received_of,
+    sent,
+    voided,
+)
 
+SAFETY = StockQuantity.SAFETY_STOCK
+ALLOCATED, COULD_NOT = AllocationStatus.ALLOCATED, AllocationStatus.COULD_NOT_ALLOCATE
 EVERYTHING = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PLACED_AT_ASC, dry_run=False)
 
 
@@ -125,16 +144,62 @@ async def test_o8_arriving_stock_is_given_to_the_orders_that_wait_for_it_highest
     assert await run_waiting_orders(database, caller) == 0
 
 
-async def test_voiding_an_order_serves_the_one_that_waits(database, caller):
-    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
-    first, second = [await placed(database, caller, {"CHAIR": 1}) for _ in range(2)]
-    await allocated(database, caller, first, second)
+async def counted_just_now(database, caller, units):
+    await counted_then(database, caller, await clock(database), units)
+
+
+async def fewer(database, caller, order):
+    (line,) = await lines_now(database, order)
+    await edited(database, caller, order, quantities={line.id: 0}, added={"LAMP": 1})
+
+
+@pytest.mark.parametrize(
+    ("way", "serves"),
+    [
+        (lambda database, caller, _: received(database, caller, "CHAIR", 1), True),
+        (lambda database, caller, _: received_of(database, caller, "T", {"CHAIR": 1}), True),
+        (lambda database, caller, _: canceled(database, caller, "T"), True),
+        (lambda database, caller, _: counted(database, caller, {"CHAIR": 4}), True),
+        (lambda database, caller, _: counted(database, caller, {"CHAIR": 0}, quantity=StockQuantity.DAMAGED), True),
+        (
+            lambda database, caller, _: counted(database, caller, {"CHAIR": 0}, quantity=StockQuantity.SAFETY_STOCK),
+            True,
+        ),
+        (lambda database, caller, _: counted_just_now(database, caller, {"CHAIR": 9}), True),
+        (lambda database, caller, holder: voided(database, caller, holder), True),
+        (lambda database, caller, holder: fewer(database, caller, holder), True),
+        (lambda database, caller, holder: deallocated(database, caller, holder), False),
+    ],
+    ids=[
+        "a receipt",
+        "a transfer arrives",
+        "a transfer is canceled",
+        "a correction",
+        "what was damaged is repaired",
+        "less is kept back",
+        "a count",
+        "an order is voided",
+        "an order shrinks",
+        "an order is deallocated",
+    ],
+)
+async def test_o8_whatever_brings_units_back_serves_the_one_that_waits_except_deallocating(
+    database, caller, way, serves
+):
+    """Whoever deallocates has more to do, and its units are not given away meanwhile."""
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3, ("CHAIR", "YORK"): 1, ("LAMP", "LEEDS"): 0})
+    for quantity in (StockQuantity.DAMAGED, StockQuantity.SAFETY_STOCK):
+        await counted(database, caller, {"CHAIR": 1}, quantity=quantity)
+    await sent(database, caller, {"CHAIR": 1}, ends=("YORK", "LEEDS"))
+    holder, waiting = [await placed(database, caller, {"CHAIR": 1}) for _ in range(2)]
+    await allocated(database, caller, holder, waiting)
     await run_waiting_orders(database, caller)
-    await void_order(Desk(database), caller, OrderReference(id=first), "changed their mind", a_key())
+    assert await statuses(database, holder, waiting) == [ALLOCATED, COULD_NOT]
 
-    assert await run_waiting_orders(database, caller) == 1
+    await way(database, caller, holder)
 
-    assert await statuses(database, second) == [AllocationStatus.ALLOCATED]
+    assert await run_waiting_orders(database, caller) == int(serves)
+    assert await statuses(database, waiting) == [ALLOCATED if serves else COULD_NOT]
 
 
 async def test_o18_an_order_that_is_deallocated_while_waiting_orders_are_run_is_left_alone(

@@ -8,7 +8,8 @@ DIBS_PROOF=full looks much deeper. A new operation: a method of `Model`, a rule 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -22,7 +23,7 @@ from sqlalchemy import text
 from domain.allocating import OrderOutcome
 from domain.allocation import Policy
 from domain.errors import DomainError
-from domain.ids import FulfillmentId, LineId, OrderId, ParcelId, ReservationId, ReturnId, ReturnLineId, Sku
+from domain.ids import BundleId, FulfillmentId, LineId, OrderId, ParcelId, ReservationId, ReturnId, ReturnLineId, Sku
 from domain.kinds import AdjustmentReason, OrderStatus, ShippingPolicy, StockQuantity
 from domain.orders import NewLine, NewOrder, OrderTerms
 from domain.stocking import StockOutcome
@@ -37,7 +38,7 @@ from services.allocation import (
     allocate_orders,
     deallocate_orders,
 )
-from services.bundles import LineQuantity
+from services.bundles import BundleQuantity, LineQuantity
 from services.desk import Desk
 from services.fulfillments import Released
 from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
@@ -71,10 +72,10 @@ from services.supplies import (
     receive_supply,
     start_transfer,
 )
-from tests.builders import NOON, a_catalog, a_key, by_id, by_reference, cart_by_id, clock, run_out
+from tests.builders import NOON, a_bundle, a_catalog, a_key, by_id, by_reference, cart_by_id, clock, run_out
 from tests.conftest import WIPE
 from tests.services.counter import BACK, ReturnCounter
-from tests.services.model import Line, Model, Order, Told
+from tests.services.model import BUNDLES, Model, Order, Told
 from tests.services.warehouse import (
     CALLER,
     CHECKING,
@@ -95,6 +96,8 @@ EXAMPLES, STEPS = (300, 50) if FULL else (12, 20)
 A_SKU, A_PLACE, UNITS, PRIORITY = st.sampled_from(SKUS), st.sampled_from(PLACES), st.integers(1, 5), st.integers(-1, 1)
 POLICY, QUANTITY = st.sampled_from(ShippingPolicy), st.sampled_from(StockQuantity)
 LINES = st.lists(st.tuples(A_SKU, UNITS), min_size=1, max_size=4)
+BOUGHT = st.one_of(st.tuples(A_SKU, UNITS), st.tuples(st.sampled_from(sorted(BUNDLES)), st.integers(1, 3)))
+CART = st.lists(BOUGHT, min_size=1, max_size=4)
 OFTEN_FAR = st.sampled_from((*FAR, *FAR[-1:] * 4))
 """There are few steps, and only what has left can come back."""
 DEED = st.sampled_from(
@@ -119,7 +122,7 @@ LEVELS = """
 ORDERS = "SELECT number, status, allocation_status, shipping_policy, priority, fulfillment_status FROM orders"
 ORDER_LINES = """
     SELECT o.number, l.position, i.sku, l.quantity, l.canceled, l.looked_at, l.shipped, l.dropshipped, l.allocated,
-           l.overallocated
+           l.overallocated, l.bundle_id, coalesce(l.bundle_units, 0)
     FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN items i ON i.id = l.item_id
     """
 CARTS = """
@@ -152,7 +155,9 @@ LEDGER = """
     JOIN locations l ON l.id = m.location_id GROUP BY 1, 2, 3 HAVING sum(m.change) <> 0
     """
 MORE = (CARTS, CART_LINES, TRANSFERS, TRANSFER_LINES)
-IDS = "SELECT o.number, o.id, l.id FROM orders o JOIN order_lines l ON l.order_id = o.id ORDER BY l.position"
+IDS = (
+    "SELECT o.number, o.id, l.id, l.bundle_id FROM orders o JOIN order_lines l ON l.order_id = o.id ORDER BY l.position"
+)
 
 
 @dataclass(frozen=True)
@@ -174,6 +179,7 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
         self.model = Model(PLACES, checking=CHECKING)
         self.ids: dict[str, OrderId] = {}
         self.line_ids: dict[str, list[LineId]] = {}
+        self.bundle_ids: dict[str, list[BundleId | None]] = {}
         self.carts: dict[str, ReservationId] = {}
         self.sent: list[FulfillmentId] = []
         self.parcels: dict[FulfillmentId, list[ParcelId]] = {}
@@ -193,6 +199,8 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
             assert raw.driver_connection
             await raw.driver_connection.execute(WIPE)
         await a_catalog(self.database, CALLER, {(sku, place): 0 for place in PLACES for sku in SKUS})
+        for bundle, parts in BUNDLES.items():
+            await a_bundle(self.database, bundle, parts)
         await a_warehouse(self.database)
         items, places = await self._read("SELECT id, sku FROM items", "SELECT id, code FROM locations")
         self.sku_of, self.place_of = dict(items), dict(places)
@@ -207,7 +215,7 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
 
     # ------------------------------------------------------------ what is asked for
 
-    @initialize(first=st.lists(LINES, min_size=2, max_size=4), units=st.integers(4, 9), which=WHICH, far=OFTEN_FAR)
+    @initialize(first=st.lists(CART, min_size=2, max_size=4), units=st.integers(4, 9), which=WHICH, far=OFTEN_FAR)
     def open(self, first, units, which, far):
         """Some stock, and orders that hold it, some of which the warehouses have begun with."""
         self.receive("LEEDS", [("CHAIR", units), ("TABLE", 3)], together=False)
@@ -333,7 +341,7 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
         return list(self.model.transfers)[-1 - which % len(self.model.transfers)]
 
     @rule(
-        lines=LINES,
+        lines=CART,
         policy=POLICY,
         priority=PRIORITY,
         draft=st.sampled_from((False, False, False, True)),
@@ -357,11 +365,11 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
             lambda desk, key: place_order(
                 desk, CALLER, new, key, reservation=cart_by_id(self.carts[taken]) if taken else None
             ),
-            lambda model: model.place(number, Order(status, policy, priority, [Line(*line) for line in lines]), taken),
+            lambda model: model.place(number, Order(status, policy, priority, model.lines_of(lines)), taken),
             together=together,
         )
 
-    @rule(lines=LINES, places=st.none() | st.sets(A_PLACE, min_size=1), together=st.booleans())
+    @rule(lines=CART, places=st.none() | st.sets(A_PLACE, min_size=1), together=st.booleans())
     def reserve(self, lines, places, together):
         command = ReserveStock(
             lines=tuple(ReservedUnits(sku=Sku(sku), quantity=units) for sku, units in lines),
@@ -449,21 +457,27 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
     @rule(
         some=SOME,
         quantities=st.lists(st.integers(0, 6), max_size=3),
-        added=st.lists(st.tuples(A_SKU, UNITS), max_size=1),
+        added=st.lists(BOUGHT, max_size=1),
+        alone=st.sampled_from((False, False, False, True)),
         terms=st.fixed_dictionaries({}, optional={"priority": PRIORITY, "shipping_policy": POLICY}),
         together=st.booleans(),
     )
-    def edit(self, some, quantities, added, terms, together):
+    def edit(self, some, quantities, added, terms, together, alone=False):
+        """`alone`: parts of bundles are changed as if they were lines of their own."""
         (number, *_) = self.pick(some)
         wanted = dict(zip(range(len(self.line_ids[number])), quantities, strict=False))
+        of = {at: bundle for at in wanted if (bundle := self.bundle_ids[number][at]) and not alone}
+        bundles = {at: wanted[at] // 2 for at, bundle in of.items() if of.get(at - 1) != bundle}
+        wanted = {at: units for at, units in wanted.items() if at not in of}
         lines = (
             *(LineQuantity(line=self.line_ids[number][at], quantity=units) for at, units in wanted.items()),
+            *(BundleQuantity(bundle=of[at], quantity=units) for at, units in bundles.items()),
             *(NewLine(sku=Sku(sku), quantity=units) for sku, units in added),
         )
         command = EditOrder(order=by_id(self.ids[number]), lines=lines, terms=terms)
         self.ask(
             lambda desk, key: edit_order(desk, CALLER, command, key),
-            lambda model: model.edit(number, wanted, added, terms),
+            lambda model: model.edit(number, wanted, added, terms, bundles),
             together=together,
         )
 
@@ -512,7 +526,7 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.ids)
-    @rule(which=st.integers(0, 50), deeds=st.lists(DEED, min_size=2, max_size=4), lines=LINES)
+    @rule(which=st.integers(0, 50), deeds=st.lists(DEED, min_size=2, max_size=4), lines=CART)
     def meet(self, which, deeds, lines):
         """Requests that come together and are about one order."""
         self.flush()
@@ -603,9 +617,11 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
 
     def _learn(self, rows: list[tuple[Any, ...]]) -> None:
         self.line_ids = {number: [] for number, *_ in rows}
-        for number, order, line in rows:
+        self.bundle_ids = {number: [] for number in self.line_ids}
+        for number, order, line, bundle in rows:
             self.ids[number] = order
             self.line_ids[number].append(line)
+            self.bundle_ids[number].append(bundle)
 
     def _told(self, answer: Any) -> Told:
         """An answer in the model's words."""
@@ -675,7 +691,9 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
             )
             for claim in model.claims
         ]
-        assert {(number, at): tuple(rest) for number, at, *rest in lines} == {
+        bundles = {(number, at): bundle for number, at, *_, bundle, _ in lines if bundle}
+        assert together(bundles) == together(model.bundles_of_lines())
+        assert {(number, at): (*rest, each) for number, at, *rest, _, each in lines} == {
             (number, at): (
                 line.sku,
                 line.quantity,
@@ -685,6 +703,7 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
                 line.dropshipped,
                 sum(claim.units for claim in model.claims_of(number, at)),
                 sum(lost.get(claim.number, 0) for claim in model.claims_of(number, at)),
+                line.units_each,
             )
             for number, order in model.orders.items()
             for at, line in enumerate(order.lines)
@@ -709,6 +728,14 @@ class Shop(Warehouse, ReturnCounter, RuleBasedStateMachine):
             for name, one in wanted
             for sku, units in one.sent.items()
         }
+
+
+def together(bundles: Mapping[Any, object]) -> set[frozenset[Any]]:
+    """Which lines are parts of one bundle, whatever it is called."""
+    found: defaultdict[object, set[Any]] = defaultdict(set)
+    for line, bundle in bundles.items():
+        found[bundle].add(line)
+    return {frozenset(lines) for lines in found.values()}
 
 
 WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)

@@ -8,13 +8,14 @@ from dataclasses import replace
 import pytest
 
 from domain.errors import IdempotencyKeyReused, InvalidInput, PlanChanged
-from domain.kinds import AllocationStatus
-from services import plan_tokens, what_if
+from domain.kinds import AllocationSequence, AllocationStatus
+from services import plan_tokens, runs, what_if
 from services.allocation import AllocateOrder, AllocateOrders, allocate_orders
 from services.catalog import save_locations
 from services.desk import Desk
-from services.ports import OrderReference
-from services.what_if import foresee_orders
+from services.ports import OrderFilter, OrderReference
+from services.runs import StartRun, advance_a_run, start_allocation_run
+from services.what_if import foresee_orders, losers_of_run
 from tests.builders import (
     a_catalog,
     a_key,
@@ -95,6 +96,53 @@ async def test_orders_of_the_run_are_no_losers_and_what_was_not_looked_at_is_sai
     said = await foreseen(database, caller, third)
     assert ([one.order for one in said.losers.orders], said.losers.all_seen) == ([second], True)
     assert first
+
+
+async def dry_run(database, caller, **condition):
+    """A background run that writes nothing; what it says of those beside it."""
+    condition = OrderFilter(**condition)
+    command = StartRun(filter=condition, sequence=AllocationSequence.PLACED_AT_ASC, dry_run=True)
+    run = (await start_allocation_run(database, caller, command, a_key())).run
+    assert await losers_of_run(database, run) is None
+    while await database.run(advance_a_run):
+        pass
+    return await losers_of_run(database, run)
+
+
+async def test_a_dry_run_in_the_background_names_who_waits_beside_it_and_would_get_less(
+    database, caller, engine, monkeypatch
+):
+    monkeypatch.setattr(runs, "CHUNK_ORDERS_MAX", 1)
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 0, ("TABLE", "LEEDS"): 9})
+    first, second = await waiting_orders(database, caller, 2, 2)
+    await waiting_orders(database, caller, 2, 1, channel="TILL")
+    await allocated(database, caller, await placed(database, caller, {"TABLE": 10}))
+    await received(database, caller, {"CHAIR": 6, "TABLE": 1})
+    before = await everything(engine)
+
+    said = await dry_run(database, caller, channels=("TILL",))
+
+    assert [(one.order, one.units_without, one.units_with) for one in said.orders] == [(second, 2, 1)]
+    assert said.all_seen
+    assert {name for name, rows in (await everything(engine)).items() if rows != before[name]} <= {
+        *("allocation_runs", "events", "idempotency_keys"),
+    }
+    assert (await dry_run(database, caller)).orders == []
+    monkeypatch.setattr(what_if, "WAITING_ORDERS_MAX", 1)
+    assert not (await dry_run(database, caller, channels=("TILL",))).all_seen
+    assert first
+
+
+async def test_a_run_that_is_no_dry_run_has_no_losers_to_tell_of(database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 0})
+    await waiting_orders(database, caller, 2)
+    await received(database, caller, {"CHAIR": 1})
+    command = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PLACED_AT_ASC, dry_run=False)
+    run = (await start_allocation_run(database, caller, command, a_key())).run
+    while await database.run(advance_a_run):
+        pass
+
+    assert await losers_of_run(database, run) is None
 
 
 # ---------------------------------------------------------------- the token
