@@ -14,7 +14,7 @@ from inspect import isawaitable
 from time import perf_counter
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLSchema
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
 from sqlalchemy import event
@@ -27,6 +27,7 @@ from domain.webhooks import Claimed, Sent
 from gql.entries import Entry
 from gql.errors import CODES
 from gql.feed import Feed
+from gql.fields import Resolver, wrap_resolvers
 from gql.hub import Hub
 from persistence.database import DATABASE_ERRORS, PostgresDatabase
 from persistence.figures import figures
@@ -156,12 +157,7 @@ class Meters:
 
     def watch_schema(self, schema: GraphQLSchema) -> None:
         """Time every field that has a resolver of its own, and waits."""
-        for kind in schema.type_map.values():
-            if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
-                for name, field in kind.fields.items():
-                    definition = (field.extensions or {}).get("strawberry-definition")
-                    if field.resolve and definition is not None and definition.base_resolver is not None:
-                        field.resolve = _timed(field.resolve, self._resolver.labels(f"{kind.name}.{name}").observe)
+        wrap_resolvers(schema, lambda resolve, field: _timed(resolve, self._resolver.labels(field).observe))
 
     def sending(self, send: Send) -> Send:
         """The same, with its attempts counted."""
@@ -232,7 +228,7 @@ class Trouble(logging.Handler):
             counter.inc()
 
 
-def _timed(resolve: Callable[..., Any], observe: Callable[[float], None]) -> Callable[..., Any]:
+def _timed(resolve: Resolver, observe: Callable[[float], None]) -> Resolver:
     def resolved(*arguments: Any, **named: Any) -> Any:
         began = perf_counter()
         found = resolve(*arguments, **named)

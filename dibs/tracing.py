@@ -7,7 +7,7 @@ that was sent is in a span but the name of an operation: of statements the text,
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import Context
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from inspect import isawaitable
 from time import time_ns
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLSchema
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dibs.log import REQUEST
 from gql.entries import Entry
+from gql.fields import Resolver, wrap_resolvers
 from services.desk import Desk
 
 STATEMENT_LENGTH_MAX = 1_000
@@ -102,12 +103,7 @@ class Traces:
 
     def watch_schema(self, schema: GraphQLSchema) -> None:
         """A span for each field that has a resolver of its own, and waits."""
-        for kind in schema.type_map.values():
-            if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
-                for name, field in kind.fields.items():
-                    definition = (field.extensions or {}).get("strawberry-definition")
-                    if field.resolve and definition is not None and definition.base_resolver is not None:
-                        field.resolve = self._traced(field.resolve, f"{kind.name}.{name}")
+        wrap_resolvers(schema, self._traced)
 
     def watch_engine(self, engine: AsyncEngine) -> None:
         """Every statement: those of SQLAlchemy by its events, those that go straight to the driver by the driver's."""
@@ -146,7 +142,7 @@ class Traces:
             span.set_status(Status(StatusCode.ERROR, type(error).__name__))
         span.end()
 
-    def _traced(self, resolve: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def _traced(self, resolve: Resolver, name: str) -> Resolver:
         def resolved(*arguments: Any, **named: Any) -> Any:
             if not trace.get_current_span().is_recording():
                 return resolve(*arguments, **named)

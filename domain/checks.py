@@ -108,6 +108,10 @@ class Problems:
         """A SKU, a number, a code: short text that has to be there."""
         return self.text(value, path, CODE_LENGTH_MAX)
 
+    def optional_code(self, value: str | None, path: Path) -> str | None:
+        """A code that may be absent; one that is blank is not absent."""
+        return None if value is None else self.code(value, path)
+
     def whole(self, value: int, path: Path, least: int, most: int) -> int:
         if not least <= value <= most:
             self.add(path, "OUT_OF_RANGE", f"This must be a whole number from {least:,} to {most:,}.")

@@ -219,9 +219,9 @@ def _refused(request: Request, refused: Refused) -> Response:
 
 def _outcome(request: Request, answer: Answer, *, refused: bool) -> Response:
     """What came of an operation that is no subscription. `refused`: there is no data at all."""
-    entry: Entry = request.scope[ENTRY]
-    entry.is_answered(answer)
     if preferred(_accept(request), (JSON, RESPONSE_JSON, EVENT_STREAM)) == EVENT_STREAM:
+        entry: Entry = request.scope[ENTRY]
+        entry.is_answered(answer)
         return all_at_once(answer)
     return _response(request, answer, 400 if refused and _speaks_response_json(request) else 200)
 

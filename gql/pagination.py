@@ -1,13 +1,15 @@
 """Forward connections with keyset cursors: a page continues behind a row, so rows that come and go skip nothing."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from gql.errors import bad_input
 from gql.schema.ids import parse_cursor
 from gql.schema.nodes import PageInfo
 
 PAGE_MAX = 100
+
+C = TypeVar("C")
 
 
 def page_size(first: int) -> int:
@@ -26,11 +28,17 @@ def seek(kind: str, after: str | None, types: Sequence[type]) -> tuple[Any, ...]
     return found
 
 
-def page_info(cursors: Sequence[str], found: int, first: int, after: str | None) -> PageInfo:
-    """`found`: rows that came back when one more than `first` was asked for."""
-    return PageInfo(
+def connection(
+    kind: Callable[..., C], edges: Sequence[Any], found: int, first: int, after: str | None, **more: Any
+) -> C:
+    """A page of this kind of connection. `found`: rows that came back when one more than `first` was asked for.
+
+    `more`: what the connection has beside what all of them have.
+    """
+    info = PageInfo(
         has_next_page=found > first,
         has_previous_page=after is not None,
-        start_cursor=cursors[0] if cursors else None,
-        end_cursor=cursors[-1] if cursors else None,
+        start_cursor=edges[0].cursor if edges else None,
+        end_cursor=edges[-1].cursor if edges else None,
     )
+    return kind(edges=edges, nodes=[edge.node for edge in edges], page_info=info, **more)

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -40,7 +39,7 @@ from domain.kinds import (
 )
 from domain.money import Money
 from domain.orders import WAITING, Address, Customer, Discount, OrderTerms
-from domain.promises import PROMISED_IN
+from domain.promises import PROMISED_IN, is_late
 from domain.runs import RunSeek
 from persistence.driver import Driver, statement
 from persistence.searching import any_of, starts_with
@@ -70,8 +69,6 @@ from services.ports import (
     OrderView,
     Seek,
 )
-
-K = TypeVar("K", bound=StrEnum)
 
 SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
     OrderSort.PLACED_AT_ASC: (("placed_at", False), ("id", False)),
@@ -157,7 +154,6 @@ RUN_KEYS = select(orders.c.placed_at, orders.c.id, orders.c.priority).join(
     channels, channels.c.id == orders.c.channel_id
 )
 
-# `domain.promises` says the same of one order.
 DELIVERED_AT = case(
     (
         orders.c.fulfillment_status == FulfillmentStatus.DELIVERED,
@@ -165,13 +161,16 @@ DELIVERED_AT = case(
     )
 )
 PROMISED = and_(orders.c.promised_delivery_at.is_not(None), orders.c.status.in_(PROMISED_IN))
+# `domain.promises.is_late`, for lists.
 IS_LATE = case(
     (PROMISED, func.coalesce(DELIVERED_AT, func.clock_timestamp()) > orders.c.promised_delivery_at), else_=false()
 )
-CAME_IN_TIME = case((PROMISED, orders.c.promised_delivery_at >= DELIVERED_AT))
 
 ORDERS = select(
-    orders, channels.c.code.label("channel"), DELIVERED_AT.label("delivered_at"), IS_LATE.label("is_late")
+    orders,
+    channels.c.code.label("channel"),
+    DELIVERED_AT.label("delivered_at"),
+    func.clock_timestamp().label("now"),
 ).join(channels, channels.c.id == orders.c.channel_id)
 SOLD_AS = items.alias("sold_as")
 LINES = (
@@ -492,7 +491,7 @@ def _order(row: Any) -> OrderView:
         tax=_money(row.tax, row.currency_code),
         note=row.note,
         delivered_at=row.delivered_at,
-        is_late=row.is_late,
+        is_late=is_late(OrderStatus(row.status), row.promised_delivery_at, row.delivered_at, row.now),
     )
 
 

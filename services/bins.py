@@ -87,8 +87,8 @@ async def move_stock(performer: Performer, caller: Caller, command: MoveStock, k
         at = (*path, str(index))
         problems.code(line.sku, (*at, "sku"))
         problems.whole(line.quantity, (*at, "quantity"), 1, QUANTITY_MAX)
-        origin = None if line.origin is None else problems.code(line.origin, (*at, "from"))
-        to = None if line.to is None else problems.code(line.to, (*at, "to"))
+        origin = problems.optional_code(line.origin, (*at, "from"))
+        to = problems.optional_code(line.to, (*at, "to"))
         if origin == to:
             problems.add((*at, "to"), "SAME_BIN", "The units lie there already: name another bin.")
         lines.append(replace(line, origin=origin, to=to))

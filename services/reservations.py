@@ -144,7 +144,7 @@ async def reserve_stock(performer: Performer, caller: Caller, command: ReserveSt
         locations = tuple(
             problems.code(code, ("input", "locations", str(index))) for index, code in enumerate(locations)
         )
-    channel = None if command.channel is None else problems.code(command.channel, ("input", "channel"))
+    channel = problems.optional_code(command.channel, ("input", "channel"))
     problems.whole(command.expires_in_seconds, ("input", "expiresInSeconds"), 1, EXPIRES_IN_SECONDS_MAX)
     problems.refuse()
     return await performer.perform(caller, replace(command, lines=lines, locations=locations, channel=channel), key)

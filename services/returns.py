@@ -9,7 +9,7 @@ from domain.batch import Batch, Changes
 from domain.checks import NOTE_LENGTH_MAX, ORDER_LINES_MAX, ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import NotFound
 from domain.ids import LineId, LocationId, OrderId, ReturnId, ReturnLineId, RowName
-from domain.kinds import FollowUpOutcome, InspectionOutcome, ReturnReason
+from domain.kinds import FollowUpOutcome, InspectionOutcome
 from domain.returning import Judged, WantedBack
 from services.callers import Caller
 from services.performing import Known, Needs, Performer
@@ -29,16 +29,6 @@ class FollowedUp:
     """The order that was followed up."""
 
     order: OrderId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestedLine:
-    """Units of an order line that shall come back."""
-
-    line: LineId
-    quantity: int
-    reason: ReturnReason
-    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +61,7 @@ class RequestReturn:
     outcome_type: ClassVar[Any] = ReturnDone
     order: OrderReference
     location: str
-    lines: tuple[RequestedLine, ...]
+    lines: tuple[WantedBack, ...]
 
     def needs(self) -> Needs:
         return Needs(orders=(self.order,), floor=True, with_returns=True, new_rows=1 + len(self.lines))
@@ -87,10 +77,7 @@ class RequestReturn:
             unknown += dict.fromkeys(one.line for one in self.lines if one.line not in inside)
         if unknown or order is None or place is None:
             raise NotFound(references=tuple(unknown))
-        wanted = [
-            WantedBack(line=one.line, quantity=one.quantity, reason=one.reason, note=one.note) for one in self.lines
-        ]
-        return ReturnDone(returned=returning.request(batch, order, place.id, wanted))
+        return ReturnDone(returned=returning.request(batch, order, place.id, self.lines))
 
     def conclude(self, outcome: ReturnDone, _: Changes) -> ReturnDone:
         return outcome
@@ -232,7 +219,7 @@ async def receive_return(performer: Performer, caller: Caller, command: ReceiveR
         for index, one in enumerate(command.lines):
             problems.whole(one.quantity, (*path, str(index), "quantity"), 1, ORDER_QUANTITY_MAX)
         problems.distinct((one.line for one in command.lines), path, "Each line may stand here once.")
-    location = _checked_code(problems, command.location, ("input", "location"))
+    location = problems.optional_code(command.location, ("input", "location"))
     problems.refuse()
     return await performer.perform(caller, replace(command, location=location), key)
 
@@ -249,7 +236,7 @@ async def inspect_return(performer: Performer, caller: Caller, command: InspectR
 
 
 def _checked_inspection(problems: Problems, one: InspectedUnits, path: Path) -> InspectedUnits:
-    location = _checked_code(problems, one.location, (*path, "location"))
+    location = problems.optional_code(one.location, (*path, "location"))
     if location is not None and one.outcome is InspectionOutcome.DISCARD:
         problems.add((*path, "location"), "NOT_APPLICABLE", "What is discarded is put nowhere: leave the location out.")
     return replace(one, location=location, note=_checked_units(problems, one.quantity, one.note, path))
@@ -259,10 +246,6 @@ def _checked_units(problems: Problems, quantity: int, note: str | None, path: Pa
     """The note, as Dibs keeps it."""
     problems.whole(quantity, (*path, "quantity"), 1, ORDER_QUANTITY_MAX)
     return problems.optional_text(note, (*path, "note"), NOTE_LENGTH_MAX)
-
-
-def _checked_code(problems: Problems, code: str | None, path: Path) -> str | None:
-    return None if code is None else problems.code(code, path)
 
 
 async def cancel_return(performer: Performer, caller: Caller, command: CancelReturn, key: str) -> ReturnDone:

@@ -126,7 +126,7 @@ async def split_order(performer: Performer, caller: Caller, command: SplitOrder,
     """
     problems = Problems()
     order = checked_reference(problems, command.order, ("input", "order"))
-    number = None if command.number is None else problems.code(command.number, ("input", "number"))
+    number = problems.optional_code(command.number, ("input", "number"))
     if command.lines is not None:
         problems.size(len(command.lines), (*BY, "lines"), checks.ORDER_LINES_MAX)
         problems.distinct((line.line for line in command.lines), (*BY, "lines"), "Each line may stand here once.")

@@ -8,6 +8,7 @@ from domain.ids import FulfillmentId, LineId, OrderId, PickTaskId, ReturnId, Sku
 from domain.kinds import FulfillmentStatus, InspectionOutcome, PickTaskState, ReturnReason
 from domain.orders import Address, NewLine, NewOrder, OrderTerms
 from domain.picking import Pick, Short
+from domain.returning import WantedBack
 from persistence.database import PostgresDatabase
 from services.callers import Caller
 from services.desk import Desk
@@ -34,7 +35,6 @@ from services.returns import (
     InspectReturn,
     ReceivedUnits,
     ReceiveReturn,
-    RequestedLine,
     RequestReturn,
     ReturnDone,
     cancel_return,
@@ -131,7 +131,7 @@ async def left(database: PostgresDatabase, caller: Caller, units: int, sku: str 
 async def asked_back(
     database: PostgresDatabase, caller: Caller, order: OrderId, line: LineId, units: int, location: str = "LEEDS"
 ) -> ReturnId:
-    wanted = RequestedLine(line=line, quantity=units, reason=ReturnReason.UNWANTED)
+    wanted = WantedBack(line=line, quantity=units, reason=ReturnReason.UNWANTED)
     command = RequestReturn(order=by_id(order), location=location, lines=(wanted,))
     return (await request_return(Desk(database), caller, command, a_key())).returned
 

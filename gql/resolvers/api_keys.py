@@ -7,7 +7,7 @@ import strawberry
 from domain.errors import NotFound
 from domain.ids import KeyId
 from gql.context import Info
-from gql.pagination import page_info, page_size, seek
+from gql.pagination import connection, page_size, seek
 from gql.resolvers import inputs as parsed
 from gql.schema import api_keys as schema
 from gql.schema.ids import cursor, row_id
@@ -30,11 +30,7 @@ async def find_api_keys(
     start = behind[0] if behind else None
     rows = await info.context.read(lambda uow: uow.credentials.page(size + 1, start, ended=ended))
     edges = [schema.ApiKeyEdge(cursor=cursor("apiKeys", [row.id]), node=schema.ApiKey.of(row)) for row in rows[:size]]
-    return schema.ApiKeyConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(schema.ApiKeyConnection, edges, len(rows), size, after)
 
 
 async def create_api_key(

@@ -14,7 +14,7 @@ from domain.kinds import PickOutcome, PickTaskState, TrackingOutcome
 from domain.picking import Pick, Short
 from gql.context import Info
 from gql.errors import refusal_of
-from gql.pagination import page_info, page_size, seek
+from gql.pagination import connection, page_size, seek
 from gql.resolvers import inputs as parsed
 from gql.resolvers.queries import After, First, Id
 from gql.schema import fulfillment_inputs as inputs
@@ -61,11 +61,7 @@ async def find_fulfillments(
         lambda uow: uow.fulfillments.page(condition, size + 1, None if behind is None else behind[0])
     )
     edges = [FulfillmentEdge(cursor=cursor("fulfillments", [row.id]), node=Fulfillment.of(row)) for row in rows[:size]]
-    return FulfillmentConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(FulfillmentConnection, edges, len(rows), size, after)
 
 
 async def pick_tasks(
@@ -84,11 +80,7 @@ async def pick_tasks(
     edges = [
         PickTaskEdge(cursor=cursor("pickTasks", [row.bin or "", row.id]), node=PickTask.of(row)) for row in rows[:size]
     ]
-    return PickTaskConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(PickTaskConnection, edges, len(rows), size, after)
 
 
 async def pick_list(info: Info, id: Id) -> PickList | None:

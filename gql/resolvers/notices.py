@@ -9,7 +9,7 @@ from domain import alerts as facts
 from domain.ids import AlertId, MailId
 from domain.kinds import MailState
 from gql.context import Info
-from gql.pagination import page_info, page_size, seek
+from gql.pagination import connection, page_size, seek
 from gql.resolvers.inputs import given
 from gql.schema import notice_inputs as inputs
 from gql.schema import results
@@ -49,11 +49,7 @@ async def find_alerts(
     size, before = page_size(first), _before("alert", after)
     rows = await info.context.read(lambda uow: uow.alerts.page(size + 1, before, open))
     edges = [AlertEdge(cursor=cursor("alert", [row.id]), node=Alert.of(row)) for row in rows[:size]]
-    return AlertConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(AlertConnection, edges, len(rows), size, after)
 
 
 async def all_mail_templates(info: Info) -> list[MailTemplate]:
@@ -69,11 +65,7 @@ async def find_mails(
     size, before = page_size(first), _before("mail", after)
     rows = await info.context.read(lambda uow: uow.mails.page(size + 1, before, state))
     edges = [MailEdge(cursor=cursor("mail", [row.id]), node=Mail.of(row)) for row in rows[:size]]
-    return MailConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(MailConnection, edges, len(rows), size, after)
 
 
 async def save_alert_rules(

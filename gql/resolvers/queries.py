@@ -23,7 +23,7 @@ from domain.ids import (
 from domain.kinds import AllocationSequence
 from gql.context import Info
 from gql.errors import bad_input
-from gql.pagination import page_info, page_size, seek
+from gql.pagination import connection, page_size, seek
 from gql.resolvers import api_keys, notices, webhooks
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs
@@ -255,11 +255,7 @@ async def orders(
     behind = seek(sort, after, (kind, int))
     rows = await info.context.read(lambda uow: uow.orders.page(condition, sort, size + 1, behind))
     edges = [OrderEdge(cursor=cursor(sort, [getattr(row, key), row.id]), node=Order.of(row)) for row in rows[:size]]
-    return OrderConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(OrderConnection, edges, len(rows), size, after)
 
 
 async def order_counts(info: Info, filter: OrderCondition = None) -> OrderCounts:
@@ -278,11 +274,7 @@ async def items(
     condition, size, behind = parsed.item_filter(filter), page_size(first), seek("sku", after, (str,))
     rows = await info.context.read(lambda uow: uow.catalog.item_page(condition, size + 1, behind))
     edges = [ItemEdge(cursor=cursor("sku", [row.sku]), node=Item.of(row)) for row in rows[:size]]
-    return ItemConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(ItemConnection, edges, len(rows), size, after)
 
 
 async def stock_levels(
@@ -296,11 +288,7 @@ async def stock_levels(
     condition, size, behind = parsed.level_filter(filter), page_size(first), seek("level", after, (int,))
     rows = await info.context.read(lambda uow: uow.stock.page(condition, size + 1, behind))
     edges = [StockLevelEdge(cursor=cursor("level", [row.id]), node=StockLevel.of(row)) for row in rows[:size]]
-    return StockLevelConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(StockLevelConnection, edges, len(rows), size, after)
 
 
 # ---------------------------------------------------------------- the log
@@ -318,11 +306,7 @@ async def events(
     start = behind[0] if behind else None
     rows = await info.context.read(lambda uow: uow.events.page(condition, size + 1, start))
     edges = [EventEdge(cursor=log_cursor(row.position), node=event_of(row)) for row in rows[:size]]
-    return EventConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(EventConnection, edges, len(rows), size, after)
 
 
 async def event_cursor(info: Info) -> str:

@@ -7,8 +7,9 @@ import strawberry
 
 from domain.errors import NotFound
 from domain.ids import ReturnId, ReturnLineId
+from domain.returning import WantedBack
 from gql.context import Info
-from gql.pagination import page_info, page_size, seek
+from gql.pagination import connection, page_size, seek
 from gql.resolvers import inputs as parsed
 from gql.resolvers.queries import After, First, Id
 from gql.schema import return_inputs as inputs
@@ -40,11 +41,7 @@ async def find_returns(
         lambda uow: uow.returns.page(condition, size + 1, None if behind is None else behind[0])
     )
     edges = [ReturnEdge(cursor=cursor("returns", [row.id]), node=Return.of(row)) for row in rows[:size]]
-    return ReturnConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(ReturnConnection, edges, len(rows), size, after)
 
 
 def _condition(filter: inputs.ReturnFilter | None) -> ports.ReturnFilter:
@@ -69,7 +66,7 @@ async def request_return(
         order=parsed.order_reference(input.order),
         location=input.location,
         lines=tuple(
-            returns.RequestedLine(line=row, quantity=one.quantity, reason=one.reason, note=parsed.given(one.note))
+            WantedBack(line=row, quantity=one.quantity, reason=one.reason, note=parsed.given(one.note))
             for row, one in zip(rows, input.lines, strict=True)
         ),
     )

@@ -7,7 +7,7 @@ import strawberry
 
 from domain.ids import SupplyId
 from gql.context import Info
-from gql.pagination import page_info, page_size, seek
+from gql.pagination import connection, page_size, seek
 from gql.resolvers import inputs as parsed
 from gql.resolvers.mutations import claims, levels_now
 from gql.resolvers.queries import After, First
@@ -49,11 +49,7 @@ async def find_supplies(
     edges = [
         SupplyEdge(cursor=cursor("supplies", [row.expected_at, row.id]), node=Supply.of(row)) for row in rows[:size]
     ]
-    return SupplyConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(SupplyConnection, edges, len(rows), size, after)
 
 
 async def stock_movements(
@@ -67,11 +63,7 @@ async def stock_movements(
     size, behind = page_size(first), seek("movements", after, (int,))
     rows = await info.context.read(lambda uow: uow.stock.movements(sku, location, size + 1, behind))
     edges = [StockMovementEdge(cursor=cursor("movements", [row.id]), node=StockMovement.of(row)) for row in rows[:size]]
-    return StockMovementConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(StockMovementConnection, edges, len(rows), size, after)
 
 
 # ---------------------------------------------------------------- writing

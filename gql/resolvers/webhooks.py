@@ -7,7 +7,7 @@ import strawberry
 from domain.ids import DeliveryId, EndpointId
 from gql.context import Info
 from gql.errors import bad_input
-from gql.pagination import page_info, page_size, seek
+from gql.pagination import connection, page_size, seek
 from gql.resolvers import inputs as parsed
 from gql.schema import inputs, results
 from gql.schema.ids import cursor
@@ -53,11 +53,7 @@ async def webhook_deliveries(
     edges = [
         WebhookDeliveryEdge(cursor=cursor("delivery", [row.id]), node=WebhookDelivery.of(row)) for row in rows[:size]
     ]
-    return WebhookDeliveryConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=page_info([edge.cursor for edge in edges], len(rows), size, after),
-    )
+    return connection(WebhookDeliveryConnection, edges, len(rows), size, after)
 
 
 def _filter(value: inputs.WebhookDeliveryFilter | None) -> ports.DeliveryFilter:

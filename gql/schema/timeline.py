@@ -8,7 +8,7 @@ from domain import kinds
 from domain.ids import OrderId
 from domain.timeline import Entry
 from gql.context import Info
-from gql.pagination import page_info, page_size, seek
+from gql.pagination import connection, page_size, seek
 from gql.schema.events import Event, event_of
 from gql.schema.ids import cursor
 from gql.schema.nodes import PageInfo
@@ -68,9 +68,4 @@ class TimelineConnection:
             TimelineEdge(cursor=cursor("timeline", place(one)), node=TimelineEntry.of(one))
             for one in found.entries[:size]
         ]
-        return cls(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
-            page_info=page_info([edge.cursor for edge in edges], len(found.entries), size, after),
-            forgotten_before=found.forgotten_before,
-        )
+        return connection(cls, edges, len(found.entries), size, after, forgotten_before=found.forgotten_before)

@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from domain import fulfilling, ordering, picking
 from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.batch import Batch
@@ -27,6 +25,7 @@ from domain.ordering import Edit
 from domain.picking import Pick, Short
 from domain.stocking import StockChange, apply
 from tests.builders import CHAIR, HULL, LEEDS, YORK, warehouse
+from tests.domain.refused import unchanged
 
 UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -71,15 +70,6 @@ def sent(batch, number=1):
 
 def asked_for(batch):
     return [(task.bin, task.missing) for task in batch.floor.tasks.values() if task.missing]
-
-
-def unchanged(batch, refusal, operation):
-    """It is refused, and nothing has moved."""
-    before = batch.facts()
-    with pytest.raises(refusal) as refused:
-        operation()
-    assert batch.facts() == before
-    return refused.value
 
 
 # ---------------------------------------------------------------- release

@@ -37,6 +37,7 @@ from domain.returning import Judged, WantedBack
 from domain.returns import TRANSITIONS, came_back, returnable, state_of, states_that_allow
 from domain.stocking import StockChange, apply
 from tests.builders import CHAIR, LEEDS, YORK, warehouse
+from tests.domain.refused import unchanged
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 FIRST, LINE = OrderId(1), LineId(1)
@@ -90,15 +91,6 @@ def inspect(batch, one, units, outcome=RESELL, at=None):
 
 def level(batch, at=LEEDS):
     return batch.levels[CHAIR, at]
-
-
-def unchanged(batch, refusal, operation):
-    """It is refused, and nothing has moved."""
-    before = batch.facts()
-    with pytest.raises(refusal) as refused:
-        operation()
-    assert batch.facts() == before
-    return refused.value
 
 
 # ---------------------------------------------------------------- what can come back

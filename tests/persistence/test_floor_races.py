@@ -7,8 +7,6 @@ again, and the like.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -41,7 +39,7 @@ from tests.builders import (
     status_now,
     voided,
 )
-from tests.persistence.racing import PROCESSES, fetch, processes, together
+from tests.persistence.racing import PROCESSES, fetch, together
 from tests.persistence.turns import BOTH_WAYS, in_either_turn, in_turn, is_refused, told
 from tests.warehousing import (
     bought,
@@ -60,12 +58,6 @@ from tests.warehousing import (
 State = FulfillmentState
 MANY = 12
 """Orders, each with a race of its own, all at once."""
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPoolExecutor]:
-    with processes() as pool:
-        yield pool
 
 
 @pytest.fixture

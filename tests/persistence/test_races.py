@@ -2,12 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from itertools import combinations
 
 import asyncpg
-import pytest
 from sqlalchemy import text
 
 import persistence.batches
@@ -53,7 +50,6 @@ from tests.persistence.racing import (
     end,
     order_at_once,
     pay_out,
-    processes,
     reserve,
     reserve_and_release,
     together,
@@ -63,12 +59,6 @@ from tests.statements import statements
 
 UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
 TASKS = 25
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPoolExecutor]:
-    with processes() as pool:
-        yield pool
 
 
 def shared(orders: list) -> list[list]:

@@ -6,8 +6,6 @@ databases of their own. That each fails on naive code is shown by the twins of `
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -17,7 +15,7 @@ from domain.kinds import AllocationStatus, InspectionOutcome, OrderChange, Order
 from persistence.verify import verify
 from services.runs import run_waiting_orders
 from tests.builders import a_catalog, allocated, counted, events_now, level_now, order_now, status_now, voided
-from tests.persistence.racing import PATIENT, PROCESSES, processes, send_back, together
+from tests.persistence.racing import PATIENT, PROCESSES, send_back, together
 from tests.persistence.turns import BOTH_WAYS, in_either_turn, in_turn, is_refused, told
 from tests.warehousing import (
     asked_back,
@@ -39,12 +37,6 @@ from tests.warehousing import (
 State = ReturnState
 MANY = 8
 """Returns, each with a race of its own, all at once."""
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[ProcessPoolExecutor]:
-    with processes() as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from domain.kinds import (
 from domain.money import Money
 from domain.orders import NewLine, NewOrder, Payment
 from domain.picking import Pick
+from domain.returning import WantedBack
 from persistence.database import PostgresDatabase, connect
 from persistence.verify import INVARIANTS, verify
 from services.automation import save_allocation_rules
@@ -61,7 +62,6 @@ from services.returns import (
     InspectReturn,
     ReceiveReturn,
     RecordFollowUp,
-    RequestedLine,
     RequestReturn,
     cancel_return,
     inspect_return,
@@ -212,7 +212,7 @@ async def some_returns(database: PostgresDatabase, caller: Caller) -> None:
     (line,) = await lines_now(database, order)
     made = []
     for units in (1, 1, 3, 1):
-        wanted = RequestedLine(line=line.id, quantity=units, reason=ReturnReason.DEFECTIVE)
+        wanted = WantedBack(line=line.id, quantity=units, reason=ReturnReason.DEFECTIVE)
         asked = RequestReturn(order=by_id(order), location="LEEDS", lines=(wanted,))
         made.append((await request_return(desk, caller, asked, a_key())).returned)
     canceled_one, received_one, inspected = made[1:]

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from domain.kinds import FollowUpOutcome, InspectionOutcome, ReturnReason
+from domain.returning import WantedBack
 from services.returns import (
     CancelReturn,
     InspectedUnits,
@@ -11,7 +12,6 @@ from services.returns import (
     ReceivedUnits,
     ReceiveReturn,
     RecordFollowUp,
-    RequestedLine,
     RequestReturn,
     cancel_return,
     inspect_return,
@@ -69,7 +69,7 @@ class ReturnCounter:
     def request_return(self, number, units, place, *, together):
         wanted = [(at % len(self.line_ids[number]), n) for at, n in enumerate(units) if n] or [(0, 1)]
         lines = tuple(
-            RequestedLine(line=self.line_ids[number][at], quantity=n, reason=reason)
+            WantedBack(line=self.line_ids[number][at], quantity=n, reason=reason)
             for (at, n), reason in zip(wanted, ReturnReason, strict=False)
         )
         command = RequestReturn(order=by_id(self.ids[number]), location=place, lines=lines)

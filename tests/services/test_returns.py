@@ -3,10 +3,11 @@
 from domain.fulfilling import NewParcel
 from domain.kinds import ReturnReason, ReturnState
 from domain.picking import Pick
+from domain.returning import WantedBack
 from services.desk import Desk
 from services.fulfillments import PackFulfillment, pack_fulfillment
 from services.picking import RecordPick, record_picks
-from services.returns import ReceiveReturn, RequestedLine, RequestReturn, receive_return, request_return
+from services.returns import ReceiveReturn, RequestReturn, receive_return, request_return
 from tests.builders import a_catalog, a_key, by_id, lines_now
 from tests.warehousing import bought, open_tasks, return_now, shipped, to_warehouse
 
@@ -24,7 +25,7 @@ async def test_l11_a_large_order_comes_back_line_by_line_for_every_reason_there_
     await pack_fulfillment(desk, caller, PackFulfillment(fulfillment=one, parcels=(NewParcel(),)), a_key())
     await shipped(database, caller, one)
     wanted = tuple(
-        RequestedLine(line=line.id, quantity=1, reason=reason)
+        WantedBack(line=line.id, quantity=1, reason=reason)
         for line in await lines_now(database, order)
         for reason in reasons
     )
