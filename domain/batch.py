@@ -840,6 +840,7 @@ class Batch:
             self.levels[key] = replace(level, flagged=level.overallocated)
         self._stale_levels.clear()
         self._fulfill()
+        self._hold_nothing_that_is_void()
 
     def _fulfill(self) -> None:
         """An order of which everything was delivered is fulfilled."""
@@ -848,6 +849,12 @@ class Batch:
             if order.status is OrderStatus.FINALIZED and status is FulfillmentStatus.DELIVERED:
                 fulfilled = replace(order, status=OrderStatus.FULFILLED)
                 self.change_order(fulfilled, OrderChange.FULFILLED, actor=self._who_moved_goods(order_id))
+
+    def _hold_nothing_that_is_void(self) -> None:
+        """Whoever comes next in this batch finds no hold of an order that has been voided."""
+        for order_id in self._made.void_reasons:
+            for reason in sorted(self._books.of(order_id).holds) if order_id in self._books else ():
+                self._lift(order_id, reason, self._repriced[order_id])
 
     def _who_moved_goods(self, order: OrderId) -> str:
         """The last who moved a fulfillment of the order in this batch, or else changed the order."""
@@ -928,9 +935,6 @@ class Batch:
                 made.payment_statuses[order_id] = status
                 if status is PaymentStatus.PAID:
                     self._lift(order_id, HoldReason.AWAITING_PAYMENT, actor)
-            if self.orders[order_id].status is OrderStatus.VOID:
-                for reason in sorted(books.of(order_id).holds):
-                    self._lift(order_id, reason, actor)
         made.payments, made.currencies, made.repriced_lines = books.payments, books.currencies, books.repriced
         made.new_holds, made.ended_holds = books.new_holds, books.ended_holds
 
