@@ -65,7 +65,7 @@ from services.notices import check_alerts, forget_old_notices, take_up_log
 from services.payments import expire_unpaid_orders
 from services.people import People
 from services.planning import Planner
-from services.ports import Chore
+from services.ports.chores import Chore
 from services.reservations import expire_reservations
 from workers.deliveries import Deliverer
 from workers.foreman import REST_SECONDS_MAX, Foreman

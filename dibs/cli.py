@@ -32,7 +32,8 @@ from dibs.showing import console, errors, issues, progress, remark, table
 from domain.errors import DomainError
 from domain.kinds import AllocationStatus, FulfillmentStatus, OrderStatus, PaymentStatus
 from persistence.embedded import EmbeddedUnavailable
-from services.ports import Busy, OrderFilter, OrderTally, OutcomeUnknown
+from services.ports.database import Busy, OutcomeUnknown
+from services.ports.orders import OrderFilter, OrderTally
 
 app = typer.Typer(
     name="dibs",

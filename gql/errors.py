@@ -25,7 +25,9 @@ from gql.schema.reservations import StockReservation
 from gql.schema.returns import Return
 from gql.schema.scalars import int32
 from gql.schema.supplies import Supply
-from services.ports import Busy, CarrierUnavailable, CursorExpired, NotRead, OutcomeUnknown
+from services.ports.carriers import CarrierUnavailable
+from services.ports.database import Busy, NotRead, OutcomeUnknown
+from services.ports.events import CursorExpired
 
 log = logging.getLogger("dibs.gql")
 

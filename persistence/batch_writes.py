@@ -27,7 +27,7 @@ from persistence.supplies import (
     changed_supply_lines,
     new_supply_lines,
 )
-from services.ports import IdempotencyKey
+from services.ports.keys import IdempotencyKey
 
 
 def writes(changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]]) -> Iterator[Write]:

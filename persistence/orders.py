@@ -57,7 +57,7 @@ from persistence.tables import (
     planned_orders,
 )
 from persistence.tallies import AXES, tallied, tally
-from services.ports import (
+from services.ports.orders import (
     AllocationView,
     BundleView,
     Buyer,
@@ -67,8 +67,8 @@ from services.ports import (
     OrderSort,
     OrderTally,
     OrderView,
-    Seek,
 )
+from services.ports.paging import Seek
 
 SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
     OrderSort.PLACED_AT_ASC: (("placed_at", False), ("id", False)),

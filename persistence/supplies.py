@@ -14,7 +14,8 @@ from persistence.driver import statement
 from persistence.searching import any_of
 from persistence.sql import BIGINTS, INTS, TEXTS, TIMES, columns, sql
 from persistence.tables import items, locations, supplies, supply_lines
-from services.ports import Seek, SupplyFilter, SupplyReference, SupplyView
+from services.ports.paging import Seek
+from services.ports.supplies import SupplyFilter, SupplyReference, SupplyView
 
 RESERVE = "SELECT nextval(pg_get_serial_sequence('supplies', 'id'))"
 

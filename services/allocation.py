@@ -19,14 +19,10 @@ from domain.runs import RunSeek
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, fingerprint
 from services.plan_tokens import DIGEST_BYTES, basis_of, digest, read_token, refuse_where_moved
-from services.ports import (
-    SKUS_MAX,
-    BatchTooLarge,
-    Database,
-    OrderFilter,
-    OrderReference,
-    UnitOfWork,
-)
+from services.ports.batches import SKUS_MAX, BatchTooLarge
+from services.ports.database import Database
+from services.ports.orders import OrderFilter, OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.recording import settle
 from services.references import checked_reference, location_ranks
 

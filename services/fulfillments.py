@@ -16,7 +16,9 @@ from domain.kinds import LocationKind
 from domain.orders import ALLOCATABLE
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, execute_one
-from services.ports import Database, OrderReference, UnitOfWork
+from services.ports.database import Database
+from services.ports.orders import OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 from services.releasing import obstacles
 from services.runs import within_bounds

@@ -16,7 +16,9 @@ from domain.orders import NewOrder
 from services.allocation import check_references, each_once
 from services.callers import Caller
 from services.performing import Known, Needs, Performer
-from services.ports import Database, OrderReference, UnitOfWork
+from services.ports.database import Database
+from services.ports.orders import OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 
 RULES_MAX = 100

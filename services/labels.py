@@ -17,7 +17,9 @@ from services.callers import Caller
 from services.documents import sender_of
 from services.fulfillments import FulfillmentDone
 from services.performing import Known, Needs, Performer, checked_key, recalled
-from services.ports import Carrier, CarrierRefused, Database, UnitOfWork
+from services.ports.carriers import Carrier, CarrierRefused
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 NOT_SET_UP = "No carrier is set up here: give the tracking number by hand when you ship."
 

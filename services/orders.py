@@ -29,7 +29,9 @@ from services.order_input import (
     wire_name,
 )
 from services.performing import Asked, Known, Needs, Performer, execute
-from services.ports import Buyer, OrderReference, ReservationReference, UnitOfWork
+from services.ports.orders import Buyer, OrderReference
+from services.ports.reservations import ReservationReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 
 AMOUNTS = ("discounts", "shipping_price", "tax")

@@ -17,7 +17,9 @@ from services.callers import Caller
 from services.order_input import checked_payment
 from services.orders import OrderDone
 from services.performing import Known, Needs, Performer, execute_one
-from services.ports import Database, OrderReference, UnitOfWork
+from services.ports.database import Database
+from services.ports.orders import OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 from services.runs import within_bounds
 

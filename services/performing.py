@@ -38,20 +38,14 @@ from domain.stock import Component, LedgerSince
 from domain.supplying import Queue
 from services.callers import Caller
 from services.outcomes import from_json, to_text
-from services.ports import (
-    SKUS_MAX,
-    BatchTooLarge,
-    Buyer,
-    Database,
-    IdempotencyKey,
-    LineView,
-    NewOrderRules,
-    OrderReference,
-    OrderView,
-    SupplyReference,
-    TaskItem,
-    UnitOfWork,
-)
+from services.ports.automation import NewOrderRules
+from services.ports.batches import SKUS_MAX, BatchTooLarge
+from services.ports.database import Database
+from services.ports.fulfillments import TaskItem
+from services.ports.keys import IdempotencyKey
+from services.ports.orders import Buyer, LineView, OrderReference, OrderView
+from services.ports.supplies import SupplyReference
+from services.ports.unit_of_work import UnitOfWork
 from services.recording import account, settle
 from services.sight import cut, in_sight
 

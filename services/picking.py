@@ -15,7 +15,9 @@ from domain.kinds import PickMode
 from domain.picking import Pick
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, checked_key, once
-from services.ports import Database, PickListView, TaskItem, UnitOfWork
+from services.ports.database import Database
+from services.ports.fulfillments import PickListView, TaskItem
+from services.ports.unit_of_work import UnitOfWork
 from services.sight import cut, in_sight
 
 COMMANDS_MAX = 200

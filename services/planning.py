@@ -22,7 +22,10 @@ from domain.kinds import AllocationSequence, AllocationStatus
 from domain.runs import PlanReport, Run, RunSeek
 from domain.what_if import Standing, Tally, serve, served, tally
 from services.outcomes import from_json
-from services.ports import Busy, Database, OrderFilter, Solver, UnitOfWork
+from services.ports.database import Busy, Database
+from services.ports.orders import OrderFilter
+from services.ports.solver import Solver
+from services.ports.unit_of_work import UnitOfWork
 
 PLANNED_ORDERS_MAX = 50_000
 """In one plan: some 8 kB and half a millisecond an order. A run serves what is beyond oldest first, behind the plan."""

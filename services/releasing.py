@@ -10,7 +10,9 @@ from domain.kinds import FulfillmentKind, HoldReason, PaymentStatus, ReleaseObst
 from domain.orders import Address
 from domain.payments import Totals
 from services.addresses import address_problems
-from services.ports import FulfillmentView, LineView, OrderView, ReturnView
+from services.ports.fulfillments import FulfillmentView
+from services.ports.orders import LineView, OrderView
+from services.ports.returns import ReturnView
 
 
 def obstacles(paid: PaymentStatus, holds: Iterable[HoldReason], ship_to: Address | None) -> tuple[Obstacle, ...]:

@@ -13,7 +13,10 @@ from domain.reservations import EXPIRES_IN_SECONDS_DEFAULT, EXPIRES_IN_SECONDS_M
 from services.bundles import units_of_items
 from services.callers import Caller
 from services.performing import Known, Needs, Performer, execute_one
-from services.ports import SKUS_MAX, Database, ReservationReference, UnitOfWork
+from services.ports.batches import SKUS_MAX
+from services.ports.database import Database
+from services.ports.reservations import ReservationReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import location_ranks
 
 SWEEPER = Caller(key=KeyId(0), actor="dibs", request="sweep")

@@ -15,7 +15,7 @@ from domain.ids import FulfillmentId, ParcelId, RowName
 from domain.tracking import Tracked
 from services.callers import Caller
 from services.performing import Known, Needs, Performer
-from services.ports import Database
+from services.ports.database import Database
 
 EVENTS_MAX = 200
 

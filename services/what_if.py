@@ -16,7 +16,9 @@ from services.callers import Caller
 from services.outcomes import from_json
 from services.performing import Asked, prepare
 from services.plan_tokens import Token, basis_of, digest, write_token
-from services.ports import Database, OrderFilter, UnitOfWork
+from services.ports.database import Database
+from services.ports.orders import OrderFilter
+from services.ports.unit_of_work import UnitOfWork
 from services.recording import settle
 
 WAITING_ORDERS_MAX = 2_000

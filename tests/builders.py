@@ -44,18 +44,10 @@ from services.callers import Caller
 from services.catalog import save_items, save_locations
 from services.desk import Desk
 from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
-from services.ports import (
-    AllocationView,
-    LevelView,
-    LineView,
-    OrderReference,
-    OrderView,
-    ReservationReference,
-    ReservationView,
-    ReservedLineView,
-    SupplyReference,
-    SupplyView,
-)
+from services.ports.orders import AllocationView, LineView, OrderReference, OrderView
+from services.ports.reservations import ReservationReference, ReservationView, ReservedLineView
+from services.ports.stock import LevelView
+from services.ports.supplies import SupplyReference, SupplyView
 from services.reservations import ReservedUnits, ReserveStock, release_reservation, reserve_stock
 from services.stock import (
     AdjustedLine,

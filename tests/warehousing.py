@@ -28,7 +28,8 @@ from services.fulfillments import (
 )
 from services.orders import place_order
 from services.picking import PickAnswer, RecordPick, record_picks
-from services.ports import FulfillmentView, PickTaskView, ReturnView
+from services.ports.fulfillments import FulfillmentView, PickTaskView
+from services.ports.returns import ReturnView
 from services.returns import (
     CancelReturn,
     InspectedUnits,

@@ -14,8 +14,13 @@ from domain.money import Money
 from gql.errors import bad_input
 from gql.schema import inputs, supply_inputs
 from gql.schema.ids import row_id
-from services import bundles, ports, splitting
-from services.ports import OrderReference, ReservationReference, SupplyReference
+from services import bundles, splitting
+from services.ports.catalog import ItemFilter
+from services.ports.events import EventFilter
+from services.ports.orders import OrderFilter, OrderReference
+from services.ports.reservations import ReservationReference
+from services.ports.stock import StockLevelFilter
+from services.ports.supplies import SupplyFilter, SupplyReference
 from services.stock import ReceivedLine
 
 T = TypeVar("T")
@@ -238,10 +243,10 @@ def allocation_rule(rule: inputs.AllocationRuleInput) -> AllocationRule:
 # ---------------------------------------------------------------- filters
 
 
-def order_filter(value: inputs.OrderFilter | None) -> ports.OrderFilter:
+def order_filter(value: inputs.OrderFilter | None) -> OrderFilter:
     if value is None:
-        return ports.OrderFilter()
-    return ports.OrderFilter(
+        return OrderFilter()
+    return OrderFilter(
         statuses=many(value.statuses),
         allocation_statuses=many(value.allocation_statuses),
         channels=texts(value.channels),
@@ -262,24 +267,24 @@ def order_filter(value: inputs.OrderFilter | None) -> ports.OrderFilter:
     )
 
 
-def level_filter(value: inputs.StockLevelFilter | None) -> ports.StockLevelFilter:
+def level_filter(value: inputs.StockLevelFilter | None) -> StockLevelFilter:
     if value is None:
-        return ports.StockLevelFilter()
-    return ports.StockLevelFilter(
+        return StockLevelFilter()
+    return StockLevelFilter(
         skus=texts(value.skus), locations=texts(value.locations), overallocated=given(value.overallocated)
     )
 
 
-def item_filter(value: inputs.ItemFilter | None) -> ports.ItemFilter:
+def item_filter(value: inputs.ItemFilter | None) -> ItemFilter:
     if value is None:
-        return ports.ItemFilter()
-    return ports.ItemFilter(skus=texts(value.skus), search=search_text(value.search))
+        return ItemFilter()
+    return ItemFilter(skus=texts(value.skus), search=search_text(value.search))
 
 
-def supply_filter(value: supply_inputs.SupplyFilter | None) -> ports.SupplyFilter:
+def supply_filter(value: supply_inputs.SupplyFilter | None) -> SupplyFilter:
     if value is None:
-        return ports.SupplyFilter()
-    return ports.SupplyFilter(
+        return SupplyFilter()
+    return SupplyFilter(
         skus=texts(value.skus),
         locations=texts(value.locations),
         states=many(value.states),
@@ -287,14 +292,14 @@ def supply_filter(value: supply_inputs.SupplyFilter | None) -> ports.SupplyFilte
     )
 
 
-def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None = None) -> ports.EventFilter:
+def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None = None) -> EventFilter:
     """`types`: the only ones that the field can tell of."""
     if value is None:
-        return ports.EventFilter(types=types)
+        return EventFilter(types=types)
     wanted = texts(value.types)
     if types is not None and wanted is not None:
         wanted = tuple(one for one in wanted if one in types)
-    return ports.EventFilter(
+    return EventFilter(
         types=types if wanted is None else wanted,
         orders=orders_named(value.orders),
         channels=texts(value.channels),
@@ -306,11 +311,11 @@ def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None
     )
 
 
-def status_filter(value: inputs.AllocationStatusChangedFilter | None) -> ports.EventFilter:
+def status_filter(value: inputs.AllocationStatusChangedFilter | None) -> EventFilter:
     types = ("AllocationStatusChanged",)
     if value is None:
-        return ports.EventFilter(types=types)
-    return ports.EventFilter(
+        return EventFilter(types=types)
+    return EventFilter(
         types=types,
         orders=orders_named(value.orders),
         channels=texts(value.channels),
@@ -320,11 +325,9 @@ def status_filter(value: inputs.AllocationStatusChangedFilter | None) -> ports.E
     )
 
 
-def level_event_filter(value: inputs.StockLevelFilter | None) -> ports.EventFilter:
+def level_event_filter(value: inputs.StockLevelFilter | None) -> EventFilter:
     types, wanted = ("StockLevelChanged",), level_filter(value)
-    return ports.EventFilter(
-        types=types, skus=wanted.skus, locations=wanted.locations, overallocated=wanted.overallocated
-    )
+    return EventFilter(types=types, skus=wanted.skus, locations=wanted.locations, overallocated=wanted.overallocated)
 
 
 def searchable(value: str) -> str:

@@ -56,7 +56,7 @@ from gql.schema.returns import Return
 from gql.schema.supplies import Supply
 from gql.scopes import opens
 from services.planning import TooManyOrders
-from services.ports import OrderSort
+from services.ports.orders import OrderSort
 
 First = Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")]
 After = Annotated[str | None, strawberry.argument(description="Continue behind this cursor.")]

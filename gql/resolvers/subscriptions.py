@@ -26,7 +26,7 @@ from gql.schema.events import (
 )
 from gql.schema.ids import row_id
 from gql.watching import Watch
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 
 After = Annotated[str | None, strawberry.argument(description="Begin behind this cursor; now, when absent.")]
 Changes = Annotated[inputs.EventFilter | None, strawberry.argument(description="Which changes; all when absent.")]

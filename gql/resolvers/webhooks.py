@@ -20,7 +20,8 @@ from gql.schema.webhooks import (
     WebhookEndpointSecret,
     written,
 )
-from services import ports, webhooks
+from services import webhooks
+from services.ports.webhooks import DeliveryFilter
 
 ENDPOINT_FIELDS = ("name", "url", "types", "channels", "enabled")
 
@@ -56,11 +57,11 @@ async def webhook_deliveries(
     return connection(WebhookDeliveryConnection, edges, len(rows), size, after)
 
 
-def _filter(value: inputs.WebhookDeliveryFilter | None) -> ports.DeliveryFilter:
+def _filter(value: inputs.WebhookDeliveryFilter | None) -> DeliveryFilter:
     if value is None:
-        return ports.DeliveryFilter()
+        return DeliveryFilter()
     names, states = parsed.given(value.endpoints), parsed.given(value.states)
-    return ports.DeliveryFilter(
+    return DeliveryFilter(
         endpoints=None if names is None else tuple(parsed.searchable(name) for name in names),
         states=None if states is None else tuple(states),
     )

@@ -18,9 +18,9 @@ from gql.schema.explanations import AllocationExplanation, LineExplanation
 from gql.schema.ids import global_id
 from gql.schema.money import AddressProblem, Money, OrderDiscount, OrderHold, OrderTotals, Payment
 from gql.schema.nodes import Node, PageInfo
-from services import ports
 from services.addresses import address_problems
 from services.journeys import tracking_url
+from services.ports.orders import AllocationView, BundleView, LineView, OrderTally, OrderView
 from services.releasing import order_now
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Customer:
 class Allocation:
     """Units that are set aside."""
 
-    allocation: strawberry.Private[ports.AllocationView]
+    allocation: strawberry.Private[AllocationView]
     id: strawberry.ID = strawberry.field(description="Opaque and unique.")
     quantity: int = strawberry.field(description="Units that are set aside.")
     overallocated: int = strawberry.field(description="How much of it is no longer backed by stock.")
@@ -59,7 +59,7 @@ class Allocation:
         return await Location.load(info, self.allocation.location)
 
     @classmethod
-    def of(cls, allocation: ports.AllocationView) -> "Allocation":
+    def of(cls, allocation: AllocationView) -> "Allocation":
         return cls(
             allocation=allocation,
             id=global_id("Allocation", allocation.id),
@@ -73,7 +73,7 @@ class Allocation:
 class OrderBundle:
     """What was bought as one."""
 
-    view: strawberry.Private[ports.BundleView]
+    view: strawberry.Private[BundleView]
     id: strawberry.ID = strawberry.field(
         description="Opaque and unique; the same on all lines of the bundle, also where a split has divided them."
     )
@@ -86,7 +86,7 @@ class OrderBundle:
         return await Item.load(info, self.view.item)
 
     @classmethod
-    def of(cls, bundle: ports.BundleView) -> "OrderBundle":
+    def of(cls, bundle: BundleView) -> "OrderBundle":
         return cls(
             view=bundle,
             id=global_id("OrderBundle", bundle.id),
@@ -100,7 +100,7 @@ class OrderBundle:
 class OrderLine:
     """One SKU on an order, in units."""
 
-    view: strawberry.Private[ports.LineView]
+    view: strawberry.Private[LineView]
     id: strawberry.ID = strawberry.field(description="Opaque and unique.")
     reference: str | None = strawberry.field(description="The partner's own id of the line.")
     sku: str = strawberry.field(description="What was ordered.")
@@ -152,7 +152,7 @@ class OrderLine:
         return [Allocation.of(one) for one in await info.context.loaders.allocations_of.load(self.view.id)]
 
     @classmethod
-    def of(cls, line: ports.LineView) -> "OrderLine":
+    def of(cls, line: LineView) -> "OrderLine":
         return cls(
             view=line,
             id=global_id("OrderLine", line.id),
@@ -184,7 +184,7 @@ class OrderLine:
 class Order(Node):
     """What a customer wants."""
 
-    view: strawberry.Private[ports.OrderView]
+    view: strawberry.Private[OrderView]
     number: str = strawberry.field(description="Unique within its channel.")
     status: kinds.OrderStatus = strawberry.field(description="What the merchant has decided about it.")
     allocation_status: kinds.AllocationStatus | None = strawberry.field(
@@ -345,7 +345,7 @@ class Order(Node):
         return [OrderLine.of(line) for line in await info.context.loaders.lines_of.load(self.view.id)]
 
     @classmethod
-    def of(cls, order: ports.OrderView) -> "Order":
+    def of(cls, order: OrderView) -> "Order":
         return cls(
             id=global_id("Order", order.id),
             view=order,
@@ -475,7 +475,7 @@ class OrderCounts:
     delivered_late: int = strawberry.field(description="Orders that were delivered later than promised.")
 
     @classmethod
-    def of(cls, tally: ports.OrderTally) -> "OrderCounts":
+    def of(cls, tally: OrderTally) -> "OrderCounts":
         return cls(
             total=tally.total,
             by_status=[OrderStatusCount(status=one, count=tally.by_status.get(one, 0)) for one in kinds.OrderStatus],

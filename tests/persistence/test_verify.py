@@ -54,7 +54,7 @@ from services.orders import place_order
 from services.payments import RecordPayment, record_payment
 from services.picking import RecordPick, record_picks
 from services.planning import Planner
-from services.ports import OrderFilter
+from services.ports.orders import OrderFilter
 from services.reservations import expire_reservations
 from services.returns import (
     CancelReturn,
