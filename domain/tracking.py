@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain import fulfilling
-from domain.batch import Batch, NewTrackingEvent
+from domain.batch import Batch
+from domain.changes import NewTrackingEvent
 from domain.errors import InputProblem, InvalidInput
 from domain.fulfillments import Fulfillment, Parcel, TrackingEvent
 from domain.ids import FulfillmentId, ParcelId

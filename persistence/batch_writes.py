@@ -5,8 +5,8 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from domain.batch import Changes, PlacedLine
 from domain.bundles import Bundle
+from domain.changes import Changes, PlacedLine
 from domain.ids import OrderId
 from domain.orders import Address, Discount, NewOrder, Order, OrderTerms
 from domain.reservations import NewReservation

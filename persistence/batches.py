@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.allocation import Claim
-from domain.batch import Changes, Facts
+from domain.changes import Changes, Facts
 from domain.ids import (
     BundleId,
     ItemId,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.batch import Changes
+from domain.changes import Changes
 from domain.ids import OrderId, ReturnId, ReturnLineId
 from domain.kinds import FollowUpOutcome, InspectionOutcome, ReturnReason
 from domain.returns import Inspection, NewFollowUp, Return, ReturnLine

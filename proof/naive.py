@@ -577,7 +577,7 @@ TWINS = (
             RETURNS + "test_o8_only_what_is_for_sale_again_sets_off_a_run_of_who_waits",
         ),
         (
-            "domain/batch.py",
+            "domain/deriving.py",
             "    AllocationCause.RETURNED,\n    AllocationCause.STOCK_RES",
             "    AllocationCause.STOCK_RES",
         ),
@@ -793,7 +793,7 @@ TWINS = (
         "whoever comes last in a batch has done it all",
         "tests/domain/test_batch.py::test_of_several_who_share_a_batch_each_is_named_for_their_own_change",
         (
-            "domain/batch.py",
+            "domain/deriving.py",
             "actors=tuple(changes[change] for change in sequence),",
             "actors=tuple(self.actor for _ in sequence),",
         ),

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from domain.allocating import OrderOutcome, OrderToAllocate, Terms, allocate, deallocate
 from domain.allocation import FREE_FOR_ALL, Policy
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import LIST_MAX, Path, Problems
 from domain.errors import PlanChanged
 from domain.foresight import Foresight

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import InsufficientStock, Shortage
 from domain.ids import LevelKey

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from domain import fulfilling, tracking
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import ORDER_LINES_MAX, ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import DomainError, NotFound, OrderNotInState
 from domain.fulfilling import FailedUnits, NewParcel

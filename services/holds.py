@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from domain import checks, holding
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Path, Problems
 from domain.holding import HeldOrder, HoldOutcome, HoldRule
 from domain.ids import LineId, OrderId

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from domain import fulfilling
-from domain.batch import Batch, Changes
+from domain.batch import Batch
 from domain.carriers import Bought, Party, Shipment
 from domain.carriers import Parcel as ToBring
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import FulfillmentNotInState, NotFound, ShippingRefused
 from domain.fulfillments import Parcel, Shipping

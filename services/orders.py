@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from domain import automation, checks, holding, ordering, reserving
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Path, Problems
 from domain.errors import CurrencyMismatch, InvalidInput, NotFound, OrderAlreadyPlaced
 from domain.ids import OrderId

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from domain import holding
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import CurrencyMismatch, NotFound, RefundExceedsPayments
 from domain.ids import KeyId, OrderId

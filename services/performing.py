@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import orjson
 
 from domain.automation import AllocationRule
-from domain.batch import Batch, Changes, Facts
+from domain.batch import Batch
+from domain.changes import Changes, Facts
 from domain.checks import Problems
 from domain.errors import DomainError, IdempotencyKeyReused, InvalidInput
 from domain.holding import HoldRule

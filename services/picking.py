@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from domain import picking
 from domain.barcodes import same_barcode
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import DomainError, NotFound, PickListTaken
 from domain.ids import FulfillmentId, PickListId, PickTaskId, RowName

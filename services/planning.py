@@ -14,8 +14,9 @@ from typing import Any
 
 from domain.allocating import Terms
 from domain.allocation import FREE_FOR_ALL, POLICIES, Policy
-from domain.batch import Batch, Facts
+from domain.batch import Batch
 from domain.best_plan import SOLVED, Program, Solution, chosen_orders, completed, program_of, weights_of
+from domain.changes import Facts
 from domain.floor import FloorFacts
 from domain.ids import OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus

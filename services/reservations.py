@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from domain import checks, reserving
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import NotFound
 from domain.ids import KeyId, ReservationId, Sku

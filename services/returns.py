@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from domain import returning
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import NOTE_LENGTH_MAX, ORDER_LINES_MAX, ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import NotFound
 from domain.ids import LineId, LocationId, OrderId, ReturnId, ReturnLineId, RowName

@@ -7,8 +7,9 @@ from itertools import count
 from typing import Any, ClassVar
 
 from domain import checks, fulfilling, ordering, splitting
-from domain.batch import Batch, Changes
+from domain.batch import Batch
 from domain.bundles import ComponentLine
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import NotFound, OrderAlreadyPlaced
 from domain.ids import LineId, OrderId

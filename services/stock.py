@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Path, Problems, normal
 from domain.errors import NotFound
 from domain.ids import ItemId, LevelKey, LocationId, Sku

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from domain import supplying
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Path, Problems
 from domain.errors import NotFound, SupplyAlreadyExpected
 from domain.ids import LevelKey, LocationId, SupplyId

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from domain import tracking
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import NOTE_LENGTH_MAX, Path, Problems
 from domain.errors import DomainError, InvalidInput, NotFound
 from domain.fulfillments import TrackingEvent

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from domain.allocating import OrderOutcome
-from domain.batch import Changes, Facts
+from domain.changes import Changes, Facts
 from domain.checks import Problems
 from domain.foresight import Foresight
 from domain.ids import OrderId, RunId

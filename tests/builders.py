@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.allocating import OrderOutcome
 from domain.allocation import Ask, CartClaim, Claim, Held, OpenOrder, Plan, StockView, Take
-from domain.batch import Batch, Facts
+from domain.batch import Batch
+from domain.changes import Facts
 from domain.events import Event
 from domain.floor import FloorFacts
 from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId

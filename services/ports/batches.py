@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from domain.batch import Changes, Facts
+from domain.changes import Changes, Facts
 from domain.ids import BundleId, ItemId, LevelKey, LineId, OrderId, ReservationId, ReservedLineId
 from services.ports.keys import IdempotencyKey
 
