@@ -429,7 +429,7 @@ TWINS = (
             GOODS + "test_i14_i10_of_two_who_ship_the_same_parcels_one_does_and_the_goods_leave_once",
         ),
         (
-            "domain/fulfilling.py",
+            "domain/shipping.py",
             'one = moved(batch, fulfillment_id, "shipFulfillment")',
             "one = replace(batch.floor.fulfillments[fulfillment_id], state=FulfillmentState.SHIPPED)",
         ),
@@ -438,7 +438,7 @@ TWINS = (
         "21b delivered without looking at the state again under the lock",
         GOODS + "test_i14_c5_an_order_that_two_deliver_is_fulfilled_once",
         (
-            "domain/fulfilling.py",
+            "domain/shipping.py",
             'one = moved(batch, fulfillment_id, "deliverFulfillment")',
             "one = replace(batch.floor.fulfillments[fulfillment_id], state=FulfillmentState.DELIVERED)",
         ),
@@ -459,7 +459,7 @@ TWINS = (
             FULFILLING + "test_i9_r8_what_is_short_or_has_lost_its_stock_is_not_released_and_nothing_moves",
         ),
         (
-            "domain/fulfilling.py",
+            "domain/releasing.py",
             "obstacles = (*found, *stock_obstacles(status, policy, waits=bool(waiting), partial=partial))",
             "obstacles = tuple(found)",
         ),

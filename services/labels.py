@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from domain import fulfilling
 from domain.batch import Batch
 from domain.carriers import Bought, Party, Shipment
 from domain.carriers import Parcel as ToBring
@@ -14,6 +13,7 @@ from domain.fulfillments import Parcel, Shipping
 from domain.ids import FulfillmentId, ParcelId, RowName
 from domain.kinds import FulfillmentState
 from domain.orders import Address
+from domain.shipping import label
 from services.callers import Caller
 from services.documents import sender_of
 from services.fulfillments import FulfillmentDone
@@ -41,7 +41,7 @@ class RecordLabels:
 
     def decide(self, batch: Batch, known: Known) -> FulfillmentDone:
         labels = {parcel: (number, url) for parcel, number, url in self.labels}
-        fulfilling.label(batch, self.fulfillment, self.shipping, labels)
+        label(batch, self.fulfillment, self.shipping, labels)
         return FulfillmentDone(fulfillment=self.fulfillment)
 
     def conclude(self, outcome: FulfillmentDone, _: Changes) -> FulfillmentDone:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.fulfilling import NewParcel
 from domain.ids import FulfillmentId, LineId, OrderId, PickTaskId, ReturnId, Sku
 from domain.kinds import FulfillmentStatus, InspectionOutcome, PickTaskState, ReturnReason
 from domain.orders import Address, NewLine, NewOrder, OrderTerms
+from domain.packing import NewParcel
 from domain.picking import Pick, Short
 from domain.returning import WantedBack
 from persistence.database import PostgresDatabase

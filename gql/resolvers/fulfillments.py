@@ -7,10 +7,11 @@ import strawberry
 
 from domain.checks import Path
 from domain.errors import NotFound
-from domain.fulfilling import FailedUnits, NewParcel
+from domain.fulfilling import FailedUnits
 from domain.fulfillments import Shipping, TrackingEvent
 from domain.ids import FulfillmentId, LineId, ParcelId, PickListId, PickTaskId
 from domain.kinds import PickOutcome, PickTaskState, TrackingOutcome
+from domain.packing import NewParcel
 from domain.picking import Pick, Short
 from gql.context import Info
 from gql.errors import refusal_of

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from dibs.solving import Highs
 from domain.automation import AllocationRule
-from domain.fulfilling import NewParcel
 from domain.holding import HoldRule
 from domain.ids import KeyId, OrderId, Sku
 from domain.kinds import (
@@ -30,6 +29,7 @@ from domain.kinds import (
 )
 from domain.money import Money
 from domain.orders import NewLine, NewOrder, Payment
+from domain.packing import NewParcel
 from domain.picking import Pick
 from domain.returning import WantedBack
 from persistence.database import PostgresDatabase, connect
