@@ -9,7 +9,7 @@ import strawberry
 from domain.ids import OrderId
 from gql.loaders import Loaders, Reading
 from services.callers import Caller
-from services.performing import Performer
+from services.commands import Performer
 from services.planning import Planner
 from services.ports.carriers import Carrier
 from services.ports.database import Database

@@ -653,7 +653,7 @@ TWINS = (
     twin(
         "a key is answered whatever was asked under it",
         KEYS + "test_the_same_key_with_other_input_is_refused_and_the_first_answer_stays",
-        ("services/performing.py", "    if stored != made_from:\n", "    if not stored:\n"),
+        ("services/keys.py", "    if stored != made_from:\n", "    if not stored:\n"),
     ),
     twin(
         "the desk gives answers to the wrong callers",

@@ -18,7 +18,8 @@ from domain.kinds import AllocationSequence, AllocationStatus
 from domain.making import quickly_made
 from domain.runs import RunSeek
 from services.callers import Caller
-from services.performing import Known, Needs, Performer, fingerprint
+from services.commands import Known, Needs, Performer
+from services.keys import fingerprint
 from services.plan_tokens import DIGEST_BYTES, basis_of, digest, read_token, refuse_where_moved
 from services.ports.batches import SKUS_MAX, BatchTooLarge
 from services.ports.database import Database

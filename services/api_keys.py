@@ -9,7 +9,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.ids import KeyId, RowName
 from services.callers import Caller
 from services.credentials import digest, new_mark, new_secret
-from services.performing import checked_key, once
+from services.keys import checked_key, once
 from services.ports.database import Database
 from services.ports.unit_of_work import UnitOfWork
 

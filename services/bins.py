@@ -10,7 +10,7 @@ from domain.errors import InsufficientStock, Shortage
 from domain.ids import LevelKey
 from domain.stock import QUANTITY_MAX
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.commands import Known, Needs, Performer
 from services.stock import ReceivedLine, located, sku_of
 
 

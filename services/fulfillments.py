@@ -18,7 +18,8 @@ from domain.orders import ALLOCATABLE
 from domain.packing import NewParcel
 from domain.shipping import deliver, ship
 from services.callers import Caller
-from services.performing import Known, Needs, Performer, execute_one
+from services.commands import Known, Needs, Performer
+from services.performing import execute_one
 from services.ports.database import Database
 from services.ports.orders import OrderReference
 from services.ports.unit_of_work import UnitOfWork

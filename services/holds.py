@@ -16,7 +16,7 @@ from domain.money import Money
 from domain.orders import NewOrder
 from services.allocation import check_references, each_once
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.commands import Known, Needs, Performer
 from services.ports.database import Database
 from services.ports.orders import OrderReference
 from services.ports.unit_of_work import UnitOfWork

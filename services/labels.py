@@ -15,9 +15,10 @@ from domain.kinds import FulfillmentState
 from domain.orders import Address
 from domain.shipping import label
 from services.callers import Caller
+from services.commands import Known, Needs, Performer
 from services.documents import sender_of
 from services.fulfillments import FulfillmentDone
-from services.performing import Known, Needs, Performer, checked_key, recalled
+from services.keys import checked_key, recalled
 from services.ports.carriers import Carrier, CarrierRefused
 from services.ports.database import Database
 from services.ports.unit_of_work import UnitOfWork

@@ -15,9 +15,10 @@ from domain.kinds import HoldReason, PaymentKind
 from domain.orders import OrderLine, Payment
 from domain.payments import Totals, totals
 from services.callers import Caller
+from services.commands import Known, Needs, Performer
 from services.order_input import checked_payment
 from services.orders import OrderDone
-from services.performing import Known, Needs, Performer, execute_one
+from services.performing import execute_one
 from services.ports.database import Database
 from services.ports.orders import OrderReference
 from services.ports.unit_of_work import UnitOfWork

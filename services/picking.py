@@ -15,7 +15,8 @@ from domain.ids import FulfillmentId, PickListId, PickTaskId, RowName
 from domain.kinds import PickMode
 from domain.picking import Pick
 from services.callers import Caller
-from services.performing import Known, Needs, Performer, checked_key, once
+from services.commands import Known, Needs, Performer
+from services.keys import checked_key, once
 from services.ports.database import Database
 from services.ports.fulfillments import PickListView, TaskItem
 from services.ports.unit_of_work import UnitOfWork

@@ -13,7 +13,8 @@ from domain.ids import KeyId, ReservationId, Sku
 from domain.reservations import EXPIRES_IN_SECONDS_DEFAULT, EXPIRES_IN_SECONDS_MAX
 from services.bundles import units_of_items
 from services.callers import Caller
-from services.performing import Known, Needs, Performer, execute_one
+from services.commands import Known, Needs, Performer
+from services.performing import execute_one
 from services.ports.batches import SKUS_MAX
 from services.ports.database import Database
 from services.ports.reservations import ReservationReference

@@ -13,7 +13,7 @@ from domain.ids import LineId, LocationId, OrderId, ReturnId, ReturnLineId, RowN
 from domain.kinds import FollowUpOutcome, InspectionOutcome
 from domain.returning import Judged, WantedBack
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.commands import Known, Needs, Performer
 from services.ports.orders import OrderReference
 from services.references import checked_reference
 

@@ -22,8 +22,8 @@ from domain.orders import WAITING
 from domain.runs import Run, RunSeek
 from services.allocation import allocate_batch, allocate_loaded, foresee_batch
 from services.callers import Caller
+from services.keys import checked_key, once
 from services.outcomes import from_json, to_json
-from services.performing import checked_key, once
 from services.ports.batches import SKUS_MAX
 from services.ports.database import Database
 from services.ports.orders import OrderFilter

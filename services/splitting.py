@@ -17,7 +17,7 @@ from domain.money import Money
 from domain.orders import NewLine, NewOrder
 from domain.splitting import Part
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.commands import Known, Needs, Performer
 from services.ports.orders import LineView, OrderReference
 from services.references import checked_reference
 

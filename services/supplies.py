@@ -18,7 +18,7 @@ from domain.stocking import StockOutcome, summed
 from domain.stocking import outcome as told
 from domain.supply import Supply, SupplyLine
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.commands import Known, Needs, Performer
 from services.ports.supplies import SupplyReference
 from services.stock import ReceivedLine, check_names, check_quantities, located, require_known, sku_of
 

@@ -15,7 +15,7 @@ from domain.fulfillments import TrackingEvent
 from domain.ids import FulfillmentId, ParcelId, RowName
 from domain.tracking import Tracked
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.commands import Known, Needs, Performer
 from services.ports.database import Database
 
 EVENTS_MAX = 200
