@@ -151,7 +151,7 @@ TWINS = (
             "if False",
         ),
         (
-            "persistence/batch_writes.py",
+            "persistence/stock_writes.py",
             "SET on_hand = n.on_hand, committed",
             "SET on_hand = greatest(0, n.on_hand), committed",
         ),
@@ -512,7 +512,7 @@ TWINS = (
     twin(
         "27 a line that is added and dropshipped in one batch is written as open",
         DESK + "test_a_line_that_is_added_and_dropshipped_in_one_batch_is_the_suppliers",
-        ("persistence/batch_writes.py", "        line.dropshipped,  # or", "        0,  # or"),
+        ("persistence/order_writes.py", "        line.dropshipped,  # or", "        0,  # or"),
     ),
     twin(
         "28 what is ready is released all at once, however many SKUs that are",
@@ -648,7 +648,7 @@ TWINS = (
     twin(
         "a level is written over whatever it is now",
         GUARDS + "test_a_level_that_changed_since_it_was_read_is_not_written_over",
-        ("persistence/batch_writes.py", " AND s.version = n.version - 1", ""),
+        ("persistence/stock_writes.py", " AND s.version = n.version - 1", ""),
     ),
     twin(
         "a key is answered whatever was asked under it",
@@ -695,7 +695,7 @@ TWINS = (
     twin(
         "a line that is added and canceled in one batch is written as open",
         DESK + "test_a_line_that_is_added_and_voided_in_one_batch_is_canceled",
-        ("persistence/batch_writes.py", "        line.canceled,  # a later", "        0,  # a later"),
+        ("persistence/order_writes.py", "        line.canceled,  # a later", "        0,  # a later"),
     ),
     twin(
         "flags are not set anew when stock falls",
