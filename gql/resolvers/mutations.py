@@ -17,7 +17,8 @@ from gql.schema.allocation import AllocationRun, LineAllocation, OrderAllocation
 from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockLevel
 from gql.schema.ids import row_id
-from gql.schema.orders import ClaimSummary, Order, OrderLine
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import ClaimSummary, Order
 from gql.schema.plans import LosingOrders
 from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply

@@ -44,12 +44,8 @@ from gql.schema.events import EventConnection, EventEdge, event_of, log_cursor
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.ids import Int32, cursor, parse_id, row_id
 from gql.schema.nodes import Node
-from gql.schema.orders import (
-    Order,
-    OrderConnection,
-    OrderCounts,
-    OrderEdge,
-)
+from gql.schema.order_counts import OrderCounts
+from gql.schema.orders import Order, OrderConnection, OrderEdge
 from gql.schema.plans import PolicyOutcome
 from gql.schema.reservations import StockReservation
 from gql.schema.returns import Return

@@ -18,7 +18,8 @@ from gql.schema.files import Document
 from gql.schema.ids import global_id
 from gql.schema.money import Money
 from gql.schema.nodes import Node, PageInfo
-from gql.schema.orders import Order, OrderLine
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import Order
 from services.documents import DocumentKind
 from services.ports.fulfillments import FulfillmentView, PickListView, PickTaskView, TrackingEventView
 

@@ -13,7 +13,8 @@ from gql.schema.actions import SupportedReturnAction
 from gql.schema.catalog import Item, Location
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
-from gql.schema.orders import Order, OrderLine
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import Order
 from services.ports.returns import FollowUpView, InspectionView, ReturnView
 
 
