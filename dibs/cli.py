@@ -155,7 +155,7 @@ def serve_command(
 @app.command("work")
 def work_command(data: Data = None) -> None:
     """Number events, carry out runs and tidy up, for nodes that only serve, until Ctrl-C."""
-    from dibs.app import work
+    from dibs.working import work
 
     settings = _settings(data)
     _log(settings)

@@ -625,7 +625,7 @@ TWINS = (
         "ready is who has a free connection",
         READY + "test_a_process_whose_connections_are_all_at_work_is_ready",
         (
-            "dibs/app.py",
+            "dibs/working.py",
             "readiness = Readiness(watching,",
             "readiness = Readiness(engine,",
         ),
