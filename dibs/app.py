@@ -4,8 +4,8 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -20,9 +20,10 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from carriers.easypost import EasyPost
-from dibs.access import Access, log_entry
+from dibs.access import Access
 from dibs.log import REQUEST
-from dibs.meters import Meters
+from dibs.oidc import OpenIdIssuer
+from dibs.onlookers import Onlookers
 from dibs.partners import easypost, openid_issuer
 from dibs.readiness import Readiness
 from dibs.settings import Settings
@@ -34,7 +35,6 @@ from documents.tracking_page import STYLE_SHA256, tracking_page, trouble_page
 from gql.api import create_schema
 from gql.context import Context
 from gql.documents import DocumentEndpoint
-from gql.entries import Entry
 from gql.execution import Executor
 from gql.explorer_page import explorer_routes
 from gql.feed import Feed
@@ -56,7 +56,7 @@ from services.documents import Drawer
 from services.journeys import Tracker
 from services.people import People
 from services.planning import Planner
-from workers.loop import repeated, running
+from workers.loop import Job, repeated, running
 
 if TYPE_CHECKING:
     from dibs.tracing import Traces
@@ -93,6 +93,47 @@ class State(TypedDict):
     running: Running
 
 
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who serves those that come in, on the ground."""
+
+    desk: Desk
+    feed: Feed
+    readings: Readings
+    planner: Planner
+    doorkeeper: Doorkeeper
+    tracker: Tracker
+    budget: Budget
+    issuer: OpenIdIssuer | None
+    carrier: EasyPost | None
+
+    def jobs(self) -> Iterator[Job]:
+        """What of it is to be done all the time."""
+        yield self.feed.run
+        yield partial(repeated, "the doorkeeper", self.doorkeeper.recheck, RECHECK_SECONDS)
+        yield partial(repeated, "the visitors' book", self.doorkeeper.write_down_use, USE_SECONDS)
+
+    async def close(self) -> None:
+        ends = (self.desk, self.readings, self.tracker, self.doorkeeper, self.budget)
+        await in_time(*(one.close() for one in ends), *([self.issuer.aclose()] if self.issuer else []))
+
+
+def staff_for(settings: Settings, on: Ground) -> Staff:
+    issuer = openid_issuer(settings)
+    people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
+    return Staff(
+        Desk(on.database),
+        Feed(on.database, on.bell),
+        Readings(on.database),
+        Planner(on.database, Highs()),
+        Doorkeeper(on.database, people),
+        Tracker(on.database),
+        Budget(purse_for(settings)),
+        issuer,
+        easypost(settings),
+    )
+
+
 def create_app(
     settings: Settings, direct_url: str, *, with_workers: bool = True, side: socket.socket | None = None
 ) -> Starlette:
@@ -100,49 +141,20 @@ def create_app(
 
     `side`: where figures and health are told, if they are.
     """
-    meters: list[Meters] = []
-    traces: list[Traces] = []
-
-    def ended(entry: Entry) -> None:
-        for one in meters:
-            one.ended(entry)
-
-    def around(entry: Entry, headers: Sequence[tuple[bytes, bytes]]) -> AbstractContextManager[None]:
-        return traces[0].request(entry, headers) if traces else nullcontext()
+    onlookers = Onlookers()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with ground(settings, direct_url, side) as on:
-            desk, feed = Desk(on.database), Feed(on.database, on.bell)
-            tracker, issuer = Tracker(on.database), openid_issuer(settings)
-            people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
-            doorkeeper = Doorkeeper(on.database, people)
-            readings, planner = Readings(on.database), Planner(on.database, Highs())
-            if on.meters:
-                meters[:] = [on.meters]
-                on.meters.watch_desk(desk)
-                on.meters.watch_feed(feed)
-            if tracer := traces_for(settings):
-                traces[:] = [tracer]
-                tracer.watch_desk(desk)
-                tracer.watch_engine(on.database.engine)
-            beside = working(settings, on, feed) if with_workers else nullcontext()
-            watching = (
-                partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS),
-                partial(repeated, "the visitors' book", doorkeeper.write_down_use, USE_SECONDS),
-            )
-            carrier = easypost(settings)
-            closing, budget = aclosing(carrier) if carrier else nullcontext(), Budget(purse_for(settings))
-            async with running(on.bell.run, feed.run, *watching), beside, closing:
-                yield {
-                    "running": _plug(
-                        settings, on, readings, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended, tracer
-                    )
-                }
-                ends = [desk.close(), readings.close(), tracker.close(), doorkeeper.close(), budget.close()]
-                await in_time(*ends, *([issuer.aclose()] if issuer else []))
-                if tracer:
-                    await tracer.close()
+            staff = staff_for(settings, on)
+            onlookers.come(on.meters, traces_for(settings))
+            onlookers.watch_work(staff.desk, staff.feed, on.database.engine)
+            beside = working(settings, on, staff.feed) if with_workers else nullcontext()
+            closing = aclosing(staff.carrier) if staff.carrier else nullcontext()
+            async with running(on.bell.run, *staff.jobs()), beside, closing:
+                yield {"running": _plug(settings, on, staff, onlookers)}
+                await staff.close()
+                await onlookers.leave()
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),
@@ -153,7 +165,7 @@ def create_app(
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
     ]
-    middleware = [Middleware(Access, ended=ended, around=around), *cross_origin(settings)]
+    middleware = [Middleware(Access, ended=onlookers.ended, around=onlookers.around), *cross_origin(settings)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
 
 
@@ -191,63 +203,45 @@ def purse_for(settings: Settings) -> Purse | None:
     return RedisPurse(url, settings.cost_budget, own) if url.startswith(REDIS) else own
 
 
-def _plug(
-    settings: Settings,
-    on: Ground,
-    readings: Readings,
-    doorkeeper: Doorkeeper,
-    desk: Desk,
-    planner: Planner,
-    feed: Feed,
-    carrier: EasyPost | None,
-    budget: Budget,
-    tracker: Tracker,
-    ended: Callable[[Entry], None],
-    tracer: "Traces | None",
-) -> Running:
-    def around_operation(entry: Entry) -> AbstractContextManager[None]:
-        return tracer.request(entry) if tracer else nullcontext()
-
-    def ended_on_socket(entry: Entry) -> None:
-        log_entry(entry)
-        ended(entry)
-
+def _plug(settings: Settings, on: Ground, staff: Staff, onlookers: Onlookers) -> Running:
     async def who(secret: str) -> Caller | None:
-        return await doorkeeper.authenticate(secret, REQUEST.get() or secrets.token_hex(8)) if secret else None
+        return await staff.doorkeeper.authenticate(secret, REQUEST.get() or secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
         return Context(
             caller,
             on.database,
-            readings.of(caller.visibility),
-            desk,
-            planner,
+            staff.readings.of(caller.visibility),
+            staff.desk,
+            staff.planner,
             webhooks_allow_loopback=settings.webhook_allow_loopback,
-            carrier=carrier,
+            carrier=staff.carrier,
             public_url=settings.public_url,
         )
 
     trusted = trusted_documents(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
-    origins = settings.cors_origins
-    hub = Hub(feed, doorkeeper.certain)
     parts = Parts(
-        executor, hub, who, doorkeeper.watched, context, Spending(budget), origins, ended_on_socket, around_operation
+        executor,
+        Hub(staff.feed, staff.doorkeeper.certain),
+        who,
+        staff.doorkeeper.watched,
+        context,
+        Spending(staff.budget),
+        settings.cors_origins,
+        onlookers.ended_on_socket,
+        onlookers.around,
     )
-    if on.meters:
-        on.meters.watch_hub(parts.hub)
-        on.meters.watch_schema(executor.schema)
-    if tracer:
-        tracer.watch_schema(executor.schema)
+    onlookers.watch_answers(parts.hub, executor.schema)
     return Running(
         on.database.engine,
         on.readiness,
-        feed,
+        staff.feed,
         parts.hub,
         HttpEndpoint(parts),
         WebSocketEndpoint(parts),
         DocumentEndpoint(parts, Drawer(on.database, Documents())),
-        TrackingEndpoint(tracker, Pages(tracking_page, trouble_page(), STYLE_SHA256)),
+        TrackingEndpoint(staff.tracker, Pages(tracking_page, trouble_page(), STYLE_SHA256)),
     )
 
 
