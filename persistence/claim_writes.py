@@ -1,10 +1,13 @@
 """What a batch writes of claims, and of the carts that hold some."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from domain.changes import Changes
 from domain.reservations import NewReservation
-from persistence.driver import statement
-from persistence.sql import BIGINTS, INTS, TEXTS
+from persistence.driver import Write, statement
+from persistence.sql import BIGINTS, INTS, TEXTS, columns
+from persistence.writes import arrays, attributes, guarded
 
 CART_COLUMNS = ("ids", "states", "seconds")
 
@@ -157,5 +160,21 @@ INSERT_CLAIMS = statement(
 )
 
 
-def cart_row(new: NewReservation) -> tuple[Any, ...]:
+def _cart_row(new: NewReservation) -> tuple[Any, ...]:
     return new.reservation.id, new.reservation.state, new.expires_in_seconds
+
+
+def new_cart_writes(changes: Changes) -> Iterator[Write]:
+    yield from arrays(INSERT_RESERVATIONS, columns(map(_cart_row, changes.new_reservations), CART_COLUMNS))
+    reserved = [line for new in changes.new_reservations for line in new.lines]
+    yield from arrays(INSERT_RESERVED_LINES, attributes(reserved, RESERVED_LINE_COLUMNS))
+
+
+def claim_writes(changes: Changes) -> Iterator[Write]:
+    yield from arrays(END_CLAIMS, attributes(changes.ended_claims, END_COLUMNS))
+    # Before the rows that they come from may go.
+    yield from guarded(DIVIDE_CLAIMS, attributes(changes.divided_claims, DIVIDED_CLAIM_COLUMNS))
+    yield from guarded(END_RESERVATIONS, attributes(changes.ended_reservations, ENDED_CART_COLUMNS))
+    yield from guarded(DELETE_CLAIMS, {"ids": changes.gone_claims})
+    yield from guarded(UPDATE_CLAIMS, attributes(changes.changed_claims, CLAIM_UPDATE_COLUMNS))
+    yield from arrays(INSERT_CLAIMS, attributes(changes.new_claims, CLAIM_COLUMNS))

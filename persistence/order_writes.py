@@ -1,5 +1,6 @@
 """What a batch writes of orders, their lines and their bundles: the statements, and the rows that are sent."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -7,8 +8,9 @@ from domain.bundles import Bundle
 from domain.changes import Changes, PlacedLine
 from domain.ids import OrderId
 from domain.orders import Address, Discount, NewOrder, Order, OrderTerms
-from persistence.driver import statement
-from persistence.sql import BIGINTS, FLAGS, INTS, JSON, NUMERICS, TEXTS
+from persistence.driver import Write, statement
+from persistence.sql import BIGINTS, FLAGS, INTS, JSON, NUMERICS, TEXTS, columns
+from persistence.writes import arrays, attributes, guarded, records
 
 INSERT_CHANNELS = statement(
     """
@@ -63,6 +65,14 @@ UPDATE_TERMS = statement(
     WHERE o.id = n.id
     """,
     rows=JSON,
+)
+
+REPLENISH = statement(
+    """
+    INSERT INTO replenished_items (item_id, since) SELECT item, clock_timestamp() FROM unnest(:items) AS item
+    ON CONFLICT (item_id) DO UPDATE SET since = excluded.since
+    """,
+    items=INTS,
 )
 
 ASK_AT = statement(
@@ -233,12 +243,12 @@ def _discount(discount: Discount) -> dict[str, str | None]:
     return {"amount": str(discount.amount.amount), "code": discount.code, "description": discount.description}
 
 
-def terms_row(changes: Changes, order: OrderId, terms: OrderTerms) -> dict[str, Any]:
+def _terms_row(changes: Changes, order: OrderId, terms: OrderTerms) -> dict[str, Any]:
     """The first amount of an order brings the currency with it."""
     return _terms(order, terms) | {"currency_code": changes.currencies.get(order)}
 
 
-def order_row(changes: Changes, order: Order, new: NewOrder) -> dict[str, Any]:
+def _order_row(changes: Changes, order: Order, new: NewOrder) -> dict[str, Any]:
     return _terms(order.id, new.terms) | {
         "channel": order.channel,
         "number": order.number,
@@ -255,7 +265,7 @@ def order_row(changes: Changes, order: Order, new: NewOrder) -> dict[str, Any]:
     }
 
 
-def line_row(placed: PlacedLine) -> tuple[Any, ...]:
+def _line_row(placed: PlacedLine) -> tuple[Any, ...]:
     line, new = placed.line, placed.new
     price, discount, tax = new.unit_price, new.discount, new.tax
     return (
@@ -280,6 +290,27 @@ def line_row(placed: PlacedLine) -> tuple[Any, ...]:
     )
 
 
-def bundle_row(bundle: Bundle) -> tuple[Any, ...]:
+def _bundle_row(bundle: Bundle) -> tuple[Any, ...]:
     price = bundle.unit_price
     return bundle.id, bundle.item, bundle.reference, price and price.amount, price and price.currency_code
+
+
+def new_order_writes(changes: Changes) -> Iterator[Write]:
+    yield from arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
+    yield from records(INSERT_ORDERS, [_order_row(changes, *one) for one in changes.placed])
+    yield from arrays(INSERT_BUNDLES, columns(map(_bundle_row, changes.new_bundles), BUNDLE_COLUMNS))
+    yield from arrays(INSERT_LINES, columns(map(_line_row, changes.placed_lines), LINE_COLUMNS))
+
+
+def order_writes(changes: Changes) -> Iterator[Write]:
+    """What became of orders and lines that were there; and who waits for their stock may be served."""
+    served = [line for line in changes.lines if line.id not in changes.resized_lines]
+    resized = [line for line in changes.lines if line.id in changes.resized_lines]
+    yield from guarded(UPDATE_SERVED_LINES, attributes(served, SERVED_LINE_COLUMNS))
+    yield from guarded(UPDATE_LINES, attributes(resized, LINE_UPDATE_COLUMNS))
+    minutes = {"minutes": [changes.schedules.get(order.id) for order in changes.orders]}
+    yield from guarded(UPDATE_ORDERS, attributes(changes.orders, ORDER_COLUMNS) | minutes)
+    yield from records(UPDATE_TERMS, [_terms_row(changes, *one) for one in changes.terms.items()])
+    yield from arrays(REPLENISH, {"items": sorted(changes.replenished)})
+    yield from records(ASK_AT, [{"id": order, "at": at} for order, at in changes.asked_at.items()])
+    yield from arrays(SAVE_VOID_REASONS, columns(changes.void_reasons.items(), ("ids", "reasons")))

@@ -1,15 +1,11 @@
-"""What a batch writes of stock: levels, the ledger, counts, and what there is more of."""
+"""What a batch writes of stock: levels, the ledger and counts."""
 
-from persistence.driver import statement
+from collections.abc import Iterator
+
+from domain.changes import Changes
+from persistence.driver import Write, statement
 from persistence.sql import BIGINTS, INTS, TEXTS, TIMES
-
-REPLENISH = statement(
-    """
-    INSERT INTO replenished_items (item_id, since) SELECT item, clock_timestamp() FROM unnest(:items) AS item
-    ON CONFLICT (item_id) DO UPDATE SET since = excluded.since
-    """,
-    items=INTS,
-)
+from persistence.writes import arrays, attributes, guarded
 
 LEVEL_COLUMNS = {
     "items": "item",
@@ -115,3 +111,13 @@ INSERT_COUNTS = statement(
     actors=TEXTS,
     requests=TEXTS,
 )
+
+
+def level_writes(changes: Changes) -> Iterator[Write]:
+    yield from guarded(UPDATE_LEVELS, attributes(changes.changed_levels, LEVEL_COLUMNS))
+    yield from arrays(INSERT_LEVELS, attributes(changes.new_levels, LEVEL_COLUMNS))
+
+
+def ledger_writes(changes: Changes) -> Iterator[Write]:
+    yield from arrays(INSERT_MOVEMENTS, attributes(changes.movements, MOVEMENT_COLUMNS))
+    yield from arrays(INSERT_COUNTS, attributes(changes.counts, COUNT_COLUMNS))
