@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 from domain.batch import Batch
 from domain.changes import Facts
@@ -37,7 +37,6 @@ from services.recording import account
 from services.sight import cut, in_sight
 
 T = TypeVar("T")
-
 K = TypeVar("K")
 
 NEW_MAX = 300
@@ -49,16 +48,73 @@ NO_RULES = NewOrderRules()
 async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known], Batch]:
     """Answer what every command needs to know, and load the working copy under the locks."""
     needs = [one.needs for one in asked]
-    references = [reference for one in needs for reference in (*one.orders, *one.numbers)]
-    ids = iter(await uow.orders.resolve(references) if references else [])
-    resolved = [([next(ids) for _ in one.orders], [next(ids) for _ in one.numbers]) for one in needs]
-    resolved = [await _in_sight(uow, one.caller, *found) for one, found in zip(asked, resolved, strict=True)]
-    skus = {sku for one in needs for sku in one.skus}
-    items, bundles = await uow.catalog.items_and_components(list(skus)) if skus else ({}, {})
-    items |= {one.sku: one.item for components in bundles.values() for one in components}
+    resolved = await _resolve(uow, asked)
+    items, bundles = await _resolve_skus(uow, needs)
     ruling = await uow.automation.new_order_rules() if any(one.rules for one in needs) else NO_RULES
-    rules = ruling.allocation
-    locked = {
+    locked = _to_lock(needs, ruling.allocation, items, bundles)
+    floors = await _resolve_floor(uow, asked)
+    supplies = [await _resolve_supplies(uow, one, locked) for one in asked]
+    named = [_Named(*ids, floor, theirs) for ids, floor, theirs in zip(resolved, floors, supplies, strict=True)]
+    batch = await _working_copy(uow, needs, named, locked)
+    now = await _number_the_new(uow, batch, needs)
+    fresh = await _reserve(uow, needs, named, batch, bundles)
+    terms = await _terms(uow, _orders_of(needs, named, lambda one: one.terms))
+    views, lines = await _views(uow, _orders_of(needs, named, lambda one: one.views))
+    standing = _orders_of(needs, named, lambda one: one.standings or (one.rules and bool(ruling.holds)))
+    await account(uow, batch, standing)
+    buyers = [_buyer(one, found.orders, views) for one, found in zip(needs, named, strict=True)]
+    returning = await _returning(uow, buyers, ruling.holds)
+    knowns = [
+        Known(
+            orders=tuple(found.orders),
+            numbers=tuple(found.numbers),
+            items=items,
+            bundles=bundles,
+            supplies=tuple(found.supplies),
+            ledger=await _since(uow, one, items),
+            queue=await _queue(uow, batch, found.supplies) if one.queue else None,
+            supply_id=await uow.supplies.reserve_id() if one.new_supply else None,
+            order_ids=new.orders,
+            line_ids=new.lines,
+            bundle_ids=new.bundles,
+            reservation_ids=new.reservations,
+            reserved_line_ids=new.reserved_lines,
+            terms=terms,
+            rules=ruling.allocation,
+            hold_rules=ruling.holds,
+            has_ordered=at in returning,
+            views=views,
+            lines=lines,
+            beside=await _beside(uow, one, found.orders),
+            fulfillments=found.floor.fulfillments,
+            tasks=found.floor.tasks,
+            returns=found.floor.returns,
+            now=now,
+        )
+        for at, (one, found, new) in enumerate(zip(needs, named, fresh, strict=True))
+    ]
+    return knowns, batch
+
+
+async def _resolve(uow: UnitOfWork, asked: Sequence[Asked]) -> list[tuple[list[OrderId | None], list[OrderId | None]]]:
+    """The orders that each command names, and the numbers that it asks for."""
+    references = [reference for one in asked for reference in (*one.needs.orders, *one.needs.numbers)]
+    ids = iter(await uow.orders.resolve(references) if references else [])
+    resolved = [([next(ids) for _ in one.needs.orders], [next(ids) for _ in one.needs.numbers]) for one in asked]
+    return [await _in_sight(uow, one.caller, *found) for one, found in zip(asked, resolved, strict=True)]
+
+
+async def _resolve_skus(uow: UnitOfWork, needs: Iterable[Needs]) -> tuple[dict[Sku, ItemId], Bundles]:
+    """Items with the components of bundles among them, and what the bundles are made of."""
+    skus = {sku for one in needs for sku in one.skus}
+    if not skus:
+        return {}, {}
+    items, bundles = await uow.catalog.items_and_components(list(skus))
+    return items | {one.sku: one.item for components in bundles.values() for one in components}, bundles
+
+
+def _to_lock(needs: Iterable[Needs], rules: Rules, items: Mapping[Sku, ItemId], bundles: Bundles) -> set[ItemId]:
+    return {
         items[sku]
         for one in needs
         if _locks(one, rules)
@@ -66,65 +122,6 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
         for sku in (named, *(part.sku for part in bundles.get(named, ())))
         if sku in items
     }
-    floors = await _resolve_floor(uow, asked)
-    named = (order for found, _ in resolved for order in found if order is not None)
-    orders = list(dict.fromkeys((*named, *(order for floor in floors for order in floor.orders))))
-    supplies = [await _resolve_supplies(uow, one, locked) for one in asked]
-    facts = await _load(uow, orders, locked, needs)
-    batch = Batch(await _with_supplies(uow, facts, [supply for one in supplies for supply in one]))
-    now = await _number_the_new(uow, batch, needs)
-    new_lines = [_new_lines(one, found, batch, bundles) for one, (found, _) in zip(needs, resolved, strict=True)]
-    new_bundles = [sum(sku in bundles for sku in one.new_lines) for one in needs]
-    order_ids, line_ids, bundle_ids = await _reserve(
-        uow, sum(one.new_orders for one in needs), sum(new_lines), sum(new_bundles)
-    )
-    reserved_lines = [_reserved_lines(one, bundles) for one in needs]
-    cart_ids, cart_line_ids = await _reserve_carts(uow, needs, sum(reserved_lines))
-    terms = await _terms(uow, _orders_of(needs, resolved, lambda one: one.terms))
-    views, lines = await _views(uow, _orders_of(needs, resolved, lambda one: one.views))
-    await account(
-        uow, batch, _orders_of(needs, resolved, lambda one: one.standings or (one.rules and bool(ruling.holds)))
-    )
-    buyers = [_buyer(one, found, views) for one, (found, _) in zip(needs, resolved, strict=True)]
-    returning = await _returning(uow, buyers, ruling.holds)
-    knowns = [
-        Known(
-            orders=tuple(found),
-            numbers=tuple(numbers),
-            items=items,
-            bundles=bundles,
-            supplies=tuple(found_supplies),
-            ledger=await _since(uow, one, items),
-            queue=await _queue(uow, batch, found_supplies) if one.queue else None,
-            supply_id=await uow.supplies.reserve_id() if one.new_supply else None,
-            order_ids=tuple(next(order_ids) for _ in range(one.new_orders)),
-            line_ids=tuple(next(line_ids) for _ in range(lines_of_one)),
-            bundle_ids=tuple(next(bundle_ids) for _ in range(bundles_of_one)),
-            reservation_ids=tuple(next(cart_ids) for _ in range(one.new_reservations)),
-            reserved_line_ids=tuple(next(cart_line_ids) for _ in range(reserved_of_one)),
-            terms=terms,
-            rules=rules,
-            hold_rules=ruling.holds,
-            has_ordered=at in returning,
-            views=views,
-            lines=lines,
-            beside=await _beside(uow, one, found),
-            fulfillments=floor.fulfillments,
-            tasks=floor.tasks,
-            returns=floor.returns,
-            now=now,
-        )
-        for at, (
-            one,
-            (found, numbers),
-            floor,
-            found_supplies,
-            lines_of_one,
-            bundles_of_one,
-            reserved_of_one,
-        ) in enumerate(zip(needs, resolved, floors, supplies, new_lines, new_bundles, reserved_lines, strict=True))
-    ]
-    return knowns, batch
 
 
 async def _in_sight(
@@ -153,6 +150,35 @@ class _Floor:
 
 
 NO_FLOOR = _Floor(fulfillments={}, tasks={}, returns={})
+
+
+class _Named(NamedTuple):
+    """What one command names, as far as it is there and its caller may know of it."""
+
+    orders: list[OrderId | None]
+    numbers: list[OrderId | None]
+    floor: _Floor
+    supplies: list[SupplyId | None]
+
+
+class _Fresh(NamedTuple):
+    """Ids for what one command may make."""
+
+    orders: tuple[OrderId, ...]
+    lines: tuple[LineId, ...]
+    bundles: tuple[BundleId, ...]
+    reservations: tuple[ReservationId, ...]
+    reserved_lines: tuple[ReservedLineId, ...]
+
+
+async def _working_copy(
+    uow: UnitOfWork, needs: Sequence[Needs], named: Sequence[_Named], items: Iterable[ItemId]
+) -> Batch:
+    """What all of them name, with these SKUs: locked, then read."""
+    orders = [order for one in named for order in one.orders if order is not None]
+    orders = list(dict.fromkeys((*orders, *(order for one in named for order in one.floor.orders))))
+    facts = await _load(uow, orders, items, needs)
+    return Batch(await _with_supplies(uow, facts, [supply for one in named for supply in one.supplies]))
 
 
 async def _resolve_floor(uow: UnitOfWork, asked: Sequence[Asked]) -> list[_Floor]:
@@ -256,6 +282,33 @@ def _reserved_lines(needs: Needs, bundles: Bundles) -> int:
 
 
 async def _reserve(
+    uow: UnitOfWork, needs: Sequence[Needs], named: Sequence[_Named], batch: Batch, bundles: Bundles
+) -> list[_Fresh]:
+    """Ids for every command, reserved together."""
+    lines = [_new_lines(one, found.orders, batch, bundles) for one, found in zip(needs, named, strict=True)]
+    parts = [sum(sku in bundles for sku in one.new_lines) for one in needs]
+    reserved = [_reserved_lines(one, bundles) for one in needs]
+    orders, order_lines, order_bundles = await _reserve_orders(
+        uow, sum(one.new_orders for one in needs), sum(lines), sum(parts)
+    )
+    carts, cart_lines = await _reserve_carts(uow, needs, sum(reserved))
+    return [
+        _Fresh(
+            _next(orders, one.new_orders),
+            _next(order_lines, of_lines),
+            _next(order_bundles, of_bundles),
+            _next(carts, one.new_reservations),
+            _next(cart_lines, of_carts),
+        )
+        for one, of_lines, of_bundles, of_carts in zip(needs, lines, parts, reserved, strict=True)
+    ]
+
+
+def _next(ids: Iterator[T], count: int) -> tuple[T, ...]:
+    return tuple([next(ids) for _ in range(count)])
+
+
+async def _reserve_orders(
     uow: UnitOfWork, orders: int, lines: int, bundles: int
 ) -> tuple[Iterator[OrderId], Iterator[LineId], Iterator[BundleId]]:
     if not orders and not lines:
@@ -282,16 +335,13 @@ async def _beside(uow: UnitOfWork, needs: Needs, orders: Sequence[OrderId | None
     return await uow.orders.beside(orders[0], needs.beside)
 
 
-Resolved = Sequence[tuple[list[OrderId | None], Any]]
-
-
 def _locks(needs: Needs, rules: Rules) -> bool:
     ruled = needs.rules and needs.locks_skus_under is not None and needs.locks_skus_under(rules)
     return needs.locks_skus or ruled
 
 
-def _orders_of(needs: Sequence[Needs], resolved: Resolved, wanted: Callable[[Needs], bool]) -> list[OrderId]:
-    return [order for one, (found, _) in zip(needs, resolved, strict=True) if wanted(one) for order in found if order]
+def _orders_of(needs: Sequence[Needs], named: Sequence[_Named], wanted: Callable[[Needs], bool]) -> list[OrderId]:
+    return [order for one, found in zip(needs, named, strict=True) if wanted(one) for order in found.orders if order]
 
 
 def _buyer(needs: Needs, orders: Sequence[OrderId | None], views: Mapping[OrderId, OrderView]) -> Buyer | None:
