@@ -16,7 +16,8 @@ from persistence.database import PostgresDatabase
 from services.callers import Caller
 from services.desk import Desk
 from services.orders import void_order
-from services.ports import OrderFilter, StockLevelFilter
+from services.ports.orders import OrderFilter
+from services.ports.stock import StockLevelFilter
 from tests.builders import a_catalog, a_key, allocated, by_id, order_now, placed
 from tests.warehousing import HOME, canceled_one, fulfillments_now, to_warehouse
 
@@ -75,10 +76,13 @@ async def test_i17_a_location_reads_its_stock_and_what_it_sends_and_not_who_pays
     levels = await reader.read(lambda uow: uow.stock.page(StockLevelFilter(), 10, None))
     places = await reader.read(lambda uow: uow.catalog.locations())
     (order,) = await reader.read(lambda uow: uow.orders.by_ids(both))
+    everywhere = [level.id for level in await database.read(lambda uow: uow.stock.page(StockLevelFilter(), 10, None))]
+    by_themselves = await database.run(lambda uow: uow.sight.seen(LEEDS, "stock_levels", everywhere))
 
     assert {line.order for line in lines} == {goods.web}
     assert [one.id for one in sent] == [goods.from_leeds]
     assert [(level.item, level.on_hand) for level in levels] == [(lines[0].item, 1)]
+    assert by_themselves == {level.id for level in levels}, "also where no place is asked about"
     assert [place.code for place in places] == ["LEEDS"]
     assert (order.id, order.currency_code) == (goods.web, None)
 

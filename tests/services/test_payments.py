@@ -244,6 +244,19 @@ async def test_what_is_split_off_and_paid_does_not_wait_for_its_payment(database
     assert await holds_now(database, part) == []
 
 
+async def test_i14_a_hold_that_is_lifted_in_its_own_commit_ends_when_it_begins(database, caller, shop):
+    order = await priced(database, caller)
+    desk = Desk(database)
+
+    await asyncio.gather(
+        hold_orders(desk, caller, HoldOrders(orders=(by_id(order),), reason=HoldReason.OTHER), a_key()),
+        release_holds(desk, caller, ReleaseHolds(orders=(by_id(order),)), a_key()),
+    )
+
+    (hold,) = await database.read(lambda uow: uow.payments.holds_of([order]))
+    assert (desk.batches, hold.released_at) == (1, hold.placed_at), "and not a moment before"
+
+
 async def test_whoever_lifts_the_holds_of_an_order_that_was_voided_beside_it_finds_none(database, caller, shop):
     order = await priced(database, caller)
     await hold(database, caller, order, HoldReason.MANUAL_REVIEW)

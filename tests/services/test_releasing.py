@@ -6,10 +6,10 @@ from dataclasses import asdict
 import pytest
 
 import persistence.batches
-from domain.fulfilling import NewParcel
 from domain.ids import Sku
 from domain.kinds import AllocationStatus, FulfillmentState, FulfillmentStatus, HoldReason, LocationKind
 from domain.orders import NewLine
+from domain.packing import NewParcel
 from domain.picking import Pick
 from services import runs
 from services.catalog import save_channels, save_locations
