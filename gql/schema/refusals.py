@@ -5,7 +5,8 @@ import strawberry
 from domain import kinds
 from gql.schema.catalog import Location, StockLevel
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
-from gql.schema.orders import Order, OrderLine
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import Order
 from gql.schema.reservations import StockReservation
 from gql.schema.returns import Return
 from gql.schema.supplies import Supply

@@ -10,7 +10,7 @@ from persistence.verify import verify
 from services.cleaning import forget_expired_keys, forget_old_events
 from services.desk import Desk
 from services.orders import place_order
-from services.ports import CursorExpired, EventFilter
+from services.ports.events import CursorExpired, EventFilter
 from tests.builders import a_catalog, placed
 from tests.gql.serving import SECONDS_MAX
 from tests.services.test_idempotency import order_of_one
