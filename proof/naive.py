@@ -600,7 +600,11 @@ TWINS = (
     twin(
         "23c the flags of what is packed apart stay with the older part",
         FULFILLING + "test_the_flags_of_units_that_are_packed_apart_go_with_those_that_came_off_last",
-        ("domain/batch.py", "        if claim.overallocated:  # the part", "        if claim is None:  # the part"),
+        (
+            "domain/claim_moves.py",
+            "        if claim.overallocated:  # the part",
+            "        if claim is None:  # the part",
+        ),
     ),
     twin(
         "24 more is fetched than was asked for",
@@ -819,7 +823,7 @@ TWINS = (
         "flags are not set anew when stock falls",
         ALLOCATION + "test_o14_an_order_of_one_becomes_overallocated_when_stock_falls_to_zero",
         (
-            "domain/batch.py",
+            "domain/claim_moves.py",
             "        self._stale_levels.add(level.key)\n        self._blame(level.key, cause)\n",
             "        self._blame(level.key, cause)\n",
         ),
