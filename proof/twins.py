@@ -157,6 +157,7 @@ def _changed(twin: Twin, tree: Path) -> Iterator[None]:
 
 def _run(tree: Path, url: str, tests: Iterable[str], *, stop_at_first: bool = True) -> Run:
     options = ["-q", "-rfE", "--tb=short", "-p", "no:cacheprovider", *(["-x"] if stop_at_first else [])]
+    options += ["-m", ""]  # also those that the quick suite leaves out
     # Bytecode is told from its source by second and size: a change within both would be missed.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DIBS_")} | {
         "DIBS_TEST_DATABASE_URL": url,
