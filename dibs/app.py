@@ -54,7 +54,7 @@ from persistence.database import PostgresDatabase
 from persistence.redis_purse import RedisPurse
 from services.budgets import Budget, MemoryPurse, Purse
 from services.callers import Caller
-from services.cleaning import forget_expired_keys, forget_old_events
+from services.cleaning import forget_expired_keys, forget_old_events, forget_old_plans
 from services.credentials import Doorkeeper
 from services.delivering import forget_ended_deliveries
 from services.desk import Desk
@@ -197,6 +197,7 @@ def _by_the_clock(settings: Settings, database: PostgresDatabase) -> Iterator[Jo
     """Those who come every so often."""
     for name, chore, seconds in (
         ("the cleaner", forget_expired_keys, CLEANING_SECONDS),
+        ("the cleaner of plans", forget_old_plans, CLEANING_SECONDS),
         ("the archivist", partial(forget_old_events, days=settings.event_retention_days), CLEANING_SECONDS),
         ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
         ("the archivist of mails", forget_old_notices, CLEANING_SECONDS),

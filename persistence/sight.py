@@ -113,10 +113,10 @@ RULES: Mapping[str, Rule] = {
     # The business's own.
     **dict.fromkeys(
         (
-            *("alert_rules", "alerts", "allocation_rules", "allocation_runs", "api_keys", "hold_rules"),
-            *("idempotency_keys", "invoice_series", "log_readers", "mail_templates", "mails", "planned_orders"),
-            *("replenished_items", "reserved_lines", "stock_reservations", "webhook_attempts", "webhook_deliveries"),
-            *("webhook_endpoints", "webhook_secrets"),
+            *("alert_rules", "alerts", "allocation_rules", "allocation_runs", "api_keys", "foreseen_chunks"),
+            *("hold_rules", "idempotency_keys", "invoice_series", "log_readers", "mail_templates", "mails"),
+            *("planned_orders", "replenished_items", "reserved_lines", "stock_reservations", "webhook_attempts"),
+            *("webhook_deliveries", "webhook_endpoints", "webhook_secrets"),
         ),
         both(NOTHING),
     ),

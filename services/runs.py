@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from domain.allocating import Terms
+from domain.allocating import OrderOutcome, Terms
 from domain.allocation import FREE_FOR_ALL, Policy
 from domain.batch import Batch
 from domain.best_plan import SOLVED
@@ -20,11 +20,12 @@ from domain.ids import ItemId, KeyId, OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus, RunState
 from domain.orders import WAITING
 from domain.runs import Run, RunSeek
-from services.allocation import allocate_batch, allocate_loaded, foresee_batch
+from services.allocation import allocate_batch, allocate_loaded, foresee_loaded
 from services.callers import Caller
 from services.outcomes import from_json, to_json
 from services.performing import checked_key, once
 from services.ports import SKUS_MAX, Database, OrderFilter, UnitOfWork
+from services.run_plans import basis_of_facts, commit_chunk, dry_run_of, keep_chunk, refuse_other_input
 
 CHUNK_ORDERS_MAX = 250
 """Small enough to hold its locks for a moment only, and to show progress."""
@@ -34,7 +35,8 @@ CHUNK_ORDERS_MAX = 250
 class StartRun:
     """Allocate every order that matches, in the background.
 
-    `keep`: orders that go first, oldest first, before it is chosen which of the others to complete.
+    `keep`: orders that go first, oldest first, before it is chosen which of the others to complete. `token`: do exactly
+    what the dry run said that gave it.
     """
 
     filter: OrderFilter
@@ -42,6 +44,7 @@ class StartRun:
     dry_run: bool
     policy: Policy = FREE_FOR_ALL
     keep: OrderFilter | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +55,13 @@ class RunStarted:
 
 
 async def start_allocation_run(database: Database, caller: Caller, command: StartRun, key: str) -> RunStarted:
-    """Queue a run. Raises InvalidInput, IdempotencyKeyReused."""
-    if command.keep is not None and command.sequence not in SOLVED:
-        problems = Problems()
-        message = "Only MAX_COMPLETE_ORDERS and MAX_COMPLETE_VALUE change a sequence that could be kept for some."
-        problems.add(("input", "keepSequenceFor"), "NOT_APPLICABLE", message)
-        problems.refuse()
+    """Queue a run. Raises InvalidInput, IdempotencyKeyReused and, where a token is given, PlanChanged."""
+    _refuse_what_has_no_meaning(command)
 
     async def effect(uow: UnitOfWork) -> RunStarted:
+        dry = None if command.token is None else await dry_run_of(uow, command.token)
+        if dry is not None and _input_of(dry) != replace(command, token=None):
+            refuse_other_input()
         run = await uow.runs.add(
             dry_run=command.dry_run,
             sequence=command.sequence,
@@ -68,11 +70,33 @@ async def start_allocation_run(database: Database, caller: Caller, command: Star
             keep=to_json(command.keep),
             actor=caller.actor,
             request=caller.request,
+            commits=dry,
         )
         return RunStarted(run=run)
 
     identity = (caller.key, "startAllocationRun", checked_key(key))
     return await once(database, identity, command, RunStarted, effect)
+
+
+def _refuse_what_has_no_meaning(command: StartRun) -> None:
+    problems = Problems()
+    if command.keep is not None and command.sequence not in SOLVED:
+        message = "Only MAX_COMPLETE_ORDERS and MAX_COMPLETE_VALUE change a sequence that could be kept for some."
+        problems.add(("input", "keepSequenceFor"), "NOT_APPLICABLE", message)
+    if command.token is not None and command.dry_run:
+        problems.add(("input", "token"), "NOT_APPLICABLE", "A dry run gives a token, and takes none.")
+    problems.refuse()
+
+
+def _input_of(dry: Run) -> StartRun:
+    """The input of the run that does what this dry run said."""
+    return StartRun(
+        filter=from_json(OrderFilter, dict(dry.filter)),
+        sequence=dry.sequence,
+        dry_run=False,
+        policy=dry.policy,
+        keep=from_json(OrderFilter, None if dry.keep is None else dict(dry.keep)),
+    )
 
 
 async def cancel_allocation_run(database: Database, run: RunId | None, reference: str) -> RunId:
@@ -95,6 +119,9 @@ async def advance_a_run(uow: UnitOfWork) -> RunId | None:
     run = await uow.runs.lock_next()
     if run is None:
         return None
+    if run.commits is not None:
+        await uow.runs.save(await _commit(uow, replace(run, state=RunState.RUNNING), run.commits))
+        return run.id
     condition: OrderFilter = from_json(OrderFilter, dict(run.filter))
     if run.state is RunState.QUEUED:
         run = replace(run, state=RunState.RUNNING, total=await uow.orders.to_serve(condition))
@@ -110,31 +137,39 @@ async def fail_run(uow: UnitOfWork, run: RunId) -> None:
         await uow.runs.save(replace(found, state=RunState.FAILED))
 
 
+async def _commit(uow: UnitOfWork, run: Run, dry: RunId) -> Run:
+    chunk = await uow.runs.foreseen_chunk(dry, run.processed)
+    if chunk is None:
+        return replace(run, state=RunState.SUCCEEDED)
+    run, outcomes = await commit_chunk(uow, run, chunk)
+    return run if run.has_ended else _further(run, len(chunk.orders), outcomes)
+
+
 async def _serve(uow: UnitOfWork, run: Run, chunk: Sequence[RunSeek]) -> Run:
     orders = [place.order for place in chunk]
     foreseen = run.foreseen
     terms = Terms(policy=run.policy, each_line=False, closed=set(run.closed))
     if run.dry_run:
         foresight = Foresight(foreseen)
-        outcomes, unwritten = await foresee_batch(uow, orders, foresight, terms)
+        facts = await uow.batches.load(orders=orders)
+        outcomes, unwritten = await foresee_loaded(uow, facts, orders, foresight, terms)
+        await keep_chunk(uow, run, orders, basis_of_facts(facts), unwritten)
         foresight.add(unwritten)
         foreseen = foresight.memory()
     else:
         outcomes = await allocate_batch(uow, _caller(run), orders, terms)
+    run = replace(run, seek=chunk[-1], foreseen=foreseen, closed=frozenset(terms.closed))
+    return _further(run, len(chunk), outcomes)
+
+
+def _further(run: Run, orders: int, outcomes: Sequence[OrderOutcome]) -> Run:
+    """The run once so many more orders have had their turn."""
     # In a dry run, an order that an earlier one would have cured still looks as if it waited.
     counted = [one.after for one in outcomes if one.after and one.before is not AllocationStatus.ALLOCATED]
     after = Counter(run.outcomes)
     after.update(map(str, counted))
-    processed = run.processed + len(chunk)
-    return replace(
-        run,
-        processed=processed,
-        total=max(run.total, processed),
-        outcomes=dict(after),
-        seek=chunk[-1],
-        foreseen=foreseen,
-        closed=frozenset(terms.closed),
-    )
+    processed = run.processed + orders
+    return replace(run, processed=processed, total=max(run.total, processed), outcomes=dict(after))
 
 
 async def _chunk(uow: UnitOfWork, run: Run, condition: OrderFilter) -> list[RunSeek]:

@@ -339,6 +339,7 @@ async def start_allocation_run(
         dry_run=input.dry_run,
         policy=_policy(input),
         keep=None if keep is None else parsed.order_filter(keep),
+        token=parsed.given(input.token),
     )
     started = await runs.start_allocation_run(context.database, context.caller, command, input.idempotency_key)
     return results.StartAllocationRunSuccess(run=await _run_now(info, started.run))

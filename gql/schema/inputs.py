@@ -521,6 +521,12 @@ class StartAllocationRunInput:
         "For every order of the run; each order's own when absent.", default=UNSET
     )
     dry_run: bool = _("Say what would happen, and write nothing but the run itself.", default=False)
+    token: str | None = _(
+        "What the dry run of this same input gave when it was over (`AllocationRun.token`): do exactly what it said, or "
+        "be refused with PlanChanged. Where something moves while the run is at work, it goes no further; see "
+        "`AllocationRun.planChanged`.",
+        default=UNSET,
+    )
     idempotency_key: str = _(KEY)
 
 
