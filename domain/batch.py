@@ -79,14 +79,16 @@ class Facts:
     claims, and the levels of every locked SKU.
 
     `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles.
-    `paid_on_arrival`: codes of the channels whose orders have been paid when they come. `floor`: the fulfillments of
-    those orders that have any. `returns`: of all of its orders, where the batch asks for them.
+    `paid_on_arrival`: codes of the channels whose orders have been paid when they come; `releases_by_itself`: of those
+    that release what is ready. `floor`: the fulfillments of those orders that have any. `returns`: of all of its orders,
+    where the batch asks for them.
     """
 
     locations: Mapping[LocationId, Location] = field(default_factory=dict)
     sourcing: Mapping[str, Sourcing] = field(default_factory=dict)
     skus: Mapping[ItemId, Sku] = field(default_factory=dict)
     paid_on_arrival: frozenset[str] = frozenset()
+    releases_by_itself: frozenset[str] = frozenset()
     bundles: frozenset[ItemId] = frozenset()
     levels: Sequence[StockLevel] = ()
     orders: Sequence[Order] = ()
@@ -228,6 +230,7 @@ class Batch:
         self.sourcing = dict(facts.sourcing)
         self.skus = dict(facts.skus)
         self.paid_on_arrival = facts.paid_on_arrival
+        self.releases_by_itself = facts.releases_by_itself
         self.bundles = facts.bundles
         self.levels = {level.key: level for level in facts.levels}
         self._levels_of: defaultdict[ItemId, list[LevelKey]] = defaultdict(list)

@@ -74,7 +74,7 @@ class Needs:
 
     - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and the
       orders as they are shown, with their lines.
-    - `standings`: also what the orders owe and are held for. Where there are hold rules, `rules` asks for that, too,
+    - `standings`: also what the orders, and those of the fulfillments, owe and are held for. Where there are hold rules, `rules` asks for that, too,
       and for whether the `buyer`, or else the customers of the orders that are shown, have ordered before.
     - `numbers` are only looked up. `beside`: the orders in the channel of the command's only order that have this
       number; with "", those whose number is that order's with a suffix.
@@ -334,9 +334,9 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
     cart_ids, cart_line_ids = await _reserve_carts(uow, needs, sum(reserved_lines))
     terms = await _terms(uow, _orders_of(needs, resolved, lambda one: one.terms))
     views, lines = await _views(uow, _orders_of(needs, resolved, lambda one: one.views))
-    await account(
-        uow, batch, _orders_of(needs, resolved, lambda one: one.standings or (one.rules and bool(ruling.holds)))
-    )
+    standing = _orders_of(needs, resolved, lambda one: one.standings or (one.rules and bool(ruling.holds)))
+    standing += [order for one, floor in zip(needs, floors, strict=True) if one.standings for order in floor.orders]
+    await account(uow, batch, standing)
     buyers = [_buyer(one, found, views) for one, (found, _) in zip(needs, resolved, strict=True)]
     returning = await _returning(uow, buyers, ruling.holds)
     knowns = [
