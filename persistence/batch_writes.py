@@ -376,16 +376,17 @@ INSERT_COUNTS = statement(
     requests=TEXTS,
 )
 
-CART_COLUMNS = ("ids", "states", "seconds")
+CART_COLUMNS = ("ids", "states", "seconds", "channels")
 INSERT_RESERVATIONS = statement(
     """
-    INSERT INTO stock_reservations (id, state, expires_at)
-    SELECT n.id, n.state, clock_timestamp() + make_interval(secs => n.seconds)
-    FROM unnest(:ids, :states, :seconds) AS n(id, state, seconds)
+    INSERT INTO stock_reservations (id, state, expires_at, channel_code)
+    SELECT n.id, n.state, clock_timestamp() + make_interval(secs => n.seconds), n.channel
+    FROM unnest(:ids, :states, :seconds, :channels) AS n(id, state, seconds, channel)
     """,
     ids=BIGINTS,
     states=TEXTS,
     seconds=INTS,
+    channels=TEXTS,
 )
 RESERVED_LINE_COLUMNS = {"ids": "id", "reservations": "reservation", "items": "item", "quantities": "quantity"}
 INSERT_RESERVED_LINES = statement(
@@ -628,4 +629,4 @@ def _new_bundle(bundle: Bundle) -> tuple[Any, ...]:
 
 
 def _new_cart(new: NewReservation) -> tuple[Any, ...]:
-    return new.reservation.id, new.reservation.state, new.expires_in_seconds
+    return new.reservation.id, new.reservation.state, new.expires_in_seconds, new.channel

@@ -433,6 +433,8 @@ stock_reservations = Table(
     _time("created_at"),
     Column("ended_at", DateTime(timezone=True)),
     Column("order_id", BigInteger, ForeignKey("orders.id")),
+    # A code, since a channel is made by its first order.
+    _text("channel_code", nullable=True),
     CheckConstraint("(state = 'ACTIVE') = (ended_at IS NULL)", name="a_reservation_ends_once"),
     CheckConstraint(
         "(state = 'TAKEN_OVER') = (order_id IS NOT NULL)", name="a_reservation_that_was_taken_over_has_an_order"

@@ -132,8 +132,8 @@ class Known:
     """The answers to `Needs`: None for what does not exist; an unknown SKU is missing from `items`.
 
     `bundles`: what the SKUs that are bundles are made of; the components are in `items`, too. `has_ordered`: whether
-    another order of the command's customer is known; it is asked for only where a hold rule does. `fulfillments` and
-    `tasks` and `returns`: those that exist; of a task, what its item is known by.
+    another order of the command's customer is known; it is asked for only where a hold rule does. `reservations`,
+    `fulfillments`, `tasks` and `returns`: those that exist; of a task, what its item is known by.
     """
 
     orders: tuple[OrderId | None, ...] = ()
@@ -148,6 +148,7 @@ class Known:
     bundle_ids: tuple[BundleId, ...] = ()
     reservation_ids: tuple[ReservationId, ...] = ()
     reserved_line_ids: tuple[ReservedLineId, ...] = ()
+    reservations: frozenset[ReservationId] = frozenset()
     supply_id: SupplyId | None = None
     terms: Mapping[OrderId, OrderTerms] = field(default_factory=dict)
     rules: Rules = ()
@@ -354,6 +355,7 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             bundle_ids=tuple(next(bundle_ids) for _ in range(bundles_of_one)),
             reservation_ids=tuple(next(cart_ids) for _ in range(one.new_reservations)),
             reserved_line_ids=tuple(next(cart_line_ids) for _ in range(reserved_of_one)),
+            reservations=await _carts(uow, ask.caller, one, batch),
             terms=terms,
             rules=rules,
             hold_rules=ruling.holds,
@@ -367,6 +369,7 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             now=now,
         )
         for at, (
+            ask,
             one,
             (found, numbers),
             floor,
@@ -374,7 +377,7 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             lines_of_one,
             bundles_of_one,
             reserved_of_one,
-        ) in enumerate(zip(needs, resolved, floors, supplies, new_lines, new_bundles, reserved_lines, strict=True))
+        ) in enumerate(zip(asked, needs, resolved, floors, supplies, new_lines, new_bundles, reserved_lines, strict=True))
     ]
     return knowns, batch
 
@@ -524,6 +527,12 @@ async def _reserve_carts(
         return iter(()), iter(())
     ids, line_ids = await uow.batches.reserve_cart_ids(reservations, lines)
     return iter(ids), iter(line_ids)
+
+
+async def _carts(uow: UnitOfWork, caller: Caller, needs: Needs, batch: Batch) -> frozenset[ReservationId]:
+    """The carts that are meant, as far as they exist and the caller may know of them."""
+    named = [one for one in needs.reservations if one in batch.reservations]
+    return frozenset(await in_sight(uow, caller.visibility, "stock_reservations", named))
 
 
 async def _beside(uow: UnitOfWork, needs: Needs, orders: Sequence[OrderId | None]) -> Mapping[str, OrderId]:

@@ -73,3 +73,46 @@ async def test_a_phone_can_do_nothing_but_pick_at_its_location(served: Served):
     await Shop(phone).pick(here)
     (told,) = await Shop(phone).record({"task": elsewhere["pickTasks"][0]["id"], "quantity": 2})
     assert (told["outcome"], told["refusal"]["__typename"]) == ("CONFLICT", "NotFound")
+
+
+CART = "query ($id: ID!) { stockReservation(id: $id) { state } }"
+RESERVED = "... on ReserveStockSuccess { reservation { id lines { from { quantity } } } }"
+PLACED = "... on PlaceOrderSuccess { order { allocationStatus } }"
+
+
+async def test_a_partner_reserves_for_carts_of_its_own_and_knows_of_no_other(served: Served):
+    sku = await Shop(served).sku(leeds=9)
+    lines = [{"sku": sku, "quantity": 2}]
+    strangers = [
+        (await served.mutate("reserveStock", RESERVED, lines=lines, **whose))["reservation"]["id"]
+        for whose in ({"channel": "theirs"}, {})
+    ]
+    key = await served.key_of("orders:write", channels=["ours"])
+
+    ours = (await key.mutate("reserveStock", RESERVED, lines=lines))["reservation"]
+    assert ours["lines"] == [{"from": [{"quantity": 2}]}]
+    assert (await key.mutate("reserveStock", lines=lines, channel="theirs"))["__typename"] == "NotFound"
+    for cart in strangers:
+        assert await key(CART, id=cart) == {"stockReservation": None}
+        assert (await key.mutate("releaseReservation", reservation=cart))["__typename"] == "NotFound"
+        taken = await key.mutate("placeOrder", channel="ours", number="1", lines=lines, reservation=cart)
+        assert taken["__typename"] == "NotFound"
+        assert await served(CART, id=cart) == {"stockReservation": {"state": "ACTIVE"}}
+
+    placed = await key.mutate("placeOrder", PLACED, channel="ours", number="1", lines=lines, reservation=ours["id"])
+    assert placed["order"] == {"allocationStatus": "ALLOCATED"}
+    assert await key(CART, id=ours["id"]) == {"stockReservation": {"state": "TAKEN_OVER"}}
+
+
+async def test_a_partner_of_several_channels_says_whose_cart_it_is(served: Served):
+    lines = [{"sku": await Shop(served).sku(leeds=9), "quantity": 2}]
+    key = await served.key_of("orders:write", channels=["one", "other"])
+
+    refused = await key.mutate("reserveStock", lines=lines)
+    reserved = await key.mutate("reserveStock", RESERVED, lines=lines, channel="other")
+    cart = reserved["reservation"]["id"]
+    released = await key.mutate("releaseReservation", reservation=cart)
+
+    assert [(one["path"], one["code"]) for one in refused["problems"]] == [(["input", "channel"], "REQUIRED")]
+    assert released["__typename"] == "ReleaseReservationSuccess"
+    assert await key(CART, id=cart) == {"stockReservation": {"state": "RELEASED"}}
