@@ -48,16 +48,20 @@ async def token_of_run(database: Database, run: RunId) -> str | None:
 
 
 async def dry_run_of(uow: UnitOfWork, text: str) -> Run:
-    """The dry run that a token is of, if all that it rests on is as it was. Raises InvalidInput, PlanChanged."""
+    """The dry run that a token is of. Raises InvalidInput."""
     token = read_run_token(text)
     found = await uow.runs.by_ids([token.run])
     said = await uow.runs.said(token.run)
     if not found or not _can_be_committed(found[0], said) or digest_of_all(said) != token.planned:
         refuse_token()
-    has_moved = await uow.runs.moved(token.run, MOVED_MAX)
-    if has_moved.levels or has_moved.orders:
-        raise PlanChanged(levels=has_moved.levels, orders=has_moved.orders)
     return found[0]
+
+
+async def refuse_where_any_moved(uow: UnitOfWork, dry: Run) -> None:
+    """Raise PlanChanged where anything that the dry run rests on is not as it was."""
+    found = await uow.runs.moved(dry.id, MOVED_MAX)
+    if found.levels or found.orders:
+        raise PlanChanged(levels=found.levels, orders=found.orders)
 
 
 def refuse_other_input() -> None:

@@ -25,7 +25,14 @@ from services.callers import Caller
 from services.outcomes import from_json, to_json
 from services.performing import checked_key, once
 from services.ports import SKUS_MAX, Database, OrderFilter, UnitOfWork
-from services.run_plans import basis_of_facts, commit_chunk, dry_run_of, keep_chunk, refuse_other_input
+from services.run_plans import (
+    basis_of_facts,
+    commit_chunk,
+    dry_run_of,
+    keep_chunk,
+    refuse_other_input,
+    refuse_where_any_moved,
+)
 
 CHUNK_ORDERS_MAX = 250
 """Small enough to hold its locks for a moment only, and to show progress."""
@@ -59,9 +66,7 @@ async def start_allocation_run(database: Database, caller: Caller, command: Star
     _refuse_what_has_no_meaning(command)
 
     async def effect(uow: UnitOfWork) -> RunStarted:
-        dry = None if command.token is None else await dry_run_of(uow, command.token)
-        if dry is not None and _input_of(dry) != replace(command, token=None):
-            refuse_other_input()
+        dry = await _dry_run(uow, command)
         run = await uow.runs.add(
             dry_run=command.dry_run,
             sequence=command.sequence,
@@ -76,6 +81,17 @@ async def start_allocation_run(database: Database, caller: Caller, command: Star
 
     identity = (caller.key, "startAllocationRun", checked_key(key))
     return await once(database, identity, command, RunStarted, effect)
+
+
+async def _dry_run(uow: UnitOfWork, command: StartRun) -> Run | None:
+    """The dry run that is to be done exactly, if there is one. Raises InvalidInput, PlanChanged."""
+    if command.token is None:
+        return None
+    dry = await dry_run_of(uow, command.token)
+    if _input_of(dry) != replace(command, token=None):
+        refuse_other_input()
+    await refuse_where_any_moved(uow, dry)
+    return dry
 
 
 def _refuse_what_has_no_meaning(command: StartRun) -> None:
