@@ -90,6 +90,12 @@ RULES: Mapping[str, Rule] = {
     # A cart is its channel's, with what is set aside for it.
     "stock_reservations": Rule(f"t.channel_code = {listed('channels')}", NOTHING),
     "reserved_lines": Rule(of("stock_reservations", "reservation_id"), NOTHING),
+    # A run is of the channels that its filter names.
+    "allocation_runs": Rule(
+        "jsonb_typeof(t.filter -> 'channels') = 'array' AND t.filter -> 'channels' <> '[]' "
+        "AND t.filter -> 'channels' <@ to_jsonb(CAST(current_setting('dibs.channels') AS text[]))",
+        NOTHING,
+    ),
     "allocations": Rule(
         f"{of('order_lines', 'line_id')} OR {of('reserved_lines', 'reserved_line_id')}",
         f"{HERE} AND {of('order_lines', 'line_id')}",
@@ -119,8 +125,8 @@ RULES: Mapping[str, Rule] = {
     # The business's own.
     **dict.fromkeys(
         (
-            *("alert_rules", "alerts", "allocation_rules", "allocation_runs", "api_keys", "foreseen_chunks"),
-            *("hold_rules", "idempotency_keys", "invoice_series", "log_readers", "mail_templates", "mails"),
+            *("alert_rules", "alerts", "allocation_rules", "api_keys", "foreseen_chunks", "hold_rules"),
+            *("idempotency_keys", "invoice_series", "log_readers", "mail_templates", "mails"),
             *("planned_orders", "replenished_items", "webhook_attempts", "webhook_deliveries", "webhook_endpoints"),
             "webhook_secrets",
         ),

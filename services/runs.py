@@ -33,6 +33,7 @@ from services.run_plans import (
     refuse_other_input,
     refuse_where_any_moved,
 )
+from services.sight import in_sight
 
 CHUNK_ORDERS_MAX = 250
 """Small enough to hold its locks for a moment only, and to show progress."""
@@ -62,7 +63,11 @@ class RunStarted:
 
 
 async def start_allocation_run(database: Database, caller: Caller, command: StartRun, key: str) -> RunStarted:
-    """Queue a run. Raises InvalidInput, IdempotencyKeyReused and, where a token is given, PlanChanged."""
+    """Queue a run; over all of their channels for a caller who is limited to some and names none.
+
+    Raises InvalidInput, IdempotencyKeyReused and, where a token is given, PlanChanged.
+    """
+    command = _within_limits(caller, command)
     _refuse_what_has_no_meaning(command)
 
     async def effect(uow: UnitOfWork) -> RunStarted:
@@ -94,6 +99,23 @@ async def _dry_run(uow: UnitOfWork, command: StartRun) -> Run | None:
     return dry
 
 
+def _within_limits(caller: Caller, command: StartRun) -> StartRun:
+    """A run is known to whoever is limited to channels by those of its filter, so it always names them."""
+    own = caller.visibility.channels
+    if own is None:
+        return command
+    problems = Problems()
+    given = command.filter.channels
+    for at, channel in enumerate(given or ()):
+        if channel not in own:
+            path = ("input", "filter", "channels", str(at))
+            problems.add(path, "UNKNOWN", "There is no channel of this code.")
+    if given == ():
+        problems.add(("input", "filter", "channels"), "REQUIRED", "This key is limited to channels: name one at least.")
+    problems.refuse()
+    return replace(command, filter=replace(command.filter, channels=tuple(sorted(own)) if given is None else given))
+
+
 def _refuse_what_has_no_meaning(command: StartRun) -> None:
     problems = Problems()
     if command.keep is not None and command.sequence not in SOLVED:
@@ -115,11 +137,13 @@ def _input_of(dry: Run) -> StartRun:
     )
 
 
-async def cancel_allocation_run(database: Database, run: RunId | None, reference: str) -> RunId:
+async def cancel_allocation_run(database: Database, caller: Caller, run: RunId | None, reference: str) -> RunId:
     """Stop a run behind the chunk that is at work; one that has ended stays as it is. Raises NotFound."""
 
     async def work(uow: UnitOfWork) -> RunId | None:
-        found = await uow.runs.lock(run) if run is not None else None
+        named = [] if run is None else [run]
+        seen = await in_sight(uow, caller.visibility, "allocation_runs", named)
+        found = await uow.runs.lock(run) if run in seen and run is not None else None
         if found is not None and not found.has_ended:
             await uow.runs.save(replace(found, state=RunState.CANCELED))
         return found.id if found else None

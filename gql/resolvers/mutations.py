@@ -350,7 +350,7 @@ async def cancel_allocation_run(
 ) -> results.CancelAllocationRunResult:
     row = row_id("AllocationRun", input.run)
     run = None if row is None else RunId(row)
-    canceled = await runs.cancel_allocation_run(info.context.database, run, input.run)
+    canceled = await runs.cancel_allocation_run(info.context.database, info.context.caller, run, input.run)
     return results.CancelAllocationRunSuccess(run=await _run_now(info, canceled))
 
 

@@ -507,7 +507,10 @@ class AllocateOrdersInput:
 
 @strawberry.input(description="A run over every order that matches.")
 class StartAllocationRunInput:
-    filter: OrderFilter | None = _("Which orders; all when absent.", default=UNSET)
+    filter: OrderFilter | None = _(
+        "Which orders; all when absent. A key that is limited to channels names some of its own, or means all of them.",
+        default=UNSET,
+    )
     sequence: AllocationSequence = _("Who is served first.", default=AllocationSequence.PLACED_AT_ASC)
     keep_sequence_for: OrderFilter | None = _(
         "Orders that go first, oldest first, whatever MAX_COMPLETE_ORDERS or MAX_COMPLETE_VALUE choose among the rest.",

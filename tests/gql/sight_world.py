@@ -123,6 +123,8 @@ async def a_world(api: Served) -> World:
         await world.building(quadrant, sent_and_returned(world, *quadrant))
     reserving = api.mutate("reserveStock", lines=[{"sku": world.skus[OURS, HERE], "quantity": 1}])
     await world.building(CART, reserving)
+    running = api.mutate("startAllocationRun", filter={"channels": [OURS]}, dryRun=True)
+    await world.building(OURS, running)
     await world.building(BUSINESS, _business(world))
     return world
 

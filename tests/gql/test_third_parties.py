@@ -7,6 +7,7 @@ import pytest
 
 from tests.gql.serving import Served, serving
 from tests.gql.test_fulfillments import Shop
+from tests.gql.test_runs import ended, statuses
 
 STATES = "{ fulfillments(first: 50) { nodes { id state location { code } order { number } } } }"
 TASKS = "query ($at: String!) { pickTasks(location: $at) { nodes { sku } } }"
@@ -116,3 +117,29 @@ async def test_a_partner_of_several_channels_says_whose_cart_it_is(served: Serve
     assert [(one["path"], one["code"]) for one in refused["problems"]] == [(["input", "channel"], "REQUIRED")]
     assert released["__typename"] == "ReleaseReservationSuccess"
     assert await key(CART, id=cart) == {"stockReservation": {"state": "RELEASED"}}
+
+
+STARTED = "... on StartAllocationRunSuccess { run { id } }"
+RUN = "query ($id: ID!) { allocationRun(id: $id) { state total losers { total } } }"
+
+
+async def test_a_partner_runs_its_own_orders_in_the_background_and_knows_of_no_other_run(served: Served):
+    lines = [{"sku": await Shop(served).sku(leeds=9), "quantity": 2}]
+    for channel in ("ours", "theirs"):
+        await served.mutate("placeOrder", channel=channel, number="1", lines=lines)
+    everything = (await served.mutate("startAllocationRun", STARTED, dryRun=True))["run"]["id"]
+    key = await served.key_of("allocation:write", channels=["ours"])
+
+    run = (await key.mutate("startAllocationRun", STARTED))["run"]["id"]
+    refused = await key.mutate("startAllocationRun", STARTED, filter={"channels": ["ours", "theirs"]})
+    cancel = "mutation ($run: ID!) { cancelAllocationRun(input: {run: $run}) { __typename } }"
+    unknown = (await key(cancel, run=everything))["cancelAllocationRun"]
+
+    assert [(one["path"], one["code"]) for one in refused["problems"]] == [
+        (["input", "filter", "channels", "1"], "UNKNOWN")
+    ]
+    assert unknown["__typename"] == "NotFound"
+    assert await key(RUN, id=everything) == {"allocationRun": None}
+    await ended(served, run)
+    assert await key(RUN, id=run) == {"allocationRun": {"state": "SUCCEEDED", "total": 1, "losers": None}}
+    assert sorted(await statuses(served)) == ["ALLOCATED", "UNALLOCATED"]

@@ -105,7 +105,7 @@ async def test_a_canceled_run_goes_no_further(database, caller):
     order = await placed(database, caller, {"CHAIR": 1})
     started = await start_allocation_run(database, caller, EVERYTHING, a_key())
 
-    await cancel_allocation_run(database, started.run, "the run")
+    await cancel_allocation_run(database, caller, started.run, "the run")
     run = await finished(database, started)
 
     assert (run.state, run.processed) == (RunState.CANCELED, 0)
