@@ -5,7 +5,7 @@ has moved: what it has done before stays done, and of the rest it does nothing. 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -119,7 +119,7 @@ async def commit_chunk(uow: UnitOfWork, run: Run, chunk: ForeseenChunk) -> tuple
     if _plan(changes) != chunk.planned:
         return replace(run, state=RunState.FAILED, moved=Moved()), ()
     await uow.batches.record(changes)
-    own.add(changes)
+    own.add(changes, done=set(chunk.orders))
     return replace(run, foreseen=own.memory(), closed=frozenset(terms.closed)), outcomes
 
 
@@ -139,18 +139,19 @@ class OwnVersions:
         self._orders = {OrderId(order): (first, last) for order, first, last in remembered.get("orders", ())}
 
     def memory(self) -> dict[str, list[tuple[int, ...]]]:
-        """As numbers. It grows with what the run has changed."""
+        """As numbers. It grows with the levels and the flags that the run has changed."""
         return {
             "levels": [(*key, *versions) for key, versions in self._levels.items()],
             "orders": [(order, *versions) for order, versions in self._orders.items()],
         }
 
-    def add(self, changes: Changes) -> None:
-        """Remember what a chunk has written."""
+    def add(self, changes: Changes, *, done: Collection[OrderId]) -> None:
+        """Remember what a chunk has written. `done`: its own orders, whose turn does not come again."""
         for level in changes.changed_levels:
             _follow(self._levels, level.key, level.version)
         for order in changes.orders:
-            _follow(self._orders, order.id, order.version)
+            if order.id not in done:
+                _follow(self._orders, order.id, order.version)
 
     def over(self, basis: Basis) -> Basis:
         """What has to be found where nobody else has changed anything."""
