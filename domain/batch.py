@@ -80,8 +80,8 @@ class Facts:
 
     `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles.
     `paid_on_arrival`: codes of the channels whose orders have been paid when they come; `releases_by_itself`: of those
-    that release what is ready. `floor`: the fulfillments of those orders that have any. `returns`: of all of its orders,
-    where the batch asks for them.
+    that release what is ready. `floor`: the fulfillments of those orders that have any. `returns`: of all of its
+    orders, where the batch asks for them.
     """
 
     locations: Mapping[LocationId, Location] = field(default_factory=dict)

@@ -95,9 +95,10 @@ def release(
 
 
 def hold_back(batch: Batch, fulfillment: Fulfillment) -> None:
-    """Somebody has canceled the fulfillment: where the channel would release its order again by itself, the order is held
-    until somebody says so. What a supplier does not send after all is not set aside, and so is released by nobody. Its
-    standing must be known.
+    """Somebody has canceled the fulfillment: where the channel would release its order again by itself, it is held until
+    somebody ends that. What a supplier does not send after all is not set aside, and so is released by nobody.
+
+    The order's standing must be known.
     """
     if (
         fulfillment.kind is FulfillmentKind.STOCK

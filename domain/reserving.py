@@ -25,8 +25,9 @@ def reserve(
     ranks: Mapping[LocationId, int],
     channel: str | None = None,
 ) -> None:
-    """Set the units of a cart aside, all of them or none. `ranks`: the locations that may be used. `channel`: the cart is
-    its, and is served as its orders are; None: by rank.
+    """Set the units of a cart aside, all of them or none.
+
+    `ranks`: the locations that may be used. `channel`: the cart is its, and is served as its orders are; None: by rank.
 
     Raises InsufficientStock that names every SKU of which there is too little.
     """

@@ -77,7 +77,10 @@ class Limits:
         return None
 
     def cost(self, name: str, variables: Mapping[str, Any]) -> int:
-        """About how many objects the operation asks for, and names in lists. `name`: empty for the one without a name."""
+        """About how many objects the operation asks for, with the entries of lists that are sent.
+
+        `name`: empty for the one without a name.
+        """
         (operation,) = (
             one
             for one in self._document.definitions

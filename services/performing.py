@@ -74,8 +74,9 @@ class Needs:
 
     - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and the
       orders as they are shown, with their lines.
-    - `standings`: also what the orders, and those of the fulfillments, owe and are held for. Where there are hold rules, `rules` asks for that, too,
-      and for whether the `buyer`, or else the customers of the orders that are shown, have ordered before.
+    - `standings`: also what the orders, and those of the fulfillments, owe and are held for. Where there are hold
+      rules, `rules` asks for that, too, and for whether the `buyer`, or else the customers of the orders that are
+      shown, have ordered before.
     - `numbers` are only looked up. `beside`: the orders in the channel of the command's only order that have this
       number; with "", those whose number is that order's with a suffix.
     - `skus` are looked up, and locked with their levels where `locks_skus`, or where `locks_skus_under` holds of the
@@ -377,7 +378,9 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             lines_of_one,
             bundles_of_one,
             reserved_of_one,
-        ) in enumerate(zip(asked, needs, resolved, floors, supplies, new_lines, new_bundles, reserved_lines, strict=True))
+        ) in enumerate(
+            zip(asked, needs, resolved, floors, supplies, new_lines, new_bundles, reserved_lines, strict=True)
+        )
     ]
     return knowns, batch
 

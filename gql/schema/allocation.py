@@ -58,8 +58,8 @@ class AllocationRun(Node):
         return await token_of_run(info.context.database, self.row)
 
     @strawberry.field(
-        description="In a run that was to do exactly what a dry run said, and has FAILED: what was no longer so when it "
-        "came to the orders behind those that it has processed. Those stay done; of the others nothing is."
+        description="In a run that was to do exactly what a dry run said, and has FAILED: what was no longer so when "
+        "it came to the orders behind those that it has processed. Those stay done; of the others nothing is."
     )
     async def plan_changed(self, info: Info) -> PlanChanged | None:
         found = await info.context.read(lambda uow: uow.runs.by_ids([self.row]))

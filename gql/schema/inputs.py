@@ -455,8 +455,9 @@ class ReserveStockInput:
     lines: list[ReserveLineInput] = _("1 to 1,000 lines.")
     locations: list[str] | None = _("Codes of the locations that may be used; all when absent.", default=UNSET)
     channel: str | None = _(
-        "Whose cart it is, by code: it is served as orders from this channel are; by rank when absent. An unknown one is "
-        "not refused, as orders make channels; it is served by rank. A key that is limited to one channel need not say.",
+        "Whose cart it is, by code: it is served as orders from this channel are; by rank when absent. An unknown one "
+        "is not refused, as orders make channels; it is served by rank. A key that is limited to one channel need not "
+        "say.",
         default=UNSET,
     )
     expires_in_seconds: int = _("How long the units are kept, 1 to 86,400 seconds.", default=900)
@@ -525,8 +526,8 @@ class StartAllocationRunInput:
     )
     dry_run: bool = _("Say what would happen, and write nothing but the run itself.", default=False)
     token: str | None = _(
-        "What the dry run of this same input gave when it was over (`AllocationRun.token`): do exactly what it said, or "
-        "be refused with PlanChanged. Where something moves while the run is at work, it goes no further; see "
+        "What the dry run of this same input gave when it was over (`AllocationRun.token`): do exactly what it said, "
+        "or be refused with PlanChanged. Where something moves while the run is at work, it goes no further; see "
         "`AllocationRun.planChanged`.",
         default=UNSET,
     )

@@ -184,7 +184,7 @@ async def an_order(world: World, channel: str, place: str, quantity: int = 2) ->
 
 
 async def _unreleased(world: World, channel: str, place: str) -> None:
-    """A cart, and orders of which the location has heard nothing yet: one is allocated and held, one waits for stock."""
+    """A cart, and orders of which the location has heard nothing yet: one is allocated and held, one is short."""
     api = world.api
     lines = [{"sku": world.skus[channel, place], "quantity": 1}]
     await api.mutate("reserveStock", lines=lines, channel=channel, expiresInSeconds=86_400)
