@@ -95,8 +95,8 @@ def release(
 
 
 def hold_back(batch: Batch, fulfillment: Fulfillment) -> None:
-    """Somebody has canceled the fulfillment: where the channel would release its order again by itself, it is held until
-    somebody ends that. What a supplier does not send after all is not set aside, and so is released by nobody.
+    """Somebody has canceled the fulfillment: where the channel would release its order again by itself, it is held
+    until somebody ends that. What a supplier does not send after all is not set aside, and so is released by nobody.
 
     The order's standing must be known.
     """

@@ -16,7 +16,7 @@ from domain import errors as refusals
 from domain.ids import LineId, RowName
 from gql.context import Info
 from gql.schema import refusals as types
-from gql.schema.catalog import Location
+from gql.schema.catalog import Location, StockLevel
 from gql.schema.events import log_cursor
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.ids import global_id

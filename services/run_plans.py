@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from domain.allocating import OrderOutcome, Terms, allocate
+from domain.allocation import Claim
 from domain.batch import Batch, Changes, Facts
 from domain.checks import Problems
 from domain.errors import PlanChanged
@@ -86,9 +87,7 @@ def basis_of_facts(facts: Facts) -> Basis:
     )
 
 
-async def keep_chunk(
-    uow: UnitOfWork, run: Run, orders: Sequence[OrderId], basis: Basis, unwritten: Changes
-) -> None:
+async def keep_chunk(uow: UnitOfWork, run: Run, orders: Sequence[OrderId], basis: Basis, unwritten: Changes) -> None:
     """Write down what a dry run says of its next orders."""
     chunk = ForeseenChunk(position=run.processed, orders=tuple(orders), basis=basis, planned=_plan(unwritten))
     await uow.runs.keep_chunk(run.id, chunk)
@@ -96,7 +95,8 @@ async def keep_chunk(
 
 def _plan(changes: Changes) -> bytes:
     """A digest of what a batch sets aside and gives back: the same for the same plan, and for no other."""
-    taken = sorted((one.line or 0, one.item, one.location, one.quantity) for one in changes.new_claims)
+    claims = [one for one in changes.new_claims if isinstance(one, Claim)]
+    taken = sorted((one.line, one.item, one.location, one.quantity) for one in claims)
     given_back = sorted((one.allocation, one.quantity) for one in changes.ended_claims)
     return hashlib.sha256(to_text([taken, given_back]).encode()).digest()[:DIGEST_BYTES]
 

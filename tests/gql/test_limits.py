@@ -108,7 +108,7 @@ def test_a_mutation_costs_one_more_for_each_entry_of_its_lists(executor: Executo
 
 def test_entries_of_lists_within_lists_count_in_the_document_as_in_variables(executor: Executor):
     orders = '[{order: {id: "a"}, lines: [{line: "x"}, {line: "y"}]}, {order: {id: "b"}}]'
-    allocate = "allocateOrders(input: {orders: %s, idempotencyKey: \"k\"}) { __typename }"
+    allocate = 'allocateOrders(input: {orders: %s, idempotencyKey: "k"}) { __typename }'
 
     none, both = [cost(executor, f"mutation {{ {allocate % given} }}") for given in ("[]", orders)]
 
@@ -116,7 +116,7 @@ def test_entries_of_lists_within_lists_count_in_the_document_as_in_variables(exe
 
 
 def test_what_is_sent_once_and_used_twice_counts_twice(executor: Executor):
-    once = "a: allocateOrders(input: {orders: $orders, idempotencyKey: \"a\"}) { __typename }"
+    once = 'a: allocateOrders(input: {orders: $orders, idempotencyKey: "a"}) { __typename }'
     both = f"{once} {once.replace('a:', 'b:', 1)}"
     orders = [{"order": {"id": "a"}}] * 10
 

@@ -190,8 +190,11 @@ async def test_a_token_that_somebody_changed_is_refused(served: Served):
 
 # ---------------------------------------------------------------- what if, in the background
 
-RUN = "query ($id: ID!) { allocationRun(id: $id) { token outcomes { status count } " + """
+RUN = (
+    "query ($id: ID!) { allocationRun(id: $id) { token outcomes { status count } "
+    + """
     planChanged { message levels { sku location { code } available } orders { number } } } }"""
+)
 STARTED = """
     ... on StartAllocationRunSuccess { run { id token } }
     ... on PlanChanged { levels { sku available } orders { number } }
