@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("location_ids", postgresql.ARRAY(sa.Integer()), nullable=False),
         sa.Column("level_versions", postgresql.ARRAY(sa.BigInteger()), nullable=False),
         sa.Column("planned", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("position >= 0", name=op.f("foreseen_chunks_position_from_0_check")),
+        sa.CheckConstraint("position >= 0", name="position_from_0"),
         sa.ForeignKeyConstraint(["run_id"], ["allocation_runs.id"], name=op.f("foreseen_chunks_run_id_fkey")),
         sa.PrimaryKeyConstraint("run_id", "position", name=op.f("foreseen_chunks_pkey")),
         comment="What dry runs said of so many orders, as a digest, and what that rests on. It is kept for a day.",
