@@ -23,7 +23,7 @@ from persistence.database import PostgresDatabase, connect
 from persistence.verify import verify
 from services.allocation import AllocateOrder, AllocateOrders, allocate_orders
 from services.desk import Desk
-from services.ports import OrderReference
+from services.ports.orders import OrderReference
 
 SHOP, DIBS, FLOOR = "dibs_bench", "dibs_bench_dibs", "dibs_bench_floor"
 FLOOR_CONNECTIONS = 32

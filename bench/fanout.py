@@ -33,7 +33,7 @@ from gql.schema.ids import global_id
 from persistence.database import PostgresDatabase, connect
 from services.allocation import AllocateOrder, AllocateOrders, DeallocateOrders, allocate_orders, deallocate_orders
 from services.desk import Desk
-from services.ports import OrderReference
+from services.ports.orders import OrderReference
 
 SUBSCRIBERS = 1_000
 BATCH, BATCHES, SPARE = 25, 12, 60

@@ -15,9 +15,10 @@ from persistence.database import PostgresDatabase, connect
 from persistence.migrating import migrate
 from services.callers import Caller
 from services.catalog import save_items, save_locations
+from services.commands import Asked
 from services.orders import OrderDone, place_orders
-from services.performing import Asked, perform_all
-from services.ports import UnitOfWork
+from services.performing import perform_all
+from services.ports.unit_of_work import UnitOfWork
 from services.stock import ReceivedLine, ReceiveStock
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ import orjson
 from domain.carriers import Bought, BoughtParcel, Label, Parcel, Party, Shipment, words
 from domain.money import Money
 from domain.webhooks import url_problem
-from services.ports import CarrierRefused, CarrierUnavailable
+from services.ports.carriers import CarrierRefused, CarrierUnavailable
 
 TIMEOUT_SECONDS = 20.0
 """For one request: connecting, sending, and the whole answer."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from domain.carriers import Bought, BoughtParcel, Shipment
-from services.ports import CarrierRefused
+from services.ports.carriers import CarrierRefused
 
 
 class ManualCarrier:

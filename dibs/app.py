@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import secrets
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -21,21 +20,21 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from carriers.easypost import EasyPost
-from dibs.access import Access, log_entry
+from dibs.access import Access
 from dibs.log import REQUEST
-from dibs.meters import Meters
-from dibs.opening import engine_for, watching_engine_for
-from dibs.partners import easypost, openid_issuer, smtp_sender
+from dibs.oidc import OpenIdIssuer
+from dibs.onlookers import Onlookers
+from dibs.partners import easypost, openid_issuer
 from dibs.readiness import Readiness
 from dibs.settings import Settings
-from dibs.side_door import healthz, readyz, side_door
+from dibs.side_door import healthz, readyz
 from dibs.solving import Highs
+from dibs.working import Ground, ground, working
 from documents.rendering import Documents
 from documents.tracking_page import STYLE_SHA256, tracking_page, trouble_page
 from gql.api import create_schema
 from gql.context import Context
 from gql.documents import DocumentEndpoint
-from gql.entries import Entry
 from gql.execution import Executor
 from gql.explorer_page import explorer_routes
 from gql.feed import Feed
@@ -46,47 +45,30 @@ from gql.parts import Parts
 from gql.spending import Spending
 from gql.tracking import Pages, TrackingEndpoint
 from gql.trusted import trusted_documents
-from gql.webhook_payload import webhook_message
 from gql.websocket import WebSocketEndpoint
-from persistence.bell import BroadcastBell
 from persistence.bell_backends import REDIS
-from persistence.database import PostgresDatabase
 from persistence.redis_purse import RedisPurse
 from services.budgets import Budget, MemoryPurse, Purse
 from services.callers import Caller
-from services.cleaning import forget_expired_keys, forget_old_events, forget_old_plans
 from services.credentials import Doorkeeper
-from services.delivering import forget_ended_deliveries
 from services.desk import Desk
 from services.documents import Drawer
-from services.fulfillments import release_what_is_ready
 from services.journeys import Tracker
-from services.notices import check_alerts, forget_old_notices, take_up_log
-from services.payments import expire_unpaid_orders
 from services.people import People
 from services.planning import Planner
-from services.ports import Chore
-from services.reservations import expire_reservations
-from workers.deliveries import Deliverer
-from workers.foreman import REST_SECONDS_MAX, Foreman
 from workers.loop import Job, repeated, running
-from workers.mailing import Mailer
-from workers.relay import Relay
-from workers.runs import PlanMaker, Runner, run_schedules
-from workers.webhook_http import WebhookSender
 
 if TYPE_CHECKING:
     from dibs.tracing import Traces
 
 log = logging.getLogger("dibs.app")
 
-CLEANING_SECONDS = 600.0
 RECHECK_SECONDS = 0.5
 """How often those who are connected are looked after: a connection outlives its key by two seconds at most."""
+
 USE_SECONDS = 30.0
 """How often it is written down which keys were used."""
-WATCHING_SECONDS = 30.0
-"""How late an alert may be that comes by the clock."""
+
 GOODBYE_SECONDS_MAX = 1.5
 """For what is under way when the process ends; see also DRAIN_SECONDS_MAX in dibs/serving.py."""
 
@@ -112,115 +94,44 @@ class State(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What everything else stands on: the database, the bell that tells of what is new in it, and who watches both."""
+class Staff:
+    """Who serves those that come in, on the ground."""
 
-    database: PostgresDatabase
-    bell: BroadcastBell
-    readiness: Readiness
-    meters: Meters | None
+    desk: Desk
+    feed: Feed
+    readings: Readings
+    planner: Planner
+    doorkeeper: Doorkeeper
+    tracker: Tracker
+    budget: Budget
+    issuer: OpenIdIssuer | None
+    carrier: EasyPost | None
 
+    def jobs(self) -> Iterator[Job]:
+        """What of it is to be done all the time."""
+        yield self.feed.run
+        yield partial(repeated, "the doorkeeper", self.doorkeeper.recheck, RECHECK_SECONDS)
+        yield partial(repeated, "the visitors' book", self.doorkeeper.write_down_use, USE_SECONDS)
 
-@asynccontextmanager
-async def ground(settings: Settings, direct_url: str, side: socket.socket | None = None) -> AsyncIterator[Ground]:
-    """The database and the bell, until the block ends. `side`: where figures and health are told, if they are."""
-    engine = engine_for(settings, direct_url)
-    bell = BroadcastBell(settings.bell_url.get_secret_value() if settings.bell_url else direct_url)
-    database = PostgresDatabase(engine, behind_pooler=settings.behind_pooler)
-    watching = watching_engine_for(settings, direct_url)
-    readiness = Readiness(watching, allow_not_durable=settings.allow_not_durable)
-    try:
-        async with metered(database, readiness, side) as meters:
-            yield Ground(database, bell, readiness, meters)
-    finally:
-        await readiness.close()
-        await engine.dispose()
-
-
-@asynccontextmanager
-async def metered(
-    database: PostgresDatabase, readiness: Readiness, side: socket.socket | None
-) -> AsyncIterator[Meters | None]:
-    """Figures of this process, told on the side door; without one nothing is measured."""
-    if side is None:
-        yield None
-        return
-    meters = Meters()
-    meters.watch_database(database)
-    with meters.watched_log():
-        async with side_door(side, meters, readiness), running(meters.watch_loop):
-            yield meters
+    async def close(self) -> None:
+        ends = (self.desk, self.readings, self.tracker, self.doorkeeper, self.budget)
+        await in_time(*(one.close() for one in ends), *([self.issuer.aclose()] if self.issuer else []))
 
 
-@asynccontextmanager
-async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> AsyncIterator[None]:
-    """Everything that works on the database by itself, until the block ends. Any number of processes may have it.
-
-    `feed`: it hears of new events at once; without one, webhooks wait until the foreman looks.
-    """
-    meters = on.meters
-    relay, foreman = Relay(on.database, on.bell), Foreman(on.database)
-    on.database.on_new_events = relay.nudge
-    sender = WebhookSender(webhook_message, allow_loopback=settings.webhook_allow_loopback)
-    called = foreman.called(Chore.WEBHOOKS)
-    deliverer = Deliverer(on.database, meters.sending(sender) if meters else sender, called=called)
-    if meters:
-        meters.watch_relay(relay)
-    if feed:
-        feed.listeners.append(lambda _: deliverer.nudge())
-    others = *_called(settings, on.database, foreman), *_by_the_clock(settings, on.database)
-    async with aclosing(sender), running(relay.run, foreman.run, deliverer.run, *others):
-        yield
-
-
-def _called(settings: Settings, database: PostgresDatabase, foreman: Foreman) -> Iterator[Job]:
-    """Those who rest until the foreman calls them."""
-    called = foreman.called
-    some_run = called(Chore.RUNS, Chore.WAITING_ORDERS)
-    yield Runner(database, run_waiting=settings.run_waiting, called=some_run).run
-    yield PlanMaker(database, Planner(database, Highs()), called=called(Chore.RUNS)).run
-    smtp = smtp_sender(settings)
-    if smtp:
-        yield Mailer(database, smtp, called=called(Chore.MAILS)).run
-    notices = partial(take_up_log, writes_mails=smtp is not None, public_url=settings.public_url)
-    for name, chore, due in (
-        ("the sweeper", expire_reservations, Chore.CARTS),
-        ("the dunner", expire_unpaid_orders, Chore.UNPAID_ORDERS),
-        ("the notifier", notices, Chore.NOTICES),
-        ("the schedule", run_schedules, Chore.SCHEDULES),
-        ("the dispatcher", release_what_is_ready, Chore.RELEASES),
-    ):
-        yield partial(repeated, name, partial(chore, database), REST_SECONDS_MAX, called(due))
-
-
-def _by_the_clock(settings: Settings, database: PostgresDatabase) -> Iterator[Job]:
-    """Those who come every so often."""
-    for name, chore, seconds in (
-        ("the cleaner", forget_expired_keys, CLEANING_SECONDS),
-        ("the cleaner of plans", forget_old_plans, CLEANING_SECONDS),
-        ("the archivist", partial(forget_old_events, days=settings.event_retention_days), CLEANING_SECONDS),
-        ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
-        ("the archivist of mails", forget_old_notices, CLEANING_SECONDS),
-        ("the watchman", check_alerts, WATCHING_SECONDS),
-    ):
-        yield partial(repeated, name, partial(chore, database), seconds)
-
-
-async def work(
-    settings: Settings, direct_url: str, side: socket.socket | None, begin_to_end: Callable[[], None]
-) -> None:
-    """Be a node that works and serves nothing, until a signal."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def end() -> None:
-        begin_to_end()
-        stop.set()
-
-    for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, end)
-    async with ground(settings, direct_url, side) as on, running(on.bell.run), working(settings, on):
-        await stop.wait()
-        on.readiness.stop()
+def staff_for(settings: Settings, on: Ground) -> Staff:
+    issuer = openid_issuer(settings)
+    people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
+    return Staff(
+        Desk(on.database),
+        Feed(on.database, on.bell),
+        Readings(on.database),
+        Planner(on.database, Highs()),
+        Doorkeeper(on.database, people),
+        Tracker(on.database),
+        Budget(purse_for(settings)),
+        issuer,
+        easypost(settings),
+    )
 
 
 def create_app(
@@ -230,49 +141,20 @@ def create_app(
 
     `side`: where figures and health are told, if they are.
     """
-    meters: list[Meters] = []
-    traces: list[Traces] = []
-
-    def ended(entry: Entry) -> None:
-        for one in meters:
-            one.ended(entry)
-
-    def around(entry: Entry, headers: Sequence[tuple[bytes, bytes]]) -> AbstractContextManager[None]:
-        return traces[0].request(entry, headers) if traces else nullcontext()
+    onlookers = Onlookers()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
         async with ground(settings, direct_url, side) as on:
-            desk, feed = Desk(on.database), Feed(on.database, on.bell)
-            tracker, issuer = Tracker(on.database), openid_issuer(settings)
-            people = People(on.database, issuer, settings.oidc_roles or {}) if issuer else None
-            doorkeeper = Doorkeeper(on.database, people)
-            readings, planner = Readings(on.database), Planner(on.database, Highs())
-            if on.meters:
-                meters[:] = [on.meters]
-                on.meters.watch_desk(desk)
-                on.meters.watch_feed(feed)
-            if tracer := traces_for(settings):
-                traces[:] = [tracer]
-                tracer.watch_desk(desk)
-                tracer.watch_engine(on.database.engine)
-            beside = working(settings, on, feed) if with_workers else nullcontext()
-            watching = (
-                partial(repeated, "the doorkeeper", doorkeeper.recheck, RECHECK_SECONDS),
-                partial(repeated, "the visitors' book", doorkeeper.write_down_use, USE_SECONDS),
-            )
-            carrier = easypost(settings)
-            closing, budget = aclosing(carrier) if carrier else nullcontext(), Budget(purse_for(settings))
-            async with running(on.bell.run, feed.run, *watching), beside, closing:
-                yield {
-                    "running": _plug(
-                        settings, on, readings, doorkeeper, desk, planner, feed, carrier, budget, tracker, ended, tracer
-                    )
-                }
-                ends = [desk.close(), readings.close(), tracker.close(), doorkeeper.close(), budget.close()]
-                await in_time(*ends, *([issuer.aclose()] if issuer else []))
-                if tracer:
-                    await tracer.close()
+            staff = staff_for(settings, on)
+            onlookers.come(on.meters, traces_for(settings))
+            onlookers.watch_work(staff.desk, staff.feed, on.database.engine)
+            beside = working(settings, on, staff.feed) if with_workers else nullcontext()
+            closing = aclosing(staff.carrier) if staff.carrier else nullcontext()
+            async with running(on.bell.run, *staff.jobs()), beside, closing:
+                yield {"running": _plug(settings, on, staff, onlookers)}
+                await staff.close()
+                await onlookers.leave()
 
     routes = [
         Route("/graphql", _graphql, methods=["POST"]),
@@ -283,7 +165,7 @@ def create_app(
         Route("/readyz", _readyz),
         *(explorer_routes() if settings.explorer else []),
     ]
-    middleware = [Middleware(Access, ended=ended, around=around), *cross_origin(settings)]
+    middleware = [Middleware(Access, ended=onlookers.ended, around=onlookers.around), *cross_origin(settings)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
 
 
@@ -321,63 +203,45 @@ def purse_for(settings: Settings) -> Purse | None:
     return RedisPurse(url, settings.cost_budget, own) if url.startswith(REDIS) else own
 
 
-def _plug(
-    settings: Settings,
-    on: Ground,
-    readings: Readings,
-    doorkeeper: Doorkeeper,
-    desk: Desk,
-    planner: Planner,
-    feed: Feed,
-    carrier: EasyPost | None,
-    budget: Budget,
-    tracker: Tracker,
-    ended: Callable[[Entry], None],
-    tracer: "Traces | None",
-) -> Running:
-    def around_operation(entry: Entry) -> AbstractContextManager[None]:
-        return tracer.request(entry) if tracer else nullcontext()
-
-    def ended_on_socket(entry: Entry) -> None:
-        log_entry(entry)
-        ended(entry)
-
+def _plug(settings: Settings, on: Ground, staff: Staff, onlookers: Onlookers) -> Running:
     async def who(secret: str) -> Caller | None:
-        return await doorkeeper.authenticate(secret, REQUEST.get() or secrets.token_hex(8)) if secret else None
+        return await staff.doorkeeper.authenticate(secret, REQUEST.get() or secrets.token_hex(8)) if secret else None
 
     def context(caller: Caller) -> Context:
         return Context(
             caller,
             on.database,
-            readings.of(caller.visibility),
-            desk,
-            planner,
+            staff.readings.of(caller.visibility),
+            staff.desk,
+            staff.planner,
             webhooks_allow_loopback=settings.webhook_allow_loopback,
-            carrier=carrier,
+            carrier=staff.carrier,
             public_url=settings.public_url,
         )
 
     trusted = trusted_documents(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(create_schema(), suggestions=settings.suggestions or settings.explorer, trusted=trusted)
-    origins = settings.cors_origins
-    hub = Hub(feed, doorkeeper.certain)
     parts = Parts(
-        executor, hub, who, doorkeeper.watched, context, Spending(budget), origins, ended_on_socket, around_operation
+        executor,
+        Hub(staff.feed, staff.doorkeeper.certain),
+        who,
+        staff.doorkeeper.watched,
+        context,
+        Spending(staff.budget),
+        settings.cors_origins,
+        onlookers.ended_on_socket,
+        onlookers.around,
     )
-    if on.meters:
-        on.meters.watch_hub(parts.hub)
-        on.meters.watch_schema(executor.schema)
-    if tracer:
-        tracer.watch_schema(executor.schema)
+    onlookers.watch_answers(parts.hub, executor.schema)
     return Running(
         on.database.engine,
         on.readiness,
-        feed,
+        staff.feed,
         parts.hub,
         HttpEndpoint(parts),
         WebSocketEndpoint(parts),
         DocumentEndpoint(parts, Drawer(on.database, Documents())),
-        TrackingEndpoint(tracker, Pages(tracking_page, trouble_page(), STYLE_SHA256)),
+        TrackingEndpoint(staff.tracker, Pages(tracking_page, trouble_page(), STYLE_SHA256)),
     )
 
 

@@ -32,7 +32,8 @@ from dibs.showing import console, errors, issues, progress, remark, table
 from domain.errors import DomainError
 from domain.kinds import AllocationStatus, FulfillmentStatus, OrderStatus, PaymentStatus
 from persistence.embedded import EmbeddedUnavailable
-from services.ports import Busy, OrderFilter, OrderTally, OutcomeUnknown
+from services.ports.database import Busy, OutcomeUnknown
+from services.ports.orders import OrderFilter, OrderTally
 
 app = typer.Typer(
     name="dibs",
@@ -154,7 +155,7 @@ def serve_command(
 @app.command("work")
 def work_command(data: Data = None) -> None:
     """Number events, carry out runs and tidy up, for nodes that only serve, until Ctrl-C."""
-    from dibs.app import work
+    from dibs.working import work
 
     settings = _settings(data)
     _log(settings)

@@ -27,7 +27,7 @@ from dibs.showing import console, errors, progress, remark, table
 from persistence.database import PostgresDatabase
 from persistence.migrating import migrate
 from services.credentials import create_key
-from services.ports import OrderFilter
+from services.ports.orders import OrderFilter
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 DAY = EXAMPLES / "online_retail_2011-12-05.csv"

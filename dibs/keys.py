@@ -12,7 +12,8 @@ from domain.errors import NotFound
 from persistence.migrating import schema_is_current
 from services.api_keys import CreateKey, RevokeKey, create_api_key, revoke_api_key
 from services.credentials import ADMIN, create_admin_key, preset_key
-from services.ports import KeyView, UnitOfWork
+from services.ports.credentials import KeyView
+from services.ports.unit_of_work import UnitOfWork
 
 PAGE = 100
 

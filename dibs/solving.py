@@ -1,4 +1,4 @@
-"""HiGHS, as `services.ports.Solver`. It works in a thread and without Python's lock, so nothing waits for it."""
+"""HiGHS, as `services.ports.solver.Solver`. It works in a thread and without Python's lock, so nothing waits for it."""
 
 import asyncio
 from collections.abc import Sequence

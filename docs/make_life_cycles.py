@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from domain.allocating import OrderToAllocate, allocate, deallocate
 from domain.allocation import CartClaim, Claim, flags
-from domain.batch import Batch, Facts
+from domain.batch import Batch
+from domain.changes import Facts
 from domain.errors import DomainError
 from domain.events import AllocationStatusChanged
 from domain.fulfillments import TRANSITIONS as SENDING

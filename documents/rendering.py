@@ -15,7 +15,7 @@ NAME_LENGTH_MAX = 100
 
 
 class Documents:
-    """Draws documents, as `services.ports.Renderer` wants it. It waits for nothing, and takes what drawing takes."""
+    """Draws documents: a `services.ports.documents.Renderer`. It waits for nothing, and takes what drawing takes."""
 
     def render(self, document: Document, form: DocumentForm = DocumentForm.PDF) -> Rendered:
         """Only a shipping label can be had as ZPL: asking for another is a mistake of ours."""

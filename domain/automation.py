@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.allocating import OrderToAllocate, Terms, allocate
-from domain.batch import Batch, can_be_scheduled
+from domain.batch import Batch
 from domain.ids import OrderId
 from domain.kinds import AllocateWhen
 from domain.money import Money
-from domain.orders import Address, OrderTerms
+from domain.orders import Address, OrderTerms, can_be_scheduled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from domain.allocation import Claim
-from domain.batch import Changes, Facts
+from domain.changes import Changes, Facts
 from domain.ids import AllocationId, ItemId, LevelKey, LineId, LocationId
 from domain.stock import StockLevel
 

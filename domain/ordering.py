@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.allocation import Claim
-from domain.batch import Batch, PlacedLine
+from domain.batch import Batch
 from domain.bundles import Bundle, ComponentLine
+from domain.changes import PlacedLine
 from domain.errors import (
     NotFound,
     OrderAlreadyReleased,

@@ -227,3 +227,8 @@ def allocation_status(status: OrderStatus, lines: Iterable[OrderLine]) -> Alloca
     if allocated:
         return AllocationStatus.PARTIALLY_ALLOCATED
     return AllocationStatus.COULD_NOT_ALLOCATE if looked_at else AllocationStatus.UNALLOCATED
+
+
+def can_be_scheduled(order: Order) -> bool:
+    """Whether a schedule may still be waiting for the order: nobody has looked at it."""
+    return order.status in ALLOCATABLE and order.allocation_status is AllocationStatus.UNALLOCATED

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.errors import DomainError, InputProblem, InsufficientStock, InvalidInput, Shortage, StockLevelConflict
 from domain.events import AllocationStatusChanged
 from domain.ids import ItemId, LevelKey, LocationId, OrderId, Sku, SupplyId

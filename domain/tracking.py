@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain import fulfilling
-from domain.batch import Batch, NewTrackingEvent
+from domain import shipping
+from domain.batch import Batch
+from domain.changes import NewTrackingEvent
 from domain.errors import InputProblem, InvalidInput
 from domain.fulfillments import Fulfillment, Parcel, TrackingEvent
 from domain.ids import FulfillmentId, ParcelId
@@ -75,7 +76,7 @@ def arrive(batch: Batch, fulfillment: FulfillmentId) -> None:
     one = batch.floor.fulfillments[fulfillment]
     at = _arrived_at(one, batch.floor.parcels_of(fulfillment))
     if at is not None and one.state is FulfillmentState.SHIPPED:
-        fulfilling.deliver(batch, fulfillment, at)
+        shipping.deliver(batch, fulfillment, at)
 
 
 def _arrived_at(one: Fulfillment, parcels: Sequence[Parcel]) -> datetime | None:

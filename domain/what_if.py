@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.allocation import FREE_FOR_ALL, Policy
-from domain.batch import Batch, Facts
+from domain.batch import Batch
+from domain.changes import Facts
 from domain.ids import OrderId
 from domain.kinds import AllocationStatus
 

@@ -9,9 +9,11 @@ import strawberry
 from domain.ids import OrderId
 from gql.loaders import Loaders, Reading
 from services.callers import Caller
-from services.performing import Performer
+from services.commands import Performer
 from services.planning import Planner
-from services.ports import Carrier, Database, UnitOfWork
+from services.ports.carriers import Carrier
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
 

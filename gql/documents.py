@@ -12,7 +12,7 @@ from gql.schema.ids import row_id
 from gql.scopes import DOCUMENTS
 from services.callers import Caller
 from services.documents import DocumentKind, Drawer
-from services.ports import OUT_OF_REACH
+from services.ports.database import OUT_OF_REACH
 
 ROWS = {
     DocumentKind.LABEL: "Parcel",

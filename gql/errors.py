@@ -20,12 +20,15 @@ from gql.schema.catalog import Location, StockLevel
 from gql.schema.events import log_cursor
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.ids import global_id
-from gql.schema.orders import Order, OrderLine
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import Order
 from gql.schema.reservations import StockReservation
 from gql.schema.returns import Return
 from gql.schema.scalars import int32
 from gql.schema.supplies import Supply
-from services.ports import Busy, CarrierUnavailable, CursorExpired, NotRead, OutcomeUnknown
+from services.ports.carriers import CarrierUnavailable
+from services.ports.database import Busy, NotRead, OutcomeUnknown
+from services.ports.events import CursorExpired
 
 log = logging.getLogger("dibs.gql")
 

@@ -7,7 +7,10 @@ from contextlib import AbstractAsyncContextManager
 
 from domain.events import LoggedEvent
 from gql.errors import bad_input
-from services.ports import OUT_OF_REACH, Bell, CursorExpired, Database, EventFilter, UnitOfWork
+from services.ports.bell import Bell
+from services.ports.database import OUT_OF_REACH, Database
+from services.ports.events import CursorExpired, EventFilter
+from services.ports.unit_of_work import UnitOfWork
 
 log = logging.getLogger("dibs.feed")
 

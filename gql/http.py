@@ -20,7 +20,7 @@ from gql.execution import Answer, Operation, Refused
 from gql.parts import Parts
 from gql.streams import Wanted
 from services.callers import Caller
-from services.ports import Busy, OutcomeUnknown
+from services.ports.database import Busy, OutcomeUnknown
 
 log = logging.getLogger("dibs.http")
 

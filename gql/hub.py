@@ -14,7 +14,7 @@ from domain.ids import OrderId
 from gql.feed import Feed
 from gql.outbox import Outbox
 from gql.streams import EVENTS_AT_ONCE_MAX, Certain, Frame, Stream, Subscriber, Tally, Wanted, at_once
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 
 CATCHING_UP_MAX = 4
 """Who catch up at the same moment; others have their turn. Or else a herd that comes back keeps everybody waiting."""

@@ -33,28 +33,17 @@ from services.explaining import OrderExplanation, explanations
 from services.gathering import Gathering
 from services.journeys import tracking_tokens
 from services.payments import totals_of
-from services.ports import (
-    AllocationView,
-    Channel,
-    Database,
-    FollowUpView,
-    FulfillmentView,
-    HoldView,
-    InspectionView,
-    InvoiceView,
-    LevelView,
-    LineView,
-    OrderView,
-    PaymentView,
-    PickListView,
-    PickTaskView,
-    ReservationView,
-    ReservedLineView,
-    ReturnView,
-    SupplyView,
-    TrackingEventView,
-    UnitOfWork,
-)
+from services.ports.catalog import Channel
+from services.ports.database import Database
+from services.ports.documents import InvoiceView
+from services.ports.fulfillments import FulfillmentView, PickListView, PickTaskView, TrackingEventView
+from services.ports.orders import AllocationView, LineView, OrderView
+from services.ports.payments import HoldView, PaymentView
+from services.ports.reservations import ReservationView, ReservedLineView
+from services.ports.returns import FollowUpView, InspectionView, ReturnView
+from services.ports.stock import LevelView
+from services.ports.supplies import SupplyView
+from services.ports.unit_of_work import UnitOfWork
 
 READINGS_MAX = 200
 """Of limited callers; whose was used the longest ago is made anew when it is wanted again."""

@@ -17,7 +17,7 @@ from gql.outbox import Outbox
 from gql.schema.events import log_cursor
 from services.callers import Visibility
 from services.following import matches, visible
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 
 log = logging.getLogger("dibs.hub")
 

@@ -16,7 +16,7 @@ from domain.journey_facts import Goods
 from domain.journeys import Journey, ParcelTold
 from gql.errors import error_body, told
 from services.journeys import Tracker
-from services.ports import Busy
+from services.ports.database import Busy
 
 JSON_SUFFIX = ".json"
 NOTHING = "This link leads to no order."

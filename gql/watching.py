@@ -19,7 +19,7 @@ from graphql import (
 
 from domain.events import Event
 from gql.streams import Ended
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 
 T = TypeVar("T", covariant=True)
 

@@ -25,7 +25,7 @@ from gql.outbox import ClientGone
 from gql.parts import Parts
 from gql.streams import Frame, Told, Wanted
 from services.callers import Caller
-from services.ports import Busy, OutcomeUnknown
+from services.ports.database import Busy, OutcomeUnknown
 
 log = logging.getLogger("dibs.websocket")
 

@@ -15,7 +15,7 @@ from domain.money import Money
 from persistence.driver import Driver, statement
 from persistence.searching import any_of
 from persistence.tables import allocation_rules, hold_rules, orders
-from services.ports import NewOrderRules
+from services.ports.automation import NewOrderRules
 
 LOCK_RULES = text("LOCK TABLE allocation_rules IN SHARE ROW EXCLUSIVE MODE")
 """Two who replace all the rules do it one after the other; who reads them does not wait."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.allocation import Claim
-from domain.batch import Changes, Facts
+from domain.changes import Changes, Facts
 from domain.ids import (
     BundleId,
     ItemId,
@@ -30,7 +30,8 @@ from persistence.floor import fresh_ids, read_floor
 from persistence.locks import LocksWereTooFew, lock_skus
 from persistence.returns import read_returns
 from persistence.sql import BIGINTS, INT, INTS, columns
-from services.ports import SKUS_MAX, BatchTooLarge, IdempotencyKey
+from services.ports.batches import SKUS_MAX, BatchTooLarge
+from services.ports.keys import IdempotencyKey
 
 # ---------------------------------------------------------------- reading
 
@@ -187,7 +188,7 @@ class PostgresBatches:
         bins: bool = False,
         returns: bool = False,
     ) -> Facts:
-        """Lock the SKUs of the orders, the reservations and the items, then read: see `services.ports.Batches`."""
+        """Lock the SKUs of the orders, the reservations and the items, then read: `services.ports.batches.Batches`."""
         locked = set(items)
         if orders:
             locked.update(item for (item,) in await self._driver.rows(ITEMS_OF, {"orders": orders}))

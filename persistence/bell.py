@@ -28,7 +28,7 @@ BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 15.0)
 
 
 class BroadcastBell:
-    """Implements `services.ports.Bell` over broadcaster, with the backend that the address names."""
+    """Implements `services.ports.bell.Bell` over broadcaster, with the backend that the address names."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -18,7 +18,8 @@ from persistence.locks import lock_components, lock_skus
 from persistence.searching import any_of, starts_with, words
 from persistence.sql import INTS, JSON, sql
 from persistence.tables import channels, items, locations
-from services.ports import BundleConflict, Channel, ItemFilter, Seek
+from services.ports.catalog import BundleConflict, Channel, ItemFilter
+from services.ports.paging import Seek
 
 SAVE_COMPONENTS = sql(
     """

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from persistence.driver import Driver, statement
-from services.ports import Chore
+from services.ports.chores import Chore
 
 CONDITIONS: Mapping[Chore, str] = {
     Chore.RUNS: "EXISTS (SELECT FROM allocation_runs WHERE state IN ('QUEUED', 'RUNNING'))",

@@ -13,7 +13,7 @@ from domain.ids import KeyId
 from persistence.searching import any_of
 from persistence.sql import BYTE_STRINGS, INT, INTS, TEXT, sql
 from persistence.tables import api_keys
-from services.ports import KeyView, Opening
+from services.ports.credentials import KeyView, Opening
 
 # Two searches, since each has its index.
 KNOWN = sql(

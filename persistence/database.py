@@ -21,7 +21,7 @@ from persistence.driver import begin
 from persistence.locks import LocksWereTooFew
 from persistence.sight import look
 from persistence.unit_of_work import PostgresUnitOfWork
-from services.ports import Busy, NotRead, OutcomeUnknown, Reader
+from services.ports.database import Busy, NotRead, OutcomeUnknown, Reader
 
 T = TypeVar("T")
 
@@ -206,7 +206,7 @@ class PostgresDatabase:
         return PostgresReader(self, visibility) if visibility.is_limited else self
 
     async def run(self, work: Callable[[PostgresUnitOfWork], Awaitable[T]], *, repeatable: bool = False) -> T:
-        """Do the work in one transaction; see `services.ports.Database`."""
+        """Do the work in one transaction; see `services.ports.database.Database`."""
         return await self._with_deadline(self._retry(work, self._run_once, repeatable=repeatable))
 
     async def with_retries(

@@ -18,7 +18,7 @@ from persistence.floor import PARCEL_COLUMNS, parcel_of
 from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, JSON, TEXT, sql
 from persistence.tables import invoice_lines, invoices, merchant, order_lines
-from services.ports import InvoiceView, Merchant
+from services.ports.documents import InvoiceView, Merchant
 
 LOCK_ORDER = sql("SELECT id FROM orders WHERE id = :order FOR NO KEY UPDATE", order=BIGINT)
 NEXT_NUMBER = sql(
@@ -41,7 +41,7 @@ FIELDS = ("name", "address", "tax_id", "contact", "gs1_company_prefix", "tax_inc
 
 
 class PostgresDocuments:
-    """Implements `services.ports.Documents`."""
+    """Implements `services.ports.documents.Documents`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

@@ -18,7 +18,7 @@ from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, INT, TEXTS, columns, sql
 from persistence.tables import events, log_end, log_gaps, log_start
-from services.ports import CursorExpired, EventFilter
+from services.ports.events import CursorExpired, EventFilter
 
 TRY_LOCK = sql("SELECT pg_try_advisory_xact_lock(:key)", key=BIGINT)
 NUMBER = sql(

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.ids import ItemId
 from domain.pegging import WaitingLine
 from persistence.sql import INTS, sql
-from services.ports import Holding
+from services.ports.explanations import Holding
 
 HOLDINGS = sql(
     """

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.batch import Changes, NewTrackingEvent
+from domain.changes import Changes, NewTrackingEvent
 from domain.floor import FloorFacts
 from domain.fulfillments import Fulfillment, FulfillmentLine, Parcel, PickTask, Shipping
 from domain.ids import ItemId, OrderId

@@ -16,17 +16,17 @@ from persistence.floor import PARCELS, fulfillment_fields, parcel_of, task_field
 from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, INT, INTS, TEXT, TEXTS, columns, sql
 from persistence.tables import allocations, channels, fulfillments, items, locations, order_lines, orders, pick_tasks
-from services.ports import (
+from services.ports.fulfillments import (
     FulfillmentFilter,
     FulfillmentView,
     PickListView,
     PickTaskFilter,
     PickTaskView,
     R,
-    Seek,
     TaskItem,
     TrackingEventView,
 )
+from services.ports.paging import Seek
 
 WITH_LINES = select(
     fulfillments,
@@ -158,7 +158,7 @@ TRACKING = sql(
 
 
 class PostgresFulfillments:
-    """Implements `services.ports.Fulfillments`."""
+    """Implements `services.ports.fulfillments.Fulfillments`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

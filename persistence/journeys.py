@@ -77,7 +77,7 @@ JOURNEYS = statement(
 
 
 class PostgresJourneys:
-    """Implements `services.ports.Journeys`."""
+    """Implements `services.ports.journeys.Journeys`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

@@ -8,7 +8,7 @@ from sqlalchemy.types import TypeEngine
 
 from persistence.driver import Driver, Write, statement
 from persistence.sql import BYTE_STRINGS, INT, INTS, TEXTS, columns, sql
-from services.ports import IdempotencyKey
+from services.ports.keys import IdempotencyKey
 
 CLAIM = statement(
     """

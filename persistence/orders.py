@@ -4,62 +4,22 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    Text,
-    and_,
-    case,
-    cast,
-    exists,
-    false,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    true,
-    tuple_,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, literal, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.fulfillments import UNDER_WAY
-from domain.ids import BundleId, ItemId, LineId, OrderId, RunId
-from domain.kinds import (
-    AllocationSequence,
-    AllocationStatus,
-    FulfillmentKind,
-    FulfillmentState,
-    FulfillmentStatus,
-    OrderNeed,
-    OrderStatus,
-    PaymentStatus,
-    ShippingPolicy,
-)
-from domain.money import Money
-from domain.orders import WAITING, Address, Customer, Discount, OrderTerms
-from domain.promises import PROMISED_IN, is_late
+from domain.ids import ItemId, LineId, OrderId, RunId
+from domain.kinds import AllocationSequence, AllocationStatus, OrderStatus
+from domain.orders import WAITING, OrderTerms
 from domain.runs import RunSeek
 from persistence.driver import Driver, statement
-from persistence.searching import any_of, starts_with
+from persistence.order_conditions import DELIVERED_AT, PROMISED, is_held, meant_by, need
+from persistence.order_rows import line_view, order_view
+from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, TEXT, TEXTS, columns, sql
-from persistence.tables import (
-    allocations,
-    channels,
-    fulfillments,
-    items,
-    locations,
-    order_bundles,
-    order_holds,
-    order_lines,
-    orders,
-    planned_orders,
-)
+from persistence.tables import allocations, channels, items, order_bundles, order_lines, orders, planned_orders
 from persistence.tallies import AXES, tallied, tally
-from services.ports import (
+from services.ports.orders import (
     AllocationView,
-    BundleView,
     Buyer,
     LineView,
     OrderFilter,
@@ -67,8 +27,8 @@ from services.ports import (
     OrderSort,
     OrderTally,
     OrderView,
-    Seek,
 )
+from services.ports.paging import Seek
 
 SORTS: Mapping[OrderSort, tuple[tuple[str, bool], ...]] = {
     OrderSort.PLACED_AT_ASC: (("placed_at", False), ("id", False)),
@@ -97,6 +57,7 @@ WITH_NUMBER = sql(
     order=BIGINT,
     number=TEXT,
 )
+
 # "." comes right after "-": between the two, in the index, are the numbers that begin with the order's own and "-".
 WITH_SUFFIX = sql(
     """
@@ -106,6 +67,7 @@ WITH_SUFFIX = sql(
     """,
     order=BIGINT,
 )
+
 VALUES = sql(
     """
     SELECT order_id, currency_code, sum(value) AS value
@@ -154,25 +116,15 @@ RUN_KEYS = select(orders.c.placed_at, orders.c.id, orders.c.priority).join(
     channels, channels.c.id == orders.c.channel_id
 )
 
-DELIVERED_AT = case(
-    (
-        orders.c.fulfillment_status == FulfillmentStatus.DELIVERED,
-        select(func.max(fulfillments.c.delivered_at)).where(fulfillments.c.order_id == orders.c.id).scalar_subquery(),
-    )
-)
-PROMISED = and_(orders.c.promised_delivery_at.is_not(None), orders.c.status.in_(PROMISED_IN))
-# `domain.promises.is_late`, for lists.
-IS_LATE = case(
-    (PROMISED, func.coalesce(DELIVERED_AT, func.clock_timestamp()) > orders.c.promised_delivery_at), else_=false()
-)
-
 ORDERS = select(
     orders,
     channels.c.code.label("channel"),
     DELIVERED_AT.label("delivered_at"),
     func.clock_timestamp().label("now"),
 ).join(channels, channels.c.id == orders.c.channel_id)
+
 SOLD_AS = items.alias("sold_as")
+
 LINES = (
     select(
         order_lines,
@@ -219,7 +171,7 @@ class PostgresOrders:
 
     async def page(self, condition: OrderFilter, sort: OrderSort, first: int, after: Seek | None) -> list[OrderView]:
         """`after`: the values of the sort's columns in the last row of the page before."""
-        statement = ORDERS.where(*_conditions(condition)).limit(first)
+        statement = ORDERS.where(*meant_by(condition)).limit(first)
         keys = SORTS[sort]
         statement = statement.order_by(*(orders.c[name].desc() if down else orders.c[name] for name, down in keys))
         if after is not None:
@@ -234,7 +186,7 @@ class PostgresOrders:
 
     async def to_serve(self, condition: OrderFilter) -> int:
         """How many orders match that a run could serve."""
-        matching = RUN_KEYS.with_only_columns(func.count()).where(*_conditions(condition), *COULD_BE_SERVED)
+        matching = RUN_KEYS.with_only_columns(func.count()).where(*meant_by(condition), *COULD_BE_SERVED)
         return int((await self._connection.execute(matching)).scalar_one())
 
     async def counts(self, condition: OrderFilter) -> OrderTally:
@@ -243,14 +195,14 @@ class PostgresOrders:
             select(
                 orders.c.id,
                 *(orders.c[name] for name in AXES[:-1]),
-                _need().label("need"),
-                _is_held().label("held"),
+                need().label("need"),
+                is_held().label("held"),
                 # Each is looked up once, and judged below.
                 case((PROMISED, orders.c.promised_delivery_at)).label("promised"),
                 case((PROMISED, DELIVERED_AT)).label("delivered"),
             )
             .join(channels, channels.c.id == orders.c.channel_id)
-            .where(*_conditions(condition))
+            .where(*meant_by(condition))
             .cte("matching")
         )
         return tally([tuple(row) for row in await self._connection.execute(tallied(matching))])
@@ -259,7 +211,7 @@ class PostgresOrders:
         self, condition: OrderFilter, sequence: AllocationSequence, first: int, after: RunSeek | None
     ) -> list[RunSeek]:
         """Orders that match and that a run could serve, in the run's sequence; oldest first where that is planned."""
-        statement = RUN_KEYS.where(*_conditions(condition), *COULD_BE_SERVED)
+        statement = RUN_KEYS.where(*meant_by(condition), *COULD_BE_SERVED)
         return await self._run_keys(statement, sequence, first, after)
 
     async def in_plan(self, run: RunId, condition: OrderFilter, start: int, stop: int) -> list[RunSeek]:
@@ -269,7 +221,7 @@ class PostgresOrders:
             .join(planned_orders, planned_orders.c.order_id == orders.c.id)
             .where(planned_orders.c.run_id == run)
             .where(planned_orders.c.position >= start, planned_orders.c.position < stop)
-            .where(*_conditions(condition), *COULD_BE_SERVED)
+            .where(*meant_by(condition), *COULD_BE_SERVED)
         )
         rows = await self._connection.execute(statement.order_by(planned_orders.c.position))
         return [
@@ -281,7 +233,7 @@ class PostgresOrders:
     ) -> list[RunSeek]:
         """Orders that match and could be served and stand in no plan of the run, oldest first."""
         planned = exists().where(planned_orders.c.run_id == run, planned_orders.c.order_id == orders.c.id)
-        statement = RUN_KEYS.where(*_conditions(condition), *COULD_BE_SERVED, ~planned)
+        statement = RUN_KEYS.where(*meant_by(condition), *COULD_BE_SERVED, ~planned)
         return await self._run_keys(statement, AllocationSequence.PLACED_AT_ASC, first, after)
 
     async def values(self, of: Sequence[OrderId]) -> dict[OrderId, dict[str, Decimal]]:
@@ -303,7 +255,7 @@ class PostgresOrders:
             orders.c.status == OrderStatus.FINALIZED, any_of(orders.c.allocation_status, WAITING), wants
         )
         if but is not None:
-            statement = statement.where(~func.coalesce(and_(true(), *_conditions(but)), false()))
+            statement = statement.where(~func.coalesce(and_(true(), *meant_by(but)), false()))
         return await self._run_keys(statement, AllocationSequence.PRIORITY_DESC, first, after)
 
     async def _run_keys(
@@ -342,10 +294,10 @@ class PostgresOrders:
         ]
 
     async def _orders(self, statement: Select[Any]) -> list[OrderView]:
-        return [_order(row) for row in await self._connection.execute(statement)]
+        return [order_view(row) for row in await self._connection.execute(statement)]
 
     async def _lines(self, statement: Select[Any]) -> list[LineView]:
-        return [_line(row) for row in await self._connection.execute(statement)]
+        return [line_view(row) for row in await self._connection.execute(statement)]
 
 
 def _beyond(keys: Sequence[tuple[str, bool]], after: Seek) -> ColumnElement[bool]:
@@ -357,185 +309,3 @@ def _beyond(keys: Sequence[tuple[str, bool]], after: Seek) -> ColumnElement[bool
     ((first, _), (second, _)) = keys
     column = orders.c[first]
     return and_(column <= after[0], or_(column < after[0], orders.c[second] > after[1]))
-
-
-def _conditions(condition: OrderFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    for column, values in (
-        (orders.c.status, condition.statuses),
-        (orders.c.allocation_status, condition.allocation_statuses),
-        (orders.c.fulfillment_status, condition.fulfillment_statuses),
-        (orders.c.payment_status, condition.payment_statuses),
-        (channels.c.code, condition.channels),
-        (orders.c.ship_to["country_code"].astext, condition.country_codes),
-    ):
-        if values is not None:
-            found.append(any_of(column, values))
-    if condition.skus is not None:
-        found.append(_has_line(condition.skus))
-    if condition.locations is not None:
-        found.append(_holds_at(condition.locations))
-    if condition.tags is not None:
-        found.append(orders.c.tags.bool_op("&&")(literal(list(condition.tags), orders.c.tags.type)))
-    if condition.on_hold is not None:
-        held = _is_held()
-        found.append(held if condition.on_hold else ~held)
-    if condition.hold_reasons is not None:
-        found.append(_is_held(any_of(order_holds.c.reason, condition.hold_reasons)))
-    if condition.late is not None:
-        found.append(IS_LATE if condition.late else ~IS_LATE)
-    if condition.needs is not None:
-        found.append(any_of(_need(), condition.needs))
-    if condition.search is not None:
-        found.append(_search(condition.search))
-    found.extend(_times(condition))
-    return found
-
-
-def _times(condition: OrderFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if condition.placed_from is not None:
-        found.append(orders.c.placed_at >= condition.placed_from)
-    if condition.placed_before is not None:
-        found.append(orders.c.placed_at < condition.placed_before)
-    if condition.updated_from is not None:
-        found.append(orders.c.updated_at >= condition.updated_from)
-    return found
-
-
-def _has_line(skus: Sequence[str]) -> ColumnElement[bool]:
-    """A line of one of these, or one that is part of it. Two roads, so that each has an index to go by."""
-    lines = select(order_lines.c.order_id).join(items, items.c.id == order_lines.c.item_id)
-    parts = (
-        select(order_lines.c.order_id)
-        .join(order_bundles, order_bundles.c.id == order_lines.c.bundle_id)
-        .join(items, items.c.id == order_bundles.c.item_id)
-    )
-    found = (one.where(any_of(items.c.sku, skus)) for one in (lines, parts))
-    return orders.c.id.in_(union_all(*found))
-
-
-def _holds_at(codes: Sequence[str]) -> ColumnElement[bool]:
-    claims = (
-        select(allocations.c.id)
-        .join(order_lines, order_lines.c.id == allocations.c.line_id)
-        .join(locations, locations.c.id == allocations.c.location_id)
-    )
-    return exists(claims.where(order_lines.c.order_id == orders.c.id, any_of(locations.c.code, codes)))
-
-
-def _is_held(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(order_holds.c.order_id == orders.c.id, order_holds.c.released_at.is_(None), *conditions)
-
-
-def _search(text: str) -> ColumnElement[bool]:
-    names = ("number", "customer_name", "customer_email", "customer_reference")
-    return or_(*(starts_with(orders.c[name], text) for name in names))
-
-
-def _need() -> ColumnElement[str | None]:
-    """`domain.promises.need_of`, for lists."""
-
-    def here(*states: FulfillmentState) -> ColumnElement[bool]:
-        ours = exists().where(fulfillments.c.order_id == orders.c.id, fulfillments.c.kind == FulfillmentKind.STOCK)
-        return and_(orders.c.fulfillment_status.not_in(NOTHING_HERE), ours.where(fulfillments.c.state.in_(states)))
-
-    to_pack = tuple(state for state in UNDER_WAY if state is not FulfillmentState.PACKED)
-    ready = and_(
-        orders.c.allocation_status == AllocationStatus.ALLOCATED,
-        orders.c.payment_status == PaymentStatus.PAID,
-        ~_is_held(),
-    )
-    pick = literal(OrderNeed.PICK_AND_PACK.value, Text)
-    return case(
-        (orders.c.status != OrderStatus.FINALIZED, cast(null(), Text)),
-        (here(*to_pack), pick),
-        (here(FulfillmentState.PACKED), literal(OrderNeed.SHIP.value, Text)),
-        (ready, pick),
-    )
-
-
-NOTHING_HERE = (FulfillmentStatus.NOT_RELEASED, FulfillmentStatus.SHIPPED, FulfillmentStatus.DELIVERED)
-
-
-def _status(value: str | None) -> AllocationStatus | None:
-    return AllocationStatus(value) if value else None
-
-
-def _order(row: Any) -> OrderView:
-    buyer = (row.customer_name, row.customer_email, row.customer_reference, row.customer_phone)
-    return OrderView(
-        id=row.id,
-        number=row.number,
-        channel=row.channel,
-        channel_id=row.channel_id,
-        status=OrderStatus(row.status),
-        allocation_status=_status(row.allocation_status),
-        shipping_policy=ShippingPolicy(row.shipping_policy),
-        priority=row.priority,
-        version=row.version,
-        tags=tuple(row.tags),
-        placed_at=row.placed_at,
-        updated_at=row.updated_at,
-        customer=Customer(name=buyer[0], email=buyer[1], reference=buyer[2], phone=buyer[3]) if any(buyer) else None,
-        ship_to=Address(**row.ship_to, phone=row.ship_to_phone) if row.ship_to else None,
-        asked_at=None if row.asked_at is None else tuple(row.asked_at),
-        split_from=row.split_from,
-        fulfillment_status=FulfillmentStatus(row.fulfillment_status),
-        promised_delivery_at=row.promised_delivery_at,
-        payment_status=PaymentStatus(row.payment_status),
-        currency_code=row.currency_code,
-        bill_to=Address(**row.bill_to) if row.bill_to else None,
-        discounts=tuple(_discount(one, row.currency_code) for one in row.discounts or ()),
-        shipping_price=_money(row.shipping_price, row.currency_code),
-        tax=_money(row.tax, row.currency_code),
-        note=row.note,
-        delivered_at=row.delivered_at,
-        is_late=is_late(OrderStatus(row.status), row.promised_delivery_at, row.delivered_at, row.now),
-    )
-
-
-def _discount(kept: Mapping[str, str | None], currency_code: str) -> Discount:
-    amount = Money(amount=Decimal(kept["amount"] or 0), currency_code=currency_code)
-    return Discount(amount=amount, code=kept["code"], description=kept["description"])
-
-
-def _money(amount: Decimal | None, currency_code: str | None) -> Money | None:
-    return None if amount is None or currency_code is None else Money(amount=amount, currency_code=currency_code)
-
-
-def _line(row: Any) -> LineView:
-    return LineView(
-        id=row.id,
-        order=row.order_id,
-        item=row.item_id,
-        sku=row.sku,
-        quantity=row.quantity,
-        allocated=row.allocated,
-        overallocated=row.overallocated,
-        shipped=row.shipped,
-        canceled=row.canceled,
-        dropshipped=row.dropshipped,
-        looked_at=row.looked_at,
-        reference=row.reference,
-        unit_price=row.unit_price,
-        currency_code=row.currency_code,
-        order_status=OrderStatus(row.status),
-        bundle=row.bundle_id,
-        bundle_units=row.bundle_units or 0,
-        sold_as=_bundle(row) if row.bundle_id else None,
-        discount=_money(row.discount, row.order_currency),
-        tax=_money(row.tax, row.order_currency),
-        customization_note=row.customization_note,
-    )
-
-
-def _bundle(row: Any) -> BundleView:
-    price = row.bundle_price
-    return BundleView(
-        id=BundleId(row.bundle_id),
-        item=row.bundle_item,
-        sku=row.bundle_sku,
-        reference=row.bundle_reference,
-        unit_price=None if price is None else Money(amount=price, currency_code=row.bundle_currency),
-    )

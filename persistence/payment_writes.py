@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from domain.batch import Changes
+from domain.changes import Changes
 from domain.payments import EndedHold, NewHold, NewPayment
 from persistence.driver import Write, statement
 from persistence.sql import BIGINTS, NUMERICS, TEXTS, TIMES, columns

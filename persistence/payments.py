@@ -15,7 +15,7 @@ from persistence.driver import Driver, statement
 from persistence.searching import any_of
 from persistence.sql import BIGINTS, INT
 from persistence.tables import order_holds, payments
-from services.ports import HoldView, PaymentView
+from services.ports.payments import HoldView, PaymentView
 
 STANDINGS = statement(
     """

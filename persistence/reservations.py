@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.ids import ReservationId
 from domain.kinds import ReservationState
 from persistence.sql import BIGINTS, INT, sql
-from services.ports import ReservationView, ReservedLineView
+from services.ports.reservations import ReservationView, ReservedLineView
 
 BY_IDS = sql(
     """

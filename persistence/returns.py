@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.batch import Changes
+from domain.changes import Changes
 from domain.ids import OrderId, ReturnId, ReturnLineId
 from domain.kinds import FollowUpOutcome, InspectionOutcome, ReturnReason
 from domain.returns import Inspection, NewFollowUp, Return, ReturnLine
@@ -14,7 +14,7 @@ from persistence.driver import Driver, Write, statement
 from persistence.searching import any_of
 from persistence.sql import BIGINTS, INTS, JSON, TEXTS, columns
 from persistence.tables import follow_ups, locations, return_inspections, return_lines, returns
-from services.ports import FollowUpView, InspectionView, ReturnFilter, ReturnView
+from services.ports.returns import FollowUpView, InspectionView, ReturnFilter, ReturnView
 
 # ---------------------------------------------------------------- under the locks
 
@@ -205,7 +205,7 @@ WITH_LINES = select(returns, text(f"{LINES} AS lines"))
 
 
 class PostgresReturns:
-    """Implements `services.ports.Returns`."""
+    """Implements `services.ports.returns.Returns`."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

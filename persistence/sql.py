@@ -33,3 +33,8 @@ def columns(rows: Iterable[Sequence[Any]], names: Sequence[str]) -> dict[str, li
     """Rows turned into one list a column, to be sent as arrays."""
     turned = list(zip(*rows, strict=True)) or [()] * len(names)
     return {name: list(column) for name, column in zip(names, turned, strict=True)}
+
+
+def one_of(kind: Iterable[str]) -> str:
+    """These names, and no other, as SQL has it behind IN."""
+    return "(" + ", ".join(f"'{name}'" for name in kind) + ")"

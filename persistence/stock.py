@@ -13,7 +13,8 @@ from domain.stock import LedgerSince
 from persistence.searching import any_of
 from persistence.sql import INTS, TIME, sql
 from persistence.tables import items, locations, stock_levels, stock_movements
-from services.ports import LevelView, MovementView, Seek, StockLevelFilter
+from services.ports.paging import Seek
+from services.ports.stock import LevelView, MovementView, StockLevelFilter
 
 LEVELS = (
     select(stock_levels, items.c.sku)

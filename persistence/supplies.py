@@ -1,20 +1,23 @@
 """Supplies: how they are found, read and written."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Select, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.changes import Changes
 from domain.ids import ItemId, LevelKey, SupplyId
 from domain.kinds import SupplyKind, SupplyState
 from domain.supply import OpenSupplyLine, Supply, SupplyLine
-from persistence.driver import statement
+from persistence.driver import Write, statement
 from persistence.searching import any_of
 from persistence.sql import BIGINTS, INTS, TEXTS, TIMES, columns, sql
 from persistence.tables import items, locations, supplies, supply_lines
-from services.ports import Seek, SupplyFilter, SupplyReference, SupplyView
+from persistence.writes import arrays, attributes, guarded
+from services.ports.paging import Seek
+from services.ports.supplies import SupplyFilter, SupplyReference, SupplyView
 
 RESERVE = "SELECT nextval(pg_get_serial_sequence('supplies', 'id'))"
 
@@ -214,3 +217,10 @@ def changed_supply_lines(changed: Sequence[tuple[SupplyId, SupplyLine]]) -> dict
     """What became of lines, as columns."""
     rows = [(supply, line.item, line.received, line.canceled, line.lost) for supply, line in changed]
     return columns(rows, ("supplies", "items", "received", "canceled", "lost"))
+
+
+def supply_writes(changes: Changes) -> Iterator[Write]:
+    yield from arrays(INSERT_SUPPLIES, attributes(changes.new_supplies, SUPPLY_COLUMNS))
+    yield from arrays(INSERT_SUPPLY_LINES, new_supply_lines(changes.new_supplies))
+    yield from guarded(UPDATE_SUPPLIES, attributes(changes.changed_supplies, SUPPLY_UPDATE_COLUMNS))
+    yield from guarded(UPDATE_SUPPLY_LINES, changed_supply_lines(changes.changed_supply_lines))

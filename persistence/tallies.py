@@ -9,7 +9,7 @@ from sqlalchemy import CTE, CompoundSelect, func, literal, null, select, tuple_,
 
 from domain.kinds import AllocationStatus, FulfillmentStatus, HoldReason, OrderNeed, OrderStatus, PaymentStatus
 from persistence.tables import order_holds
-from services.ports import OrderTally
+from services.ports.orders import OrderTally
 
 K = TypeVar("K", bound=StrEnum)
 

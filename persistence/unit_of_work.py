@@ -30,7 +30,7 @@ from persistence.webhooks import PostgresWebhooks
 
 
 class PostgresUnitOfWork:
-    """Implements `services.ports.UnitOfWork`; each part is made when it is first used."""
+    """Implements `services.ports.unit_of_work.UnitOfWork`; each part is made when it is first used."""
 
     def __init__(self, connection: AsyncConnection, *, locks: bool = True) -> None:
         """`locks`: whether what is loaded for a batch is locked; a snapshot needs no locks."""

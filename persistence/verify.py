@@ -1,32 +1,63 @@
 """What must always be true, as SQL over today's tables: each statement returns the rows that break its invariant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from domain.kinds import (
-    AllocateWhen,
-    AllocationEnd,
-    AllocationStatus,
-    MovementCause,
-    OrderStatus,
-    ReservationState,
-    RunState,
-    ShippingPolicy,
-    StockQuantity,
-    WebhookDeliveryState,
+from persistence.verify_events import (
+    CHAIN,
+    EVENTS_IN_ORDER,
+    LAST_STATUS,
+    LOG_END,
+    ORDER_VERSIONS,
+    OUTCOMES,
+    PLANS,
+    POSITIONS,
+    RUN_VERSIONS,
+    RUNS,
+    STATUS_EVENTS_HAVE_A_VERSION,
+    WEBHOOK_ATTEMPTS,
+    WEBHOOKS_IN_ORDER,
+    WEBHOOKS_REACHED,
 )
-from domain.runs import ENDED as ENDED_RUNS
-from domain.stock import FIELD
 from persistence.verify_floor import FLOOR
-from persistence.verify_log import CUT, LOG, broken_versions
 from persistence.verify_notices import ALERTS_ARE_TOLD, LOG_IS_READ, MAILS
+from persistence.verify_orders import (
+    BUNDLES_HAVE_NO_STOCK,
+    CLAIMS_ARE_OF_FINALIZED_ORDERS,
+    CLAIMS_ARE_OF_THEIR_LINE,
+    COMPONENTS,
+    ENDED,
+    ENDED_PARTS_AGREE,
+    KNOWN_STATUSES,
+    LINE_COUNTERS,
+    LINE_LIMITS,
+    PARTS_OF_BUNDLES,
+    RULES,
+    SCHEDULED,
+    SPLITS,
+    STATUS,
+    VOID_ORDERS_ARE_CLOSED,
+)
 from persistence.verify_payments import CURRENCIES, HOLD_RULES, HOLDS, MOVED_MONEY, PAYMENT_STATUS, PAYMENTS
 from persistence.verify_returns import RETURNS
+from persistence.verify_stock import (
+    BALANCES,
+    COMMITTED,
+    COUNTS,
+    FLAGGED,
+    LEDGER,
+    LEVEL_EVENTS_SHOW_THE_LEVEL,
+    LEVEL_VERSIONS,
+    NEGATIVE_STOCK,
+    RESERVATIONS,
+    RESERVATIONS_END_ONCE,
+    UNEXPLAINED_MOVEMENTS,
+    WEAKEST,
+)
 from persistence.verify_supplies import (
     IN_TRANSIT,
     SUPPLIES,
@@ -75,419 +106,6 @@ async def _rows(connection: AsyncConnection, invariant: Invariant, most: int) ->
     limited = text(f"SELECT * FROM ({invariant.sql}) AS broken LIMIT :most")  # noqa: S608
     return tuple(dict(row) for row in (await connection.execute(limited, {"most": most})).mappings())
 
-
-def _one_of(kind: Iterable[StrEnum]) -> str:
-    return "(" + ", ".join(f"'{name}'" for name in kind) + ")"
-
-
-# ---------------------------------------------------------------- stock
-
-_BACKING = "greatest(0, s.on_hand - s.damaged - s.quality_control - s.safety_stock)"
-
-COMMITTED = """
-    SELECT item_id, location_id, s.committed, a.units AS allocated
-    FROM stock_levels s
-    FULL JOIN (SELECT item_id, location_id, sum(quantity) AS units FROM allocations GROUP BY 1, 2) AS a
-        USING (item_id, location_id)
-    WHERE coalesce(s.committed, 0) <> coalesce(a.units, 0)
-    """
-
-FLAGGED = f"""
-    SELECT item_id, location_id, s.on_hand, s.committed, s.flagged, a.units AS overallocated
-    FROM stock_levels s
-    FULL JOIN (SELECT item_id, location_id, sum(overallocated) AS units FROM allocations GROUP BY 1, 2) AS a
-        USING (item_id, location_id)
-    WHERE coalesce(a.units, 0) <> coalesce(s.flagged, 0)
-        OR s.flagged <> greatest(0, s.committed - {_BACKING})
-    """  # noqa: S608
-
-WEAKEST = """
-    SELECT id AS allocation_id, item_id, location_id, quantity, overallocated, expected
-    FROM (
-        SELECT a.*,
-               greatest(0, least(a.quantity - a.picked,
-                                 s.flagged - (sum(a.quantity - a.picked) OVER weaker - (a.quantity - a.picked))))
-               + greatest(0, least(a.picked, s.flagged - (s.committed - s.picked)
-                                             - (sum(a.picked) OVER weaker - a.picked))) AS expected
-        FROM stock_levels s
-        JOIN allocations a ON a.item_id = s.item_id AND a.location_id = s.location_id
-        LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN orders o ON o.id = l.order_id
-        WHERE s.flagged > 0
-        WINDOW weaker AS (PARTITION BY a.item_id, a.location_id
-                          ORDER BY coalesce(o.priority, 0), coalesce(a.seniority, a.id) DESC, a.id DESC)
-    ) AS ranked
-    WHERE overallocated <> expected
-    """
-
-_LEDGER_SUMS = ", ".join(
-    f"sum(change) FILTER (WHERE quantity = '{quantity}') AS {FIELD[quantity]}" for quantity in StockQuantity
-)
-_LEDGER_DIFFERS = " OR ".join(
-    f"coalesce(s.{FIELD[quantity]}, 0) <> coalesce(m.{FIELD[quantity]}, 0)" for quantity in StockQuantity
-)
-_LEDGER_SHOWN = ", ".join(
-    f"s.{FIELD[quantity]}, m.{FIELD[quantity]} AS {FIELD[quantity]}_by_ledger" for quantity in StockQuantity
-)
-LEDGER = f"""
-    SELECT item_id, location_id, {_LEDGER_SHOWN}
-    FROM stock_levels s
-    FULL JOIN (SELECT item_id, location_id, {_LEDGER_SUMS} FROM stock_movements GROUP BY 1, 2) AS m
-        USING (item_id, location_id)
-    WHERE {_LEDGER_DIFFERS}
-    """  # noqa: S608
-
-UNEXPLAINED_MOVEMENTS = f"""
-    SELECT * FROM stock_movements WHERE '' IN (actor, request) OR cause NOT IN {_one_of(MovementCause)}
-    """  # noqa: S608
-
-BALANCES = """
-    SELECT id, item_id, location_id, quantity, change, balance, expected
-    FROM (
-        SELECT m.*, sum(change) OVER (PARTITION BY item_id, location_id, quantity ORDER BY id) AS expected
-        FROM stock_movements m
-    ) AS summed
-    WHERE balance <> expected
-    """
-
-COUNTS = """
-    SELECT m.id, m.item_id, m.location_id, m.cause, m.counted_at
-    FROM stock_movements m
-    LEFT JOIN stock_counts c ON c.item_id = m.item_id AND c.location_id = m.location_id AND c.counted_at = m.counted_at
-    WHERE m.counted_at IS NOT NULL
-        AND (c.id IS NULL OR m.counted_at > m.occurred_at OR (m.cause, m.quantity) <> ('COUNT', 'ON_HAND'))
-    """
-
-NEGATIVE_STOCK = """
-    SELECT item_id, location_id, on_hand, committed, damaged, quality_control, safety_stock, flagged
-    FROM stock_levels s
-    WHERE least(on_hand, committed, damaged, quality_control, safety_stock, flagged) < 0
-        OR damaged + quality_control > on_hand
-    """
-
-_LEVEL_EVENTS = f"""
-    SELECT payload ->> 'sku' AS sku, payload ->> 'location_code' AS location_code,
-           CAST(payload ->> 'version' AS bigint) AS version, payload
-    FROM {LOG} WHERE type = 'StockLevelChanged'
-    """  # noqa: S608
-
-LEVEL_VERSIONS = f"""
-    SELECT sku, location_code, s.version, e.events, e.versions, e.first, e.last
-    FROM (
-        SELECT i.sku, p.code AS location_code, s.version
-        FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations p ON p.id = s.location_id
-    ) AS s
-    FULL JOIN (
-        SELECT sku, location_code, count(*) AS events, count(DISTINCT version) AS versions, min(version) AS first,
-               max(version) AS last
-        FROM ({_LEVEL_EVENTS}) AS e GROUP BY 1, 2
-    ) AS e USING (sku, location_code)
-    WHERE {broken_versions("s")}
-    """  # noqa: S608
-
-# Both sides are made first: else, right after an import, when PostgreSQL knows nothing of the tables' sizes, it joins
-# the events with the locations alone.
-LEVEL_EVENTS_SHOW_THE_LEVEL = f"""
-    WITH s AS MATERIALIZED (
-        SELECT s.*, i.sku, p.code AS location_code
-        FROM stock_levels s JOIN items i ON i.id = s.item_id JOIN locations p ON p.id = s.location_id
-    ), e AS MATERIALIZED ({_LEVEL_EVENTS})
-    SELECT s.item_id, s.location_id, s.on_hand, s.committed, s.flagged, e.payload
-    FROM s JOIN e USING (sku, location_code, version)
-    WHERE NOT e.payload @> jsonb_build_object(
-        'on_hand', s.on_hand, 'committed', s.committed, 'overallocated', s.flagged,
-        'unavailable', s.damaged + s.quality_control + s.safety_stock,
-        'available', greatest(0, {_BACKING} - s.committed))
-    """  # noqa: S608
-
-# ---------------------------------------------------------------- orders
-
-LINE_COUNTERS = """
-    SELECT l.id AS line_id, l.order_id, l.allocated, l.overallocated, a.quantity AS by_allocations,
-           a.overallocated AS overallocated_by_allocations
-    FROM order_lines l
-    LEFT JOIN (
-        SELECT line_id, sum(quantity) AS quantity, sum(overallocated) AS overallocated FROM allocations GROUP BY 1
-    ) AS a ON a.line_id = l.id
-    WHERE l.allocated <> coalesce(a.quantity, 0) OR l.overallocated <> coalesce(a.overallocated, 0)
-    """
-
-LINE_LIMITS = """
-    SELECT id AS line_id, order_id, quantity, allocated, overallocated, shipped, canceled, dropshipped
-    FROM order_lines
-    WHERE allocated + shipped + canceled + dropshipped > quantity
-        OR least(allocated, overallocated, shipped, canceled, dropshipped) < 0 OR overallocated > allocated
-    """
-
-CLAIMS_ARE_OF_THEIR_LINE = """
-    SELECT a.id AS allocation_id, a.line_id, a.reserved_line_id, a.item_id, a.quantity, a.overallocated,
-           coalesce(l.item_id, r.item_id) AS item_of_the_line
-    FROM allocations a
-    LEFT JOIN order_lines l ON l.id = a.line_id LEFT JOIN reserved_lines r ON r.id = a.reserved_line_id
-    WHERE (l.id IS NULL) = (r.id IS NULL) OR a.item_id <> coalesce(l.item_id, r.item_id)
-        OR a.quantity <= 0 OR a.overallocated NOT BETWEEN 0 AND a.quantity
-    """
-
-CLAIMS_ARE_OF_FINALIZED_ORDERS = """
-    SELECT o.id AS order_id, o.status, l.id AS line_id, l.allocated
-    FROM orders o JOIN order_lines l ON l.order_id = o.id
-    WHERE l.allocated > 0 AND o.status <> 'FINALIZED'
-    """
-
-VOID_ORDERS_ARE_CLOSED = """
-    SELECT o.id AS order_id, l.id AS line_id, l.quantity, l.shipped, l.canceled, l.dropshipped
-    FROM orders o JOIN order_lines l ON l.order_id = o.id
-    WHERE o.status = 'VOID' AND l.quantity > l.shipped + l.canceled + l.dropshipped
-    """
-
-STATUS = """
-    SELECT order_id, status, allocation_status, recomputed
-    FROM (
-        SELECT o.id AS order_id, o.status, o.allocation_status, CASE
-            WHEN o.status = 'VOID' OR l.open IS NULL THEN NULL
-            WHEN l.overallocated > 0 THEN 'OVERALLOCATED'
-            WHEN l.allocated = l.open THEN 'ALLOCATED'
-            WHEN l.allocated > 0 THEN 'PARTIALLY_ALLOCATED'
-            WHEN l.looked_at THEN 'COULD_NOT_ALLOCATE'
-            ELSE 'UNALLOCATED' END AS recomputed
-        FROM orders o
-        LEFT JOIN (
-            SELECT order_id, sum(quantity - shipped - canceled - dropshipped) AS open, sum(allocated) AS allocated,
-                   sum(overallocated) AS overallocated, bool_or(looked_at) AS looked_at
-            FROM order_lines WHERE quantity > shipped + canceled + dropshipped GROUP BY 1
-        ) AS l ON l.order_id = o.id
-    ) AS both_ways
-    WHERE allocation_status IS DISTINCT FROM recomputed
-    """
-
-KNOWN_STATUSES = f"""
-    SELECT id AS order_id, status, allocation_status, shipping_policy FROM orders
-    WHERE status NOT IN {_one_of(OrderStatus)} OR allocation_status NOT IN {_one_of(AllocationStatus)}
-        OR shipping_policy NOT IN {_one_of(ShippingPolicy)}
-    """  # noqa: S608
-
-ENDED = f"""
-    SELECT e.id AS ended_allocation_id, e.allocation_id, e.line_id, e.reserved_line_id, e.item_id, e.location_id,
-           e.quantity, e.reason
-    FROM ended_allocations e
-    LEFT JOIN order_lines l ON l.id = e.line_id LEFT JOIN reserved_lines r ON r.id = e.reserved_line_id
-    LEFT JOIN stock_levels s ON s.item_id = e.item_id AND s.location_id = e.location_id
-    LEFT JOIN allocations a ON a.id = e.allocation_id
-    WHERE (l.id IS NULL) = (r.id IS NULL) OR e.item_id <> coalesce(l.item_id, r.item_id)
-        OR s.id IS NULL OR e.quantity <= 0 OR e.reason NOT IN {_one_of(AllocationEnd)}
-        OR (e.reason IN {_one_of((AllocationEnd.RELEASED, AllocationEnd.EXPIRED))}) <> (r.id IS NOT NULL)
-        OR (a.item_id, a.location_id, a.allocated_at) <> (e.item_id, e.location_id, e.allocated_at)
-    """  # noqa: S608
-
-ENDED_PARTS_AGREE = """
-    SELECT allocation_id, count(*) AS parts FROM ended_allocations
-    GROUP BY 1 HAVING (min(item_id), min(location_id), min(allocated_at))
-        <> (max(item_id), max(location_id), max(allocated_at))
-    """
-
-SCHEDULED = """
-    SELECT id AS order_id, status, allocation_status, allocate_after FROM orders
-    WHERE allocate_after IS NOT NULL AND (status, allocation_status) IS DISTINCT FROM ('FINALIZED', 'UNALLOCATED')
-    """
-
-# A line that is no part of a bundle may be of an item that became one later.
-PARTS_OF_BUNDLES = """
-    SELECT l.id AS line_id, l.order_id, l.item_id, l.bundle_id, l.bundle_units, l.unit_price, b.item_id AS bundle_item
-    FROM order_lines l LEFT JOIN order_bundles b ON b.id = l.bundle_id
-    WHERE (l.bundle_id IS NOT NULL OR l.bundle_units IS NOT NULL)
-        AND (b.id IS NULL OR l.bundle_units IS NULL OR l.bundle_units <= 0 OR l.unit_price IS NOT NULL
-             OR l.item_id = b.item_id)
-    """
-
-BUNDLES_HAVE_NO_STOCK = """
-    SELECT i.id AS item_id, i.sku, s.location_id, s.on_hand
-    FROM items i JOIN stock_levels s ON s.item_id = i.id WHERE i.components IS NOT NULL
-    """
-
-COMPONENTS = """
-    SELECT i.id AS item_id, i.sku, c.part
-    FROM items i CROSS JOIN LATERAL jsonb_array_elements(i.components) AS c(part)
-    LEFT JOIN items p ON p.id = CAST(c.part ->> 'item' AS int)
-    WHERE p.id IS NULL OR p.sku <> c.part ->> 'sku' OR p.components IS NOT NULL
-        OR (CAST(c.part ->> 'units' AS int) BETWEEN 1 AND 10000) IS NOT TRUE
-    """
-
-SPLITS = """
-    SELECT o.id AS order_id, o.split_from, o.channel_id, s.channel_id AS channel_of_the_other
-    FROM orders o LEFT JOIN orders s ON s.id = o.split_from
-    WHERE o.split_from IS NOT NULL AND (s.id < o.id AND s.channel_id = o.channel_id) IS NOT TRUE
-    """
-
-RULES = f"""
-    SELECT name, position, allocate_when, every_minutes, value_from, value_below, currency_code
-    FROM (SELECT *, row_number() OVER (ORDER BY position) - 1 AS expected FROM allocation_rules) AS r
-    WHERE position <> expected OR allocate_when NOT IN {_one_of(AllocateWhen)}
-        OR (every_minutes BETWEEN 1 AND 1440) IS DISTINCT FROM CASE WHEN allocate_when = 'ON_SCHEDULE' THEN true END
-        OR (coalesce(value_from, value_below) IS NULL) <> (currency_code IS NULL) OR value_from >= value_below
-    """  # noqa: S608
-
-# ---------------------------------------------------------------- stock reservations
-
-# An active one holds all of its units; one that has ended holds none of them, and they ended as it did. What an order
-# took over is an allocation of the order, and may not come back as the cart's.
-RESERVATIONS = f"""
-    SELECT r.id AS reservation_id, r.state, r.order_id, l.id AS reserved_line_id, l.quantity, l.held, l.ended, l.reasons
-    FROM stock_reservations r
-    LEFT JOIN (
-        SELECT l.id, l.reservation_id, l.quantity, coalesce(a.units, 0) AS held, coalesce(e.units, 0) AS ended,
-               e.reasons
-        FROM reserved_lines l
-        LEFT JOIN (
-            SELECT reserved_line_id, sum(quantity) AS units FROM allocations GROUP BY 1
-        ) AS a ON a.reserved_line_id = l.id
-        LEFT JOIN (
-            SELECT reserved_line_id, sum(quantity) AS units, array_agg(DISTINCT reason) AS reasons
-            FROM ended_allocations GROUP BY 1
-        ) AS e ON e.reserved_line_id = l.id
-    ) AS l ON l.reservation_id = r.id
-    WHERE r.state NOT IN {_one_of(ReservationState)} OR l.id IS NULL OR CASE r.state
-        WHEN 'ACTIVE' THEN l.held <> l.quantity OR l.ended > 0
-        WHEN 'TAKEN_OVER' THEN l.held > 0 OR l.ended > l.quantity OR l.reasons <> ARRAY['RELEASED']
-        ELSE l.held > 0 OR l.ended <> l.quantity OR l.reasons <> ARRAY[r.state] END
-    """  # noqa: S608
-
-RESERVATIONS_END_ONCE = """
-    SELECT id AS reservation_id, state, ended_at, order_id FROM stock_reservations
-    WHERE (state = 'ACTIVE') <> (ended_at IS NULL) OR (state = 'TAKEN_OVER') <> (order_id IS NOT NULL)
-        OR ended_at < created_at
-    """
-
-# ---------------------------------------------------------------- events and keys
-
-_ORDER_EVENTS = f"""
-    SELECT id, position, order_id, CAST(payload ->> 'order_version' AS bigint) AS version,
-           payload ->> 'before' AS before, payload ->> 'after' AS after
-    FROM {LOG} WHERE type = """  # noqa: S608
-
-ORDER_VERSIONS = f"""
-    SELECT order_id, o.version, e.events, e.versions, e.first, e.last
-    FROM (SELECT id AS order_id, version FROM orders) AS o
-    FULL JOIN (
-        SELECT order_id, count(*) AS events, count(DISTINCT version) AS versions, min(version) AS first,
-               max(version) AS last
-        FROM ({_ORDER_EVENTS} 'OrderChanged') AS e GROUP BY 1
-    ) AS e USING (order_id)
-    WHERE {broken_versions("o")}
-    """  # noqa: S608
-
-CHAIN = f"""
-    SELECT order_id, version, before, after, expected
-    FROM (
-        SELECT e.*, CASE WHEN row_number() OVER log > 1 THEN lag(after) OVER log
-                         WHEN {CUT} THEN before ELSE 'UNALLOCATED' END AS expected
-        FROM ({_ORDER_EVENTS} 'AllocationStatusChanged') AS e
-        WINDOW log AS (PARTITION BY order_id ORDER BY version, id)
-    ) AS chained
-    WHERE before IS DISTINCT FROM expected OR before IS NOT DISTINCT FROM after
-    """  # noqa: S608
-
-LAST_STATUS = f"""
-    SELECT o.id AS order_id, o.allocation_status, e.after
-    FROM orders o
-    LEFT JOIN (
-        SELECT DISTINCT ON (order_id) order_id, version, after
-        FROM ({_ORDER_EVENTS} 'AllocationStatusChanged') AS e ORDER BY order_id, version DESC, id DESC
-    ) AS e ON e.order_id = o.id
-    WHERE o.allocation_status IS DISTINCT FROM CASE WHEN e.order_id IS NOT NULL THEN e.after
-                                                    WHEN {CUT} THEN o.allocation_status ELSE 'UNALLOCATED' END
-    """  # noqa: S608
-
-STATUS_EVENTS_HAVE_A_VERSION = f"""
-    SELECT s.order_id, s.version, count(*) AS events
-    FROM ({_ORDER_EVENTS} 'AllocationStatusChanged') AS s
-    LEFT JOIN ({_ORDER_EVENTS} 'OrderChanged') AS c ON c.order_id = s.order_id AND c.version = s.version
-    GROUP BY 1, 2 HAVING count(*) > 1 OR (count(c.id) = 0 AND (NOT {CUT} OR EXISTS (
-        SELECT FROM ({_ORDER_EVENTS} 'OrderChanged') AS b WHERE b.order_id = s.order_id AND b.version < s.version)))
-    """  # noqa: S608
-
-EVENTS_IN_ORDER = f"""
-    SELECT order_id, id, position, version, version_before
-    FROM (
-        SELECT e.*, lag(version) OVER log AS version_before, lag(position) OVER log AS position_before,
-               row_number() OVER log AS nth
-        FROM ({_ORDER_EVENTS} 'OrderChanged') AS e WINDOW log AS (PARTITION BY order_id ORDER BY id)
-    ) AS e
-    WHERE version <= version_before OR (nth > 1 AND position IS NOT NULL AND (position > position_before) IS NOT TRUE)
-    """  # noqa: S608
-
-RUN_VERSIONS = f"""
-    SELECT run_id, r.version, e.events, e.versions, e.first, e.last
-    FROM (SELECT id AS run_id, version FROM allocation_runs) AS r
-    FULL JOIN (
-        SELECT run_id, count(*) AS events, count(DISTINCT version) AS versions, min(version) AS first,
-               max(version) AS last
-        FROM (
-            SELECT CAST(payload ->> 'run_id' AS bigint) AS run_id, CAST(payload ->> 'run_version' AS bigint) AS version
-            FROM {LOG} WHERE type = 'AllocationRunProgressed'
-        ) AS e GROUP BY 1
-    ) AS e USING (run_id)
-    WHERE {broken_versions("r")}
-    """  # noqa: S608
-
-RUNS = f"""
-    SELECT r.id AS run_id, r.state, r.processed, r.total, r.outcomes, r.started_at, r.finished_at
-    FROM allocation_runs r
-    CROSS JOIN LATERAL (SELECT coalesce(sum(CAST(value AS bigint)), 0) AS units FROM jsonb_each_text(r.outcomes)) AS o
-    WHERE r.state NOT IN {_one_of(RunState)} OR (r.finished_at IS NULL) = (r.state IN {_one_of(ENDED_RUNS)})
-        OR (r.started_at IS NULL) <> (r.state = 'QUEUED') OR r.processed > r.total OR o.units > r.processed
-    """  # noqa: S608
-
-PLANS = f"""
-    SELECT r.id AS run, r.state, r.plan, count(p.position) AS orders, max(p.position) AS last, count(o.id) AS known
-    FROM allocation_runs r
-    LEFT JOIN planned_orders p ON p.run_id = r.id LEFT JOIN orders o ON o.id = p.order_id
-    GROUP BY r.id
-    HAVING count(p.position) <>
-            CASE WHEN r.state IN {_one_of(ENDED_RUNS)} THEN 0 ELSE coalesce(CAST(r.plan ->> 'orders' AS int), 0) END
-        OR max(p.position) + 1 <> count(p.position) OR count(o.id) <> count(p.position)
-    """  # noqa: S608
-
-POSITIONS = """
-    SELECT id, position, expected
-    FROM (SELECT e.id, e.position, s.position + row_number() OVER (ORDER BY e.position) + coalesce(
-              (SELECT sum(g.until - g.behind) FROM log_gaps g WHERE g.behind >= s.position AND g.until < e.position), 0
-          ) AS expected
-          FROM events e CROSS JOIN log_start s WHERE e.position > s.position) AS e
-    WHERE position <> expected
-    """
-
-LOG_END = """
-    SELECT l.position AS log_end, e.last FROM (SELECT max(position) AS last FROM events) AS e
-    LEFT JOIN log_end l ON true LEFT JOIN log_start s ON true
-    WHERE l.position IS DISTINCT FROM greatest(e.last, s.position, (SELECT max(until) FROM log_gaps))
-        OR s.position IS NULL
-    """
-
-OUTCOMES = """
-    SELECT owner_id, mutation, key, created_at FROM idempotency_keys
-    WHERE outcome IS NULL OR outcome = CAST('null' AS jsonb)
-    """
-
-WEBHOOKS_IN_ORDER = """
-    SELECT later.endpoint_id, later.subject, earlier.position AS pending, later.position AS attempted
-    FROM webhook_deliveries earlier
-    JOIN webhook_deliveries later ON later.endpoint_id = earlier.endpoint_id AND later.subject = earlier.subject
-        AND later.position > earlier.position AND later.id > earlier.id
-    WHERE earlier.state = 'PENDING' AND later.attempts > 0
-    """
-
-WEBHOOKS_REACHED = """
-    SELECT e.id AS endpoint_id, e.position AS reached, d.position, l.position AS log_end
-    FROM webhook_endpoints e CROSS JOIN log_end l
-    LEFT JOIN webhook_deliveries d ON d.endpoint_id = e.id AND d.state = 'PENDING' AND d.position > e.position
-    WHERE e.position > l.position OR d.id IS NOT NULL
-    """
-
-WEBHOOK_ATTEMPTS = f"""
-    SELECT d.id AS delivery_id, d.state, d.attempts, count(a.number) AS logged
-    FROM webhook_deliveries d LEFT JOIN webhook_attempts a ON a.delivery_id = d.id
-    GROUP BY d.id HAVING d.state NOT IN {_one_of(WebhookDeliveryState)} OR d.attempts <> count(a.number)
-        OR (d.state = 'DELIVERED') <> coalesce(bool_or(a.error IS NULL AND a.number IS NOT NULL), false)
-    """  # noqa: S608
 
 INVARIANTS: Sequence[Invariant] = (
     Invariant(id="I1-committed", statement="A level's committed is the sum of its allocations.", sql=COMMITTED),

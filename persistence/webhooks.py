@@ -12,7 +12,7 @@ from domain.ids import DeliveryId, EndpointId, EventId
 from domain.kinds import WebhookDeliveryState
 from domain.webhooks import SECRETS_MAX, Attempt, Delivery, Endpoint
 from persistence.sql import BIGINT, BYTE_STRINGS, INT, INTS, TEXTS, sql
-from services.ports import DeliveryFilter
+from services.ports.webhooks import DeliveryFilter
 
 ENDPOINT = """
     e.id AS endpoint_id, e.name, e.url, e.types, e.channels, e.enabled, e.disabled_reason, e.position AS reached,

@@ -17,7 +17,8 @@ from services.allocation import AllocateOrder, AllocateOrders, DeallocateOrders,
 from services.callers import Caller
 from services.desk import Desk
 from services.orders import EditOrder, LineQuantity, edit_order, place_order, void_order
-from services.ports import Busy, ReservationReference
+from services.ports.database import Busy
+from services.ports.reservations import ReservationReference
 from services.reservations import ReservedUnits, ReserveStock, expire_reservations, release_reservation, reserve_stock
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
 from tests.builders import (

@@ -34,7 +34,8 @@ from proof import ground
 from proof.deeds import COLD, DEEDS, FIRST_UNITS, HOT, PLACES, Hand, Moved
 from services.callers import Caller
 from services.desk import Desk
-from services.ports import Busy, Chore
+from services.ports.chores import Chore
+from services.ports.database import Busy
 from tests.builders import a_catalog
 from workers.foreman import Foreman
 from workers.loop import running

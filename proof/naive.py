@@ -151,7 +151,7 @@ TWINS = (
             "if False",
         ),
         (
-            "persistence/batch_writes.py",
+            "persistence/stock_writes.py",
             "SET on_hand = n.on_hand, committed",
             "SET on_hand = greatest(0, n.on_hand), committed",
         ),
@@ -429,7 +429,7 @@ TWINS = (
             GOODS + "test_i14_i10_of_two_who_ship_the_same_parcels_one_does_and_the_goods_leave_once",
         ),
         (
-            "domain/fulfilling.py",
+            "domain/shipping.py",
             'one = moved(batch, fulfillment_id, "shipFulfillment")',
             "one = replace(batch.floor.fulfillments[fulfillment_id], state=FulfillmentState.SHIPPED)",
         ),
@@ -438,7 +438,7 @@ TWINS = (
         "21b delivered without looking at the state again under the lock",
         GOODS + "test_i14_c5_an_order_that_two_deliver_is_fulfilled_once",
         (
-            "domain/fulfilling.py",
+            "domain/shipping.py",
             'one = moved(batch, fulfillment_id, "deliverFulfillment")',
             "one = replace(batch.floor.fulfillments[fulfillment_id], state=FulfillmentState.DELIVERED)",
         ),
@@ -459,7 +459,7 @@ TWINS = (
             FULFILLING + "test_i9_r8_what_is_short_or_has_lost_its_stock_is_not_released_and_nothing_moves",
         ),
         (
-            "domain/fulfilling.py",
+            "domain/releasing.py",
             "obstacles = (*found, *stock_obstacles(status, policy, waits=bool(waiting), partial=partial))",
             "obstacles = tuple(found)",
         ),
@@ -512,7 +512,7 @@ TWINS = (
     twin(
         "27 a line that is added and dropshipped in one batch is written as open",
         DESK + "test_a_line_that_is_added_and_dropshipped_in_one_batch_is_the_suppliers",
-        ("persistence/batch_writes.py", "        line.dropshipped,  # or", "        0,  # or"),
+        ("persistence/order_writes.py", "        line.dropshipped,  # or", "        0,  # or"),
     ),
     twin(
         "28 what is ready is released all at once, however many SKUs that are",
@@ -577,7 +577,7 @@ TWINS = (
             RETURNS + "test_o8_only_what_is_for_sale_again_sets_off_a_run_of_who_waits",
         ),
         (
-            "domain/batch.py",
+            "domain/deriving.py",
             "    AllocationCause.RETURNED,\n    AllocationCause.STOCK_RES",
             "    AllocationCause.STOCK_RES",
         ),
@@ -625,7 +625,7 @@ TWINS = (
         "ready is who has a free connection",
         READY + "test_a_process_whose_connections_are_all_at_work_is_ready",
         (
-            "dibs/app.py",
+            "dibs/working.py",
             "readiness = Readiness(watching,",
             "readiness = Readiness(engine,",
         ),
@@ -648,12 +648,12 @@ TWINS = (
     twin(
         "a level is written over whatever it is now",
         GUARDS + "test_a_level_that_changed_since_it_was_read_is_not_written_over",
-        ("persistence/batch_writes.py", " AND s.version = n.version - 1", ""),
+        ("persistence/stock_writes.py", " AND s.version = n.version - 1", ""),
     ),
     twin(
         "a key is answered whatever was asked under it",
         KEYS + "test_the_same_key_with_other_input_is_refused_and_the_first_answer_stays",
-        ("services/performing.py", "    if stored != made_from:\n", "    if not stored:\n"),
+        ("services/keys.py", "    if stored != made_from:\n", "    if not stored:\n"),
     ),
     twin(
         "the desk gives answers to the wrong callers",
@@ -695,7 +695,7 @@ TWINS = (
     twin(
         "a line that is added and canceled in one batch is written as open",
         DESK + "test_a_line_that_is_added_and_voided_in_one_batch_is_canceled",
-        ("persistence/batch_writes.py", "        line.canceled,  # a later", "        0,  # a later"),
+        ("persistence/order_writes.py", "        line.canceled,  # a later", "        0,  # a later"),
     ),
     twin(
         "flags are not set anew when stock falls",
@@ -793,7 +793,7 @@ TWINS = (
         "whoever comes last in a batch has done it all",
         "tests/domain/test_batch.py::test_of_several_who_share_a_batch_each_is_named_for_their_own_change",
         (
-            "domain/batch.py",
+            "domain/deriving.py",
             "actors=tuple(changes[change] for change in sequence),",
             "actors=tuple(self.actor for _ in sequence),",
         ),

@@ -7,7 +7,8 @@ from domain.alerts import LASTS, Alert, AlertRule, Judged, WatchingRule, settle
 from domain.checks import Path, Problems
 from domain.kinds import AlertKind
 from domain.mail_addresses import address_problem
-from services.ports import Database, UnitOfWork
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 RULES_MAX = 100
 CRITERION_MAX = 100

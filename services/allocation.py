@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from domain.allocating import OrderOutcome, OrderToAllocate, Terms, allocate, deallocate
 from domain.allocation import FREE_FOR_ALL, Policy
-from domain.batch import Batch, Changes, Facts
+from domain.batch import Batch
+from domain.changes import Changes, Facts
 from domain.checks import LIST_MAX, Path, Problems
 from domain.errors import PlanChanged
 from domain.foresight import Foresight
@@ -17,16 +18,13 @@ from domain.kinds import AllocationSequence, AllocationStatus
 from domain.making import quickly_made
 from domain.runs import RunSeek
 from services.callers import Caller
-from services.performing import Known, Needs, Performer, fingerprint
+from services.commands import Known, Needs, Performer
+from services.keys import fingerprint
 from services.plan_tokens import DIGEST_BYTES, basis_of, digest, read_token, refuse_where_moved
-from services.ports import (
-    SKUS_MAX,
-    BatchTooLarge,
-    Database,
-    OrderFilter,
-    OrderReference,
-    UnitOfWork,
-)
+from services.ports.batches import SKUS_MAX, BatchTooLarge
+from services.ports.database import Database
+from services.ports.orders import OrderFilter, OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.recording import settle
 from services.references import checked_reference, location_ranks
 

@@ -9,8 +9,9 @@ from domain.errors import InvalidInput, NotFound
 from domain.ids import KeyId, RowName
 from services.callers import Caller
 from services.credentials import digest, new_mark, new_secret
-from services.performing import checked_key, once
-from services.ports import Database, UnitOfWork
+from services.keys import checked_key, once
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 LIMITS_MAX = 100
 KEEP_SECONDS_MAX = 30 * 86_400

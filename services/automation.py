@@ -14,8 +14,9 @@ from domain.money import Money
 from domain.orders import NewOrder
 from services.allocation import allocate_loaded
 from services.callers import Caller
-from services.performing import Known
-from services.ports import Database, UnitOfWork
+from services.commands import Known
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 from services.runs import CHUNK_ORDERS_MAX, within_bounds
 
 RULES_MAX = 100

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import InsufficientStock, Shortage
 from domain.ids import LevelKey
 from domain.stock import QUANTITY_MAX
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.commands import Known, Needs, Performer
 from services.stock import ReceivedLine, located, sku_of
 
 

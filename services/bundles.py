@@ -11,7 +11,7 @@ from domain.checks import Path, Problems
 from domain.ids import BundleId, ItemId, LineId, OrderId, Sku
 from domain.orders import NewLine, OrderLine
 from domain.stock import QUANTITY_MAX
-from services.performing import Known
+from services.commands import Known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ from domain.sourcing import BY_RANK
 from domain.stock import Component
 from services.order_input import checked_address, wire_name
 from services.outcomes import to_json
-from services.ports import BundleConflict, Database, UnitOfWork
+from services.ports.catalog import BundleConflict
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 COMPONENTS_MAX = 100
 EXPIRES_AFTER_MINUTES_MAX = 527_040

@@ -1,6 +1,7 @@
 """What is not kept for ever."""
 
-from services.ports import Database, UnitOfWork
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 KEYS_AT_ONCE_MAX = 2_000
 EVENTS_AT_ONCE_MAX = 2_000

@@ -15,7 +15,9 @@ from domain.ids import KeyId
 from services.callers import Caller
 from services.gathering import Gathering
 from services.people import People, is_token
-from services.ports import OUT_OF_REACH, Database, Opening, UnitOfWork
+from services.ports.credentials import Opening
+from services.ports.database import OUT_OF_REACH, Database
+from services.ports.unit_of_work import UnitOfWork
 
 log = logging.getLogger("dibs.doorkeeper")
 

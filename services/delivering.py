@@ -8,7 +8,8 @@ from domain.events import WebhookEndpointDisabled
 from domain.ids import EndpointId
 from domain.kinds import WebhookDeliveryState
 from domain.webhooks import Claimed, Patience, Sent, judge
-from services.ports import Database, UnitOfWork
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 DELIVERIES_AT_ONCE_MAX = 2_000
 """Few enough that nobody waits for the deletion."""

@@ -16,8 +16,11 @@ from typing import Any, TypeVar
 
 from domain.errors import DomainError
 from services.callers import Caller
-from services.performing import Asked, Command, checked_key, perform_all
-from services.ports import BatchTooLarge, Busy, Database, OutcomeUnknown
+from services.commands import Asked, Command
+from services.keys import checked_key
+from services.performing import perform_all
+from services.ports.batches import BatchTooLarge
+from services.ports.database import Busy, Database, OutcomeUnknown
 
 log = logging.getLogger("dibs.desk")
 

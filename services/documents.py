@@ -23,7 +23,11 @@ from domain.fulfillments import Parcel
 from domain.ids import InvoiceId, LineId, LocationId, ParcelId, PickListId
 from domain.kinds import PickTaskState
 from domain.orders import Address
-from services.ports import Database, FulfillmentView, OrderView, PickTaskView, Renderer, UnitOfWork
+from services.ports.database import Database
+from services.ports.documents import Renderer
+from services.ports.fulfillments import FulfillmentView, PickTaskView
+from services.ports.orders import OrderView
+from services.ports.unit_of_work import UnitOfWork
 
 DRAWING_MAX = 2
 """Documents that are drawn at the same time: each takes a thread, and a core while it lasts."""

@@ -12,7 +12,9 @@ from domain.kinds import OrderStatus
 from domain.orders import OrderLine
 from domain.pegging import Pegs, peg
 from domain.stock import StockLevel
-from services.ports import Holding, OrderView, UnitOfWork
+from services.ports.explanations import Holding
+from services.ports.orders import OrderView
+from services.ports.unit_of_work import UnitOfWork
 
 RIVALS_MAX = 100
 """Stronger orders that are named; all are counted."""

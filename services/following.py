@@ -17,7 +17,7 @@ from domain.events import (
     WebhookEndpointDisabled,
 )
 from services.callers import Visibility
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 
 ABOUT = ("types", "orders", "runs", "channels", "statuses", "skus", "locations")
 """The conditions that compare what an event is about with a list."""

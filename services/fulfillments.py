@@ -5,18 +5,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from domain import fulfilling, holding, tracking
-from domain.batch import Batch, Changes
+from domain import fulfilling, holding, packing, releasing, tracking
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import ORDER_LINES_MAX, ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import DomainError, NotFound, OrderNotInState
-from domain.fulfilling import FailedUnits, NewParcel
+from domain.fulfilling import FailedUnits
 from domain.fulfillments import Shipping
 from domain.ids import FulfillmentId, KeyId, LineId, OrderId, ParcelId, RowName
 from domain.kinds import LocationKind
 from domain.orders import ALLOCATABLE
+from domain.packing import NewParcel
+from domain.shipping import deliver, ship
 from services.callers import Caller
-from services.performing import Known, Needs, Performer, execute_one
-from services.ports import Database, OrderReference, UnitOfWork
+from services.commands import Known, Needs, Performer
+from services.performing import execute_one
+from services.ports.database import Database
+from services.ports.orders import OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 from services.releasing import obstacles
 from services.runs import within_bounds
@@ -85,7 +91,7 @@ class ReleaseOrders:
         try:
             terms = batch.terms_of(order) or known.views[order].terms
             found = obstacles(batch.totals_of(order).status, batch.standing_of(order).holds, terms.ship_to)
-            made = fulfilling.release(batch, order, known.now, found, partial=self.partial)
+            made = releasing.release(batch, order, known.now, found, partial=self.partial)
         except DomainError as refusal:
             return OrderReleased(index=index, order=order, refusal=refusal)
         return OrderReleased(index=index, order=order, fulfillments=tuple(made))
@@ -171,7 +177,7 @@ class PackFulfillment(_FulfillmentCommand):
 
     def decide(self, batch: Batch, known: Known) -> FulfillmentDone:
         self.require_known(batch, known, [line for one in self.parcels for line, _ in one.contents or ()])
-        return self.done(fulfilling.pack(batch, self.fulfillment, self.parcels, self.company_prefix))
+        return self.done(packing.pack(batch, self.fulfillment, self.parcels, self.company_prefix))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +206,7 @@ class ShipFulfillment(_FulfillmentCommand):
             raise NotFound(references=strangers)
         _refuse_future(self.shipped_at, known, "shippedAt")
         leaving = {one.parcel: one.tracking_number for one in self.parcels}
-        rest = fulfilling.ship(batch, self.fulfillment, self.shipping, leaving, self.shipped_at)
+        rest = ship(batch, self.fulfillment, self.shipping, leaving, self.shipped_at)
         tracking.arrive(batch, self.fulfillment)  # the carrier may have said so before we did
         return self.done(rest)
 
@@ -216,7 +222,7 @@ class DeliverFulfillment(_FulfillmentCommand):
     def decide(self, batch: Batch, known: Known) -> FulfillmentDone:
         self.require_known(batch, known)
         _refuse_future(self.delivered_at, known, "deliveredAt")
-        fulfilling.deliver(batch, self.fulfillment, self.delivered_at)
+        deliver(batch, self.fulfillment, self.delivered_at)
         return self.done()
 
 

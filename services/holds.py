@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from domain import checks, holding
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Path, Problems
 from domain.holding import HeldOrder, HoldOutcome, HoldRule
 from domain.ids import LineId, OrderId
@@ -15,8 +16,10 @@ from domain.money import Money
 from domain.orders import NewOrder
 from services.allocation import check_references, each_once
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
-from services.ports import Database, OrderReference, UnitOfWork
+from services.commands import Known, Needs, Performer
+from services.ports.database import Database
+from services.ports.orders import OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 
 RULES_MAX = 100

@@ -11,9 +11,11 @@ from domain.ids import BundleId, InvoiceId, ItemId, LineId, OrderId
 from domain.invoicing import Billable, SoldBundle, invoice_lines, of_the_order
 from domain.orders import Address
 from services.callers import Caller
+from services.keys import checked_key, once
 from services.outcomes import to_json
-from services.performing import checked_key, once
-from services.ports import Database, LineView, OrderReference, UnitOfWork
+from services.ports.database import Database
+from services.ports.orders import LineView, OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 from services.sight import in_sight
 

@@ -10,7 +10,8 @@ from domain.ids import OrderId
 from domain.journey_facts import JourneyFacts
 from domain.journeys import Journey, journey
 from services.gathering import Gathering
-from services.ports import Busy, Database, UnitOfWork
+from services.ports.database import Busy, Database
+from services.ports.unit_of_work import UnitOfWork
 
 TOKEN_BYTES = 32
 """256 bits of chance: whoever knows any number of links, and asks for as long as they like, finds no other."""

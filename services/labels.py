@@ -3,21 +3,25 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from domain import fulfilling
-from domain.batch import Batch, Changes
+from domain.batch import Batch
 from domain.carriers import Bought, Party, Shipment
 from domain.carriers import Parcel as ToBring
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import FulfillmentNotInState, NotFound, ShippingRefused
 from domain.fulfillments import Parcel, Shipping
 from domain.ids import FulfillmentId, ParcelId, RowName
 from domain.kinds import FulfillmentState
 from domain.orders import Address
+from domain.shipping import label
 from services.callers import Caller
+from services.commands import Known, Needs, Performer
 from services.documents import sender_of
 from services.fulfillments import FulfillmentDone
-from services.performing import Known, Needs, Performer, checked_key, recalled
-from services.ports import Carrier, CarrierRefused, Database, UnitOfWork
+from services.keys import checked_key, recalled
+from services.ports.carriers import Carrier, CarrierRefused
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 NOT_SET_UP = "No carrier is set up here: give the tracking number by hand when you ship."
 
@@ -38,7 +42,7 @@ class RecordLabels:
 
     def decide(self, batch: Batch, known: Known) -> FulfillmentDone:
         labels = {parcel: (number, url) for parcel, number, url in self.labels}
-        fulfilling.label(batch, self.fulfillment, self.shipping, labels)
+        label(batch, self.fulfillment, self.shipping, labels)
         return FulfillmentDone(fulfillment=self.fulfillment)
 
     def conclude(self, outcome: FulfillmentDone, _: Changes) -> FulfillmentDone:

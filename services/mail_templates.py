@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from domain.checks import Path, Problems
 from domain.kinds import MailAudience, MailTopic
 from domain.mails import BODY_LENGTH_MAX, DEFAULTS, SUBJECT_LENGTH_MAX, TOPICS, MailTemplate, template_problem
-from services.ports import Database, UnitOfWork
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 CHANNELS_MAX = 100
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 
 from domain.mails import ClaimedMail, MailPatience, MailTried
-from services.ports import Database
+from services.ports.database import Database
 
 
 async def claim_mails(database: Database, most: int, lease_seconds: float) -> list[ClaimedMail]:

@@ -8,7 +8,9 @@ from domain.barcodes import COMPANY_PREFIX_LENGTHS, is_number
 from domain.checks import Problems
 from domain.orders import Address
 from services.order_input import checked_address
-from services.ports import Database, Merchant, UnitOfWork
+from services.ports.database import Database
+from services.ports.documents import Merchant
+from services.ports.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,9 @@ from domain.mails import (
 )
 from domain.texts import one_line
 from services.journeys import tokens_of, tracking_url
-from services.ports import CursorExpired, Database, EventFilter, UnitOfWork
+from services.ports.database import Database
+from services.ports.events import CursorExpired, EventFilter
+from services.ports.unit_of_work import UnitOfWork
 
 EVENTS_AT_ONCE_MAX = 500
 SCAN_ROWS_MAX = 20_000

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from domain import automation, checks, holding, ordering, reserving
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Path, Problems
 from domain.errors import CurrencyMismatch, InvalidInput, NotFound, OrderAlreadyPlaced
 from domain.ids import OrderId
@@ -16,6 +17,7 @@ from domain.orders import ALLOCATABLE, NewLine, NewOrder, OrderTerms, Payment
 from services.automation import as_it_is, as_placed
 from services.bundles import BundleQuantity, LineChange, LineQuantity, changed_quantities, expanded, unknown_bundles
 from services.callers import Caller
+from services.commands import Asked, Known, Needs, Performer
 from services.holds import held_as_it_is, held_as_placed
 from services.order_input import (
     amounts_of_line,
@@ -28,8 +30,10 @@ from services.order_input import (
     merged_terms,
     wire_name,
 )
-from services.performing import Asked, Known, Needs, Performer, execute
-from services.ports import Buyer, OrderReference, ReservationReference, UnitOfWork
+from services.performing import execute
+from services.ports.orders import Buyer, OrderReference
+from services.ports.reservations import ReservationReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 
 AMOUNTS = ("discounts", "shipping_price", "tax")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from domain import holding
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import CurrencyMismatch, NotFound, RefundExceedsPayments
 from domain.ids import KeyId, OrderId
@@ -14,10 +15,13 @@ from domain.kinds import HoldReason, PaymentKind
 from domain.orders import OrderLine, Payment
 from domain.payments import Totals, totals
 from services.callers import Caller
+from services.commands import Known, Needs, Performer
 from services.order_input import checked_payment
 from services.orders import OrderDone
-from services.performing import Known, Needs, Performer, execute_one
-from services.ports import Database, OrderReference, UnitOfWork
+from services.performing import execute_one
+from services.ports.database import Database
+from services.ports.orders import OrderReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
 from services.runs import within_bounds
 

@@ -11,7 +11,8 @@ from typing import Protocol
 from domain.ids import KeyId
 from domain.people import Role, powers
 from services.callers import Caller
-from services.ports import Busy, Database, UnitOfWork
+from services.ports.database import Busy, Database
+from services.ports.unit_of_work import UnitOfWork
 
 REMEMBERED_MAX = 10_000
 """People whose row is known without looking."""

@@ -7,15 +7,19 @@ from typing import Any, ClassVar
 
 from domain import picking
 from domain.barcodes import same_barcode
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import DomainError, NotFound, PickListTaken
 from domain.ids import FulfillmentId, PickListId, PickTaskId, RowName
 from domain.kinds import PickMode
 from domain.picking import Pick
 from services.callers import Caller
-from services.performing import Known, Needs, Performer, checked_key, once
-from services.ports import Database, PickListView, TaskItem, UnitOfWork
+from services.commands import Known, Needs, Performer
+from services.keys import checked_key, once
+from services.ports.database import Database
+from services.ports.fulfillments import PickListView, TaskItem
+from services.ports.unit_of_work import UnitOfWork
 from services.sight import cut, in_sight
 
 COMMANDS_MAX = 200

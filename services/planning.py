@@ -14,15 +14,19 @@ from typing import Any
 
 from domain.allocating import Terms
 from domain.allocation import FREE_FOR_ALL, POLICIES, Policy
-from domain.batch import Batch, Facts
+from domain.batch import Batch
 from domain.best_plan import SOLVED, Program, Solution, chosen_orders, completed, program_of, weights_of
+from domain.changes import Facts
 from domain.floor import FloorFacts
 from domain.ids import OrderId, RunId
 from domain.kinds import AllocationSequence, AllocationStatus
 from domain.runs import PlanReport, Run, RunSeek
 from domain.what_if import Standing, Tally, serve, served, tally
 from services.outcomes import from_json
-from services.ports import Busy, Database, OrderFilter, Solver, UnitOfWork
+from services.ports.database import Busy, Database
+from services.ports.orders import OrderFilter
+from services.ports.solver import Solver
+from services.ports.unit_of_work import UnitOfWork
 
 PLANNED_ORDERS_MAX = 50_000
 """In one plan: some 8 kB and half a millisecond an order. A run serves what is beyond oldest first, behind the plan."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from domain.batch import Batch
 from domain.ids import OrderId
-from services.ports import UnitOfWork
+from services.ports.unit_of_work import UnitOfWork
 
 
 async def settle(uow: UnitOfWork, batch: Batch) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from domain.batch import Batch
 from domain.checks import Path, Problems
 from domain.ids import LocationId
-from services.ports import OrderReference
+from services.ports.orders import OrderReference
 
 
 def checked_reference(problems: Problems, reference: OrderReference, path: Path) -> OrderReference:

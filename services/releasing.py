@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from domain.actions import OrderNow
 from domain.errors import Obstacle
-from domain.fulfilling import stock_obstacles
 from domain.fulfillments import UNDER_WAY
 from domain.kinds import FulfillmentKind, HoldReason, PaymentStatus, ReleaseObstacle
 from domain.orders import Address
 from domain.payments import Totals
+from domain.releasing import stock_obstacles
 from services.addresses import address_problems
-from services.ports import FulfillmentView, LineView, OrderView, ReturnView
+from services.ports.fulfillments import FulfillmentView
+from services.ports.orders import LineView, OrderView
+from services.ports.returns import ReturnView
 
 
 def obstacles(paid: PaymentStatus, holds: Iterable[HoldReason], ship_to: Address | None) -> tuple[Obstacle, ...]:

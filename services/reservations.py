@@ -5,15 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from domain import checks, reserving
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import NotFound
 from domain.ids import KeyId, ReservationId, Sku
 from domain.reservations import EXPIRES_IN_SECONDS_DEFAULT, EXPIRES_IN_SECONDS_MAX
 from services.bundles import units_of_items
 from services.callers import Caller
-from services.performing import Known, Needs, Performer, execute_one
-from services.ports import SKUS_MAX, Database, ReservationReference, UnitOfWork
+from services.commands import Known, Needs, Performer
+from services.performing import execute_one
+from services.ports.batches import SKUS_MAX
+from services.ports.database import Database
+from services.ports.reservations import ReservationReference
+from services.ports.unit_of_work import UnitOfWork
 from services.references import location_ranks
 
 SWEEPER = Caller(key=KeyId(0), actor="dibs", request="sweep")

@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from domain import returning
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import NOTE_LENGTH_MAX, ORDER_LINES_MAX, ORDER_QUANTITY_MAX, Path, Problems
 from domain.errors import NotFound
 from domain.ids import LineId, LocationId, OrderId, ReturnId, ReturnLineId, RowName
 from domain.kinds import FollowUpOutcome, InspectionOutcome
 from domain.returning import Judged, WantedBack
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
-from services.ports import OrderReference
+from services.commands import Known, Needs, Performer
+from services.ports.orders import OrderReference
 from services.references import checked_reference
 
 

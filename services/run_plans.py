@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from domain.allocating import OrderOutcome, Terms, allocate
 from domain.allocation import Claim
-from domain.batch import Batch, Changes, Facts
+from domain.batch import Batch
+from domain.changes import Changes, Facts
 from domain.checks import Problems
 from domain.errors import PlanChanged
 from domain.ids import ItemId, LevelKey, LocationId, OrderId, RunId
@@ -29,7 +30,8 @@ from services.plan_tokens import (
     refuse_token,
     write_run_token,
 )
-from services.ports import Database, UnitOfWork
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 from services.recording import settle
 
 K = TypeVar("K")

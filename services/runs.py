@@ -22,9 +22,12 @@ from domain.orders import WAITING
 from domain.runs import Run, RunSeek
 from services.allocation import allocate_batch, allocate_loaded, foresee_loaded
 from services.callers import Caller
+from services.keys import checked_key, once
 from services.outcomes import from_json, to_json
-from services.performing import checked_key, once
-from services.ports import SKUS_MAX, Database, OrderFilter, UnitOfWork
+from services.ports.batches import SKUS_MAX
+from services.ports.database import Database
+from services.ports.orders import OrderFilter
+from services.ports.unit_of_work import UnitOfWork
 from services.run_plans import (
     basis_of_facts,
     commit_chunk,

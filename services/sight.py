@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from domain.access import Visibility
-from services.ports import UnitOfWork
+from services.ports.unit_of_work import UnitOfWork
 
 Id = TypeVar("Id", bound=int)
 V = TypeVar("V")

@@ -7,8 +7,9 @@ from itertools import count
 from typing import Any, ClassVar
 
 from domain import checks, fulfilling, ordering, splitting
-from domain.batch import Batch, Changes
+from domain.batch import Batch
 from domain.bundles import ComponentLine
+from domain.changes import Changes
 from domain.checks import Problems
 from domain.errors import NotFound, OrderAlreadyPlaced
 from domain.ids import LineId, OrderId
@@ -16,8 +17,8 @@ from domain.money import Money
 from domain.orders import NewLine, NewOrder
 from domain.splitting import Part
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
-from services.ports import LineView, OrderReference
+from services.commands import Known, Needs, Performer
+from services.ports.orders import LineView, OrderReference
 from services.references import checked_reference
 
 BY = ("input", "by")

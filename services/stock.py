@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Path, Problems, normal
 from domain.errors import NotFound
 from domain.ids import ItemId, LevelKey, LocationId, Sku
@@ -16,7 +17,7 @@ from domain.stocking import StockChange, StockOutcome, apply, count, receive, su
 from domain.stocking import outcome as told
 from services.bundles import refuse_bundles
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
+from services.commands import Known, Needs, Performer
 
 COUNT_AGE_MAX = timedelta(days=30)
 """An older count would be replayed over more of the ledger than anybody can vouch for."""

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from domain import supplying
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import Path, Problems
 from domain.errors import NotFound, SupplyAlreadyExpected
 from domain.ids import LevelKey, LocationId, SupplyId
@@ -17,8 +18,8 @@ from domain.stocking import StockOutcome, summed
 from domain.stocking import outcome as told
 from domain.supply import Supply, SupplyLine
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
-from services.ports import SupplyReference
+from services.commands import Known, Needs, Performer
+from services.ports.supplies import SupplyReference
 from services.stock import ReceivedLine, check_names, check_quantities, located, require_known, sku_of
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from domain.ids import OrderId
 from domain.timeline import TYPES, Entry, entries
-from services.ports import EventFilter, UnitOfWork
+from services.ports.events import EventFilter
+from services.ports.unit_of_work import UnitOfWork
 
 Place = tuple[int, int]
 """Of an entry: the position of its event in the log, and which part of it."""

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from domain import tracking
-from domain.batch import Batch, Changes
+from domain.batch import Batch
+from domain.changes import Changes
 from domain.checks import NOTE_LENGTH_MAX, Path, Problems
 from domain.errors import DomainError, InvalidInput, NotFound
 from domain.fulfillments import TrackingEvent
 from domain.ids import FulfillmentId, ParcelId, RowName
 from domain.tracking import Tracked
 from services.callers import Caller
-from services.performing import Known, Needs, Performer
-from services.ports import Database
+from services.commands import Known, Needs, Performer
+from services.ports.database import Database
 
 EVENTS_MAX = 200
 

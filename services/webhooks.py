@@ -11,8 +11,9 @@ from domain.events import CATALOGUE
 from domain.ids import DeliveryId, EndpointId
 from domain.webhooks import ENDPOINTS_MAX, SECRET_BYTES, URL_LENGTH_MAX, Endpoint, url_problem
 from services.callers import Caller
-from services.performing import checked_key, once
-from services.ports import Database, UnitOfWork
+from services.keys import checked_key, once
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 
 KEEP_SECONDS_MAX = 7 * 86_400
 """How long the secrets before may go on signing."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from domain.allocating import OrderOutcome
-from domain.batch import Changes, Facts
+from domain.changes import Changes, Facts
 from domain.checks import Problems
 from domain.foresight import Foresight
 from domain.ids import OrderId, RunId
@@ -13,10 +13,13 @@ from domain.kinds import RunState
 from domain.what_if import Loser, losers, served
 from services.allocation import AllocateOrders, RunOutcome, asked_for, checked
 from services.callers import Caller
+from services.commands import Asked
 from services.outcomes import from_json
-from services.performing import Asked, prepare
 from services.plan_tokens import Token, basis_of, digest, write_token
-from services.ports import Database, OrderFilter, UnitOfWork
+from services.ports.database import Database
+from services.ports.orders import OrderFilter
+from services.ports.unit_of_work import UnitOfWork
+from services.preparing import prepare
 from services.recording import settle
 
 WAITING_ORDERS_MAX = 2_000

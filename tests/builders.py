@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.allocating import OrderOutcome
 from domain.allocation import Ask, CartClaim, Claim, Held, OpenOrder, Plan, StockView, Take
-from domain.batch import Batch, Facts
+from domain.batch import Batch
+from domain.changes import Facts
 from domain.events import Event
 from domain.floor import FloorFacts
 from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, ReservationId, ReservedLineId, Sku, SupplyId
@@ -44,18 +45,10 @@ from services.callers import Caller
 from services.catalog import save_items, save_locations
 from services.desk import Desk
 from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
-from services.ports import (
-    AllocationView,
-    LevelView,
-    LineView,
-    OrderReference,
-    OrderView,
-    ReservationReference,
-    ReservationView,
-    ReservedLineView,
-    SupplyReference,
-    SupplyView,
-)
+from services.ports.orders import AllocationView, LineView, OrderReference, OrderView
+from services.ports.reservations import ReservationReference, ReservationView, ReservedLineView
+from services.ports.stock import LevelView
+from services.ports.supplies import SupplyReference, SupplyView
 from services.reservations import ReservedUnits, ReserveStock, release_reservation, reserve_stock
 from services.stock import (
     AdjustedLine,

@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import count
 
 from domain.allocation import CartClaim, Claim, Held, age, weakest_first
-from domain.batch import Batch, Changes, EndedClaim, Facts
+from domain.batch import Batch
+from domain.changes import Changes, EndedClaim, Facts
 from domain.events import Event
 from domain.floor import FloorChanges, FloorFacts
 from domain.fulfillments import UNDER_WAY, Fulfillment, Parcel, PickTask

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain.fulfilling import NewParcel
 from domain.ids import FulfillmentId, LineId, OrderId, PickTaskId, ReturnId, Sku
 from domain.kinds import FulfillmentStatus, InspectionOutcome, PickTaskState, ReturnReason
 from domain.orders import Address, NewLine, NewOrder, OrderTerms
+from domain.packing import NewParcel
 from domain.picking import Pick, Short
 from domain.returning import WantedBack
 from persistence.database import PostgresDatabase
@@ -28,7 +28,8 @@ from services.fulfillments import (
 )
 from services.orders import place_order
 from services.picking import PickAnswer, RecordPick, record_picks
-from services.ports import FulfillmentView, PickTaskView, ReturnView
+from services.ports.fulfillments import FulfillmentView, PickTaskView
+from services.ports.returns import ReturnView
 from services.returns import (
     CancelReturn,
     InspectedUnits,

@@ -13,7 +13,8 @@ from contextlib import suppress
 from domain.ids import EndpointId
 from domain.webhooks import PATIENCE, Claimed, Patience, Sent
 from services.delivering import claim_deliveries, plan_deliveries, record_deliveries, release_deliveries
-from services.ports import OUT_OF_REACH, Chore, Database
+from services.ports.chores import Chore
+from services.ports.database import OUT_OF_REACH, Database
 from workers.foreman import REST_SECONDS_MAX, due_chores
 from workers.loop import rest
 

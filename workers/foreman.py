@@ -7,7 +7,8 @@ server busy. Whoever is not called looks by itself after REST_SECONDS_MAX: a loo
 import asyncio
 from collections import defaultdict
 
-from services.ports import Chore, Database
+from services.ports.chores import Chore
+from services.ports.database import Database
 from workers.loop import repeated
 
 LOOK_SECONDS = 0.5

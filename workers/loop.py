@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from services.ports import OUT_OF_REACH
+from services.ports.database import OUT_OF_REACH
 
 log = logging.getLogger("dibs.jobs")
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from domain.mails import MAIL_PATIENCE, ClaimedMail, MailPatience, MailTried
 from services.mailing import claim_mails, record_mails, release_mails
-from services.ports import Database
+from services.ports.database import Database
 from workers.foreman import REST_SECONDS_MAX
 from workers.loop import repeated
 

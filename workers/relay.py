@@ -7,7 +7,9 @@ nothing: ids are given out when rows are written, and a row with a smaller id ma
 import asyncio
 import logging
 
-from services.ports import OUT_OF_REACH, Bell, Database, UnitOfWork
+from services.ports.bell import Bell
+from services.ports.database import OUT_OF_REACH, Database
+from services.ports.unit_of_work import UnitOfWork
 from workers.loop import rest
 
 log = logging.getLogger("dibs.relay")

@@ -9,7 +9,7 @@ from domain.ids import KeyId, RunId
 from services.automation import run_scheduled_orders
 from services.callers import Caller
 from services.planning import Planner
-from services.ports import OUT_OF_REACH, Database
+from services.ports.database import OUT_OF_REACH, Database
 from services.runs import advance_a_run, fail_run, run_waiting_orders
 from workers.foreman import REST_SECONDS_MAX
 from workers.loop import repeated

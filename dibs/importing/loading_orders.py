@@ -17,7 +17,10 @@ from domain.orders import Address, Customer, NewLine, NewOrder, OrderTerms
 from services.callers import Caller
 from services.order_input import check_new_order
 from services.orders import OrderDone, place_orders
-from services.ports import BatchTooLarge, Database, OrderReference, UnitOfWork
+from services.ports.batches import BatchTooLarge
+from services.ports.database import Database
+from services.ports.orders import OrderReference
+from services.ports.unit_of_work import UnitOfWork
 
 ORDERS_MAX = 1_000
 LINES_MAX = 10_000

@@ -22,7 +22,8 @@ from domain.stocking import StockOutcome
 from services.callers import Caller
 from services.catalog import save_items, save_locations
 from services.performing import execute_one
-from services.ports import Database, UnitOfWork
+from services.ports.database import Database
+from services.ports.unit_of_work import UnitOfWork
 from services.stock import AdjustedLine, AdjustStock
 
 T = TypeVar("T")

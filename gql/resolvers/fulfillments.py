@@ -7,10 +7,11 @@ import strawberry
 
 from domain.checks import Path
 from domain.errors import NotFound
-from domain.fulfilling import FailedUnits, NewParcel
+from domain.fulfilling import FailedUnits
 from domain.fulfillments import Shipping, TrackingEvent
 from domain.ids import FulfillmentId, LineId, ParcelId, PickListId, PickTaskId
 from domain.kinds import PickOutcome, PickTaskState, TrackingOutcome
+from domain.packing import NewParcel
 from domain.picking import Pick, Short
 from gql.context import Info
 from gql.errors import refusal_of
@@ -34,7 +35,8 @@ from gql.schema.fulfillments import (
 )
 from gql.schema.ids import cursor, row_id
 from gql.schema.orders import Order
-from services import bins, fulfillments, labels, picking, ports, tracking
+from services import bins, fulfillments, labels, picking, tracking
+from services.ports.fulfillments import FulfillmentFilter, PickTaskFilter
 
 NOBODY = 0
 """The id of no row: it is looked for, and not found."""
@@ -88,11 +90,11 @@ async def pick_list(info: Info, id: Id) -> PickList | None:
     return None if row is None else await PickList.find(info, PickListId(row))
 
 
-def _condition(filter: inputs.FulfillmentFilter | None) -> ports.FulfillmentFilter:
+def _condition(filter: inputs.FulfillmentFilter | None) -> FulfillmentFilter:
     if filter is None:
-        return ports.FulfillmentFilter()
+        return FulfillmentFilter()
     number = parsed.given(filter.tracking_number)
-    return ports.FulfillmentFilter(
+    return FulfillmentFilter(
         orders=parsed.orders_named(filter.orders),
         locations=parsed.texts(filter.locations),
         states=parsed.many(filter.states),
@@ -101,12 +103,12 @@ def _condition(filter: inputs.FulfillmentFilter | None) -> ports.FulfillmentFilt
     )
 
 
-def _task_condition(location: str, filter: inputs.PickTaskFilter | None) -> ports.PickTaskFilter:
+def _task_condition(location: str, filter: inputs.PickTaskFilter | None) -> PickTaskFilter:
     if filter is None:
-        return ports.PickTaskFilter(location=location)
+        return PickTaskFilter(location=location)
     wanted = parsed.given(filter.fulfillments)
     states = parsed.many(filter.states)
-    return ports.PickTaskFilter(
+    return PickTaskFilter(
         location=location,
         states=(PickTaskState.OPEN,) if states is None else states,
         fulfillments=None

@@ -12,10 +12,15 @@ from domain.ids import BundleId, LineId, OrderId, ReservationId, Sku, SupplyId
 from domain.kinds import OrderStatus
 from domain.money import Money
 from gql.errors import bad_input
-from gql.schema import inputs, supply_inputs
+from gql.schema import allocation_inputs, catalog_inputs, filters, inputs, order_inputs, stock_inputs, supply_inputs
 from gql.schema.ids import row_id
-from services import bundles, ports, splitting
-from services.ports import OrderReference, ReservationReference, SupplyReference
+from services import bundles, splitting
+from services.ports.catalog import ItemFilter
+from services.ports.events import EventFilter
+from services.ports.orders import OrderFilter, OrderReference
+from services.ports.reservations import ReservationReference
+from services.ports.stock import StockLevelFilter
+from services.ports.supplies import SupplyFilter, SupplyReference
 from services.stock import ReceivedLine
 
 T = TypeVar("T")
@@ -51,7 +56,7 @@ def keepable(text: str) -> str:
 
 
 def received_lines(
-    lines: Iterable[inputs.ReceiveLineInput | supply_inputs.SupplyLineInput],
+    lines: Iterable[stock_inputs.ReceiveLineInput | supply_inputs.SupplyLineInput],
 ) -> tuple[ReceivedLine, ...]:
     return tuple(ReceivedLine(sku=line.sku, quantity=line.quantity) for line in lines)
 
@@ -86,7 +91,7 @@ def amount(value: inputs.MoneyInput) -> Money:
     return Money(amount=value.amount, currency_code=value.currency_code)
 
 
-def new_line(line: inputs.OrderLineInput) -> orders.NewLine:
+def new_line(line: order_inputs.OrderLineInput) -> orders.NewLine:
     return orders.NewLine(
         sku=Sku(line.sku),
         quantity=line.quantity,
@@ -104,7 +109,7 @@ LOCATION_FIELDS = (
 )  # fmt: skip
 
 
-def saved_location(location: inputs.LocationInput) -> dict[str, Any]:
+def saved_location(location: catalog_inputs.LocationInput) -> dict[str, Any]:
     """The fields that were sent, null included."""
     row = present(location, LOCATION_FIELDS)
     if row.get("address") is not None:
@@ -112,7 +117,7 @@ def saved_location(location: inputs.LocationInput) -> dict[str, Any]:
     return row
 
 
-def saved_item(item: inputs.ItemInput) -> dict[str, Any]:
+def saved_item(item: catalog_inputs.ItemInput) -> dict[str, Any]:
     """The fields that were sent, null included."""
     row = present(item, ("sku", "name", "barcode", "components"))
     if row.get("components"):
@@ -120,7 +125,7 @@ def saved_item(item: inputs.ItemInput) -> dict[str, Any]:
     return row
 
 
-def line_changes(edits: Sequence[inputs.EditOrderLineInput]) -> tuple[bundles.LineChange, ...]:
+def line_changes(edits: Sequence[order_inputs.EditOrderLineInput]) -> tuple[bundles.LineChange, ...]:
     """Raises InvalidInput where a value is not the id of an order line."""
     path = ("input", "lines")
     named = [((*path, str(at), "change", "line"), edit.change.line) for at, edit in enumerate(edits) if edit.change]
@@ -128,7 +133,7 @@ def line_changes(edits: Sequence[inputs.EditOrderLineInput]) -> tuple[bundles.Li
     return tuple(_line_change(edit, lines) for edit in edits)
 
 
-def _line_change(edit: inputs.EditOrderLineInput, lines: Iterator[LineId]) -> bundles.LineChange:
+def _line_change(edit: order_inputs.EditOrderLineInput, lines: Iterator[LineId]) -> bundles.LineChange:
     if edit.change:
         return bundles.LineQuantity(line=next(lines), quantity=edit.change.quantity)
     if edit.change_bundle:
@@ -139,7 +144,7 @@ def _line_change(edit: inputs.EditOrderLineInput, lines: Iterator[LineId]) -> bu
     return new_line(edit.add)
 
 
-def split_lines(lines: list[inputs.SplitOrderLineInput] | None) -> tuple[splitting.SplitLine, ...] | None:
+def split_lines(lines: list[order_inputs.SplitOrderLineInput] | None) -> tuple[splitting.SplitLine, ...] | None:
     lines = given(lines)
     if lines is None:
         return None
@@ -158,7 +163,7 @@ def address(value: inputs.AddressInput) -> orders.Address:
     return orders.Address(**present(value, ADDRESS_FIELDS))
 
 
-def new_order(input: inputs.PlaceOrderInput) -> orders.NewOrder:
+def new_order(input: order_inputs.PlaceOrderInput) -> orders.NewOrder:
     customer, ship_to, bill_to = given(input.customer), given(input.ship_to), given(input.bill_to)
     return orders.NewOrder(
         channel=input.channel,
@@ -183,13 +188,13 @@ def new_order(input: inputs.PlaceOrderInput) -> orders.NewOrder:
     )
 
 
-def _discount(discount: inputs.OrderDiscountInput) -> orders.Discount:
+def _discount(discount: order_inputs.OrderDiscountInput) -> orders.Discount:
     return orders.Discount(
         amount=amount(discount.amount), code=given(discount.code), description=given(discount.description)
     )
 
 
-def _payment(payment: inputs.PaymentInput) -> orders.Payment:
+def _payment(payment: order_inputs.PaymentInput) -> orders.Payment:
     return orders.Payment(
         amount=amount(payment.amount),
         method=payment.method,
@@ -204,7 +209,7 @@ TERMS = (
 )  # fmt: skip
 
 
-def changed_terms(input: inputs.EditOrderInput) -> Mapping[str, Any]:
+def changed_terms(input: order_inputs.EditOrderInput) -> Mapping[str, Any]:
     """The terms that were sent; null clears."""
     changed = present(input, TERMS)
     if changed.get("customer"):
@@ -221,7 +226,7 @@ def changed_terms(input: inputs.EditOrderInput) -> Mapping[str, Any]:
     return changed
 
 
-def allocation_rule(rule: inputs.AllocationRuleInput) -> AllocationRule:
+def allocation_rule(rule: allocation_inputs.AllocationRuleInput) -> AllocationRule:
     return AllocationRule(
         name=rule.name,
         when=rule.when,
@@ -238,10 +243,10 @@ def allocation_rule(rule: inputs.AllocationRuleInput) -> AllocationRule:
 # ---------------------------------------------------------------- filters
 
 
-def order_filter(value: inputs.OrderFilter | None) -> ports.OrderFilter:
+def order_filter(value: filters.OrderFilter | None) -> OrderFilter:
     if value is None:
-        return ports.OrderFilter()
-    return ports.OrderFilter(
+        return OrderFilter()
+    return OrderFilter(
         statuses=many(value.statuses),
         allocation_statuses=many(value.allocation_statuses),
         channels=texts(value.channels),
@@ -262,24 +267,24 @@ def order_filter(value: inputs.OrderFilter | None) -> ports.OrderFilter:
     )
 
 
-def level_filter(value: inputs.StockLevelFilter | None) -> ports.StockLevelFilter:
+def level_filter(value: filters.StockLevelFilter | None) -> StockLevelFilter:
     if value is None:
-        return ports.StockLevelFilter()
-    return ports.StockLevelFilter(
+        return StockLevelFilter()
+    return StockLevelFilter(
         skus=texts(value.skus), locations=texts(value.locations), overallocated=given(value.overallocated)
     )
 
 
-def item_filter(value: inputs.ItemFilter | None) -> ports.ItemFilter:
+def item_filter(value: filters.ItemFilter | None) -> ItemFilter:
     if value is None:
-        return ports.ItemFilter()
-    return ports.ItemFilter(skus=texts(value.skus), search=search_text(value.search))
+        return ItemFilter()
+    return ItemFilter(skus=texts(value.skus), search=search_text(value.search))
 
 
-def supply_filter(value: supply_inputs.SupplyFilter | None) -> ports.SupplyFilter:
+def supply_filter(value: supply_inputs.SupplyFilter | None) -> SupplyFilter:
     if value is None:
-        return ports.SupplyFilter()
-    return ports.SupplyFilter(
+        return SupplyFilter()
+    return SupplyFilter(
         skus=texts(value.skus),
         locations=texts(value.locations),
         states=many(value.states),
@@ -287,14 +292,14 @@ def supply_filter(value: supply_inputs.SupplyFilter | None) -> ports.SupplyFilte
     )
 
 
-def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None = None) -> ports.EventFilter:
+def event_filter(value: filters.EventFilter | None, types: tuple[str, ...] | None = None) -> EventFilter:
     """`types`: the only ones that the field can tell of."""
     if value is None:
-        return ports.EventFilter(types=types)
+        return EventFilter(types=types)
     wanted = texts(value.types)
     if types is not None and wanted is not None:
         wanted = tuple(one for one in wanted if one in types)
-    return ports.EventFilter(
+    return EventFilter(
         types=types if wanted is None else wanted,
         orders=orders_named(value.orders),
         channels=texts(value.channels),
@@ -306,11 +311,11 @@ def event_filter(value: inputs.EventFilter | None, types: tuple[str, ...] | None
     )
 
 
-def status_filter(value: inputs.AllocationStatusChangedFilter | None) -> ports.EventFilter:
+def status_filter(value: filters.AllocationStatusChangedFilter | None) -> EventFilter:
     types = ("AllocationStatusChanged",)
     if value is None:
-        return ports.EventFilter(types=types)
-    return ports.EventFilter(
+        return EventFilter(types=types)
+    return EventFilter(
         types=types,
         orders=orders_named(value.orders),
         channels=texts(value.channels),
@@ -320,11 +325,9 @@ def status_filter(value: inputs.AllocationStatusChangedFilter | None) -> ports.E
     )
 
 
-def level_event_filter(value: inputs.StockLevelFilter | None) -> ports.EventFilter:
+def level_event_filter(value: filters.StockLevelFilter | None) -> EventFilter:
     types, wanted = ("StockLevelChanged",), level_filter(value)
-    return ports.EventFilter(
-        types=types, skus=wanted.skus, locations=wanted.locations, overallocated=wanted.overallocated
-    )
+    return EventFilter(types=types, skus=wanted.skus, locations=wanted.locations, overallocated=wanted.overallocated)
 
 
 def searchable(value: str) -> str:

@@ -12,12 +12,13 @@ from domain.stocking import StockOutcome
 from gql.context import Info
 from gql.errors import refusal_of
 from gql.resolvers import inputs as parsed
-from gql.schema import inputs, results
+from gql.schema import allocation_inputs, catalog_inputs, order_inputs, results, stock_inputs
 from gql.schema.allocation import AllocationRun, LineAllocation, OrderAllocation
 from gql.schema.automation import AllocationRule
 from gql.schema.catalog import Channel, Item, Location, LocationQuantity, StockLevel
 from gql.schema.ids import row_id
-from gql.schema.orders import ClaimSummary, Order, OrderLine
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import ClaimSummary, Order
 from gql.schema.plans import LosingOrders
 from gql.schema.reservations import StockReservation
 from gql.schema.supplies import Supply
@@ -34,7 +35,7 @@ CLAIMS_MAX = 100
 
 
 async def save_items(
-    info: Info, input: Annotated[inputs.SaveItemsInput, strawberry.argument(description="What to save.")]
+    info: Info, input: Annotated[catalog_inputs.SaveItemsInput, strawberry.argument(description="What to save.")]
 ) -> results.SaveItemsResult:
     ids = await catalog.save_items(info.context.database, [parsed.saved_item(item) for item in input.items])
     info.context.forget()
@@ -42,7 +43,7 @@ async def save_items(
 
 
 async def save_locations(
-    info: Info, input: Annotated[inputs.SaveLocationsInput, strawberry.argument(description="What to save.")]
+    info: Info, input: Annotated[catalog_inputs.SaveLocationsInput, strawberry.argument(description="What to save.")]
 ) -> results.SaveLocationsResult:
     rows = [parsed.saved_location(location) for location in input.locations]
     ids = await catalog.save_locations(info.context.database, rows)
@@ -51,7 +52,7 @@ async def save_locations(
 
 
 async def save_channels(
-    info: Info, input: Annotated[inputs.SaveChannelsInput, strawberry.argument(description="What to save.")]
+    info: Info, input: Annotated[catalog_inputs.SaveChannelsInput, strawberry.argument(description="What to save.")]
 ) -> results.SaveChannelsResult:
     rows = [parsed.present(channel, CHANNEL_FIELDS) for channel in input.channels]
     ids = await catalog.save_channels(info.context.database, rows)
@@ -60,7 +61,7 @@ async def save_channels(
 
 
 async def receive_stock(
-    info: Info, input: Annotated[inputs.ReceiveStockInput, strawberry.argument(description="What arrived.")]
+    info: Info, input: Annotated[stock_inputs.ReceiveStockInput, strawberry.argument(description="What arrived.")]
 ) -> results.StockResult:
     context, key, supply = info.context, input.idempotency_key, parsed.given(input.supply)
     lines = parsed.received_lines(input.lines)
@@ -75,7 +76,7 @@ async def receive_stock(
 
 
 async def adjust_stock(
-    info: Info, input: Annotated[inputs.AdjustStockInput, strawberry.argument(description="What is corrected.")]
+    info: Info, input: Annotated[stock_inputs.AdjustStockInput, strawberry.argument(description="What is corrected.")]
 ) -> results.StockResult:
     command = stock.AdjustStock(
         location=input.location,
@@ -122,7 +123,7 @@ async def claims(info: Info, outcome: StockOutcome) -> ClaimSummary:
 
 
 async def place_order(
-    info: Info, input: Annotated[inputs.PlaceOrderInput, strawberry.argument(description="The order.")]
+    info: Info, input: Annotated[order_inputs.PlaceOrderInput, strawberry.argument(description="The order.")]
 ) -> results.PlaceOrderResult:
     context, reservation = info.context, parsed.given(input.reservation)
     done = await orders.place_order(
@@ -136,7 +137,8 @@ async def place_order(
 
 
 async def edit_order(
-    info: Info, input: Annotated[inputs.EditOrderInput, strawberry.argument(description="What shall be different.")]
+    info: Info,
+    input: Annotated[order_inputs.EditOrderInput, strawberry.argument(description="What shall be different.")],
 ) -> results.EditOrderResult:
     command = orders.EditOrder(
         order=parsed.order_reference(input.order),
@@ -150,7 +152,7 @@ async def edit_order(
 
 
 async def split_order(
-    info: Info, input: Annotated[inputs.SplitOrderInput, strawberry.argument(description="Which order, and how.")]
+    info: Info, input: Annotated[order_inputs.SplitOrderInput, strawberry.argument(description="Which order, and how.")]
 ) -> results.SplitOrderResult:
     context = info.context
     command = splitting.SplitOrder(
@@ -166,7 +168,7 @@ async def split_order(
 
 
 async def finalize_order(
-    info: Info, input: Annotated[inputs.FinalizeOrderInput, strawberry.argument(description="Which draft.")]
+    info: Info, input: Annotated[order_inputs.FinalizeOrderInput, strawberry.argument(description="Which draft.")]
 ) -> results.FinalizeOrderResult:
     context, reference = info.context, parsed.order_reference(input.order)
     done = await orders.finalize_order(context.performer, context.caller, reference, input.idempotency_key)
@@ -174,7 +176,7 @@ async def finalize_order(
 
 
 async def void_order(
-    info: Info, input: Annotated[inputs.VoidOrderInput, strawberry.argument(description="Which order, and why.")]
+    info: Info, input: Annotated[order_inputs.VoidOrderInput, strawberry.argument(description="Which order, and why.")]
 ) -> results.VoidOrderResult:
     context, reference = info.context, parsed.order_reference(input.order)
     done = await orders.void_order(context.performer, context.caller, reference, input.reason, input.idempotency_key)
@@ -190,7 +192,7 @@ async def _order(info: Info, done: orders.OrderDone) -> Order:
 
 
 async def reserve_stock(
-    info: Info, input: Annotated[inputs.ReserveStockInput, strawberry.argument(description="What a cart wants.")]
+    info: Info, input: Annotated[stock_inputs.ReserveStockInput, strawberry.argument(description="What a cart wants.")]
 ) -> results.ReserveStockResult:
     locations = parsed.given(input.locations)
     command = reservations.ReserveStock(
@@ -205,7 +207,7 @@ async def reserve_stock(
 
 
 async def release_reservation(
-    info: Info, input: Annotated[inputs.ReleaseReservationInput, strawberry.argument(description="Which one.")]
+    info: Info, input: Annotated[stock_inputs.ReleaseReservationInput, strawberry.argument(description="Which one.")]
 ) -> results.ReleaseReservationResult:
     context, reference = info.context, parsed.reservation_reference(input.reservation)
     done = await reservations.release_reservation(context.performer, context.caller, reference, input.idempotency_key)
@@ -221,7 +223,8 @@ async def _reservation(info: Info, done: reservations.ReservationDone) -> StockR
 
 
 async def allocate_orders(
-    info: Info, input: Annotated[inputs.AllocateOrdersInput, strawberry.argument(description="Which, in sequence.")]
+    info: Info,
+    input: Annotated[allocation_inputs.AllocateOrdersInput, strawberry.argument(description="Which, in sequence.")],
 ) -> results.AllocateOrdersResult:
     context, command = info.context, _run(input)
     if input.dry_run:
@@ -237,7 +240,8 @@ async def _foreseen(info: Info, outcome: what_if.Foreseen) -> results.AllocateOr
 
 
 async def deallocate_orders(
-    info: Info, input: Annotated[inputs.DeallocateOrdersInput, strawberry.argument(description="Which orders.")]
+    info: Info,
+    input: Annotated[allocation_inputs.DeallocateOrdersInput, strawberry.argument(description="Which orders.")],
 ) -> results.DeallocateOrdersResult:
     context = info.context
     command = allocation.DeallocateOrders(orders=tuple(parsed.order_reference(by) for by in input.orders))
@@ -245,7 +249,7 @@ async def deallocate_orders(
     return results.DeallocateOrdersSuccess(results=await _outcomes(info, outcome.results))
 
 
-def _run(input: inputs.AllocateOrdersInput) -> allocation.AllocateOrders:
+def _run(input: allocation_inputs.AllocateOrdersInput) -> allocation.AllocateOrders:
     wanted = [parsed.given(one.lines) for one in input.orders]
     ids = iter(
         parsed.line_ids(
@@ -273,7 +277,7 @@ def _run(input: inputs.AllocateOrdersInput) -> allocation.AllocateOrders:
     )
 
 
-def _policy(input: inputs.AllocateOrdersInput | inputs.StartAllocationRunInput) -> Policy:
+def _policy(input: allocation_inputs.AllocateOrdersInput | allocation_inputs.StartAllocationRunInput) -> Policy:
     return Policy(smaller_may_pass=input.smaller_may_pass, shipping_policy=parsed.given(input.shipping_policy))
 
 
@@ -321,7 +325,8 @@ async def _line(info: Info, outcome: LineOutcome) -> LineAllocation:
 
 
 async def save_allocation_rules(
-    info: Info, input: Annotated[inputs.SaveAllocationRulesInput, strawberry.argument(description="All the rules.")]
+    info: Info,
+    input: Annotated[allocation_inputs.SaveAllocationRulesInput, strawberry.argument(description="All the rules.")],
 ) -> results.SaveAllocationRulesResult:
     wanted = [parsed.allocation_rule(rule) for rule in input.rules]
     rules = await automation.save_allocation_rules(info.context.database, wanted)
@@ -329,7 +334,8 @@ async def save_allocation_rules(
 
 
 async def start_allocation_run(
-    info: Info, input: Annotated[inputs.StartAllocationRunInput, strawberry.argument(description="Which orders.")]
+    info: Info,
+    input: Annotated[allocation_inputs.StartAllocationRunInput, strawberry.argument(description="Which orders.")],
 ) -> results.StartAllocationRunResult:
     context = info.context
     keep = parsed.given(input.keep_sequence_for)
@@ -346,7 +352,8 @@ async def start_allocation_run(
 
 
 async def cancel_allocation_run(
-    info: Info, input: Annotated[inputs.CancelAllocationRunInput, strawberry.argument(description="Which run.")]
+    info: Info,
+    input: Annotated[allocation_inputs.CancelAllocationRunInput, strawberry.argument(description="Which run.")],
 ) -> results.CancelAllocationRunResult:
     row = row_id("AllocationRun", input.run)
     run = None if row is None else RunId(row)

@@ -26,7 +26,7 @@ from gql.errors import bad_input
 from gql.pagination import connection, page_size, seek
 from gql.resolvers import api_keys, notices, webhooks
 from gql.resolvers import inputs as parsed
-from gql.schema import inputs
+from gql.schema import filters, inputs
 from gql.schema.allocation import AllocationRun
 from gql.schema.automation import AllocationRule
 from gql.schema.catalog import (
@@ -44,25 +44,21 @@ from gql.schema.events import EventConnection, EventEdge, event_of, log_cursor
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.ids import Int32, cursor, parse_id, row_id
 from gql.schema.nodes import Node
-from gql.schema.orders import (
-    Order,
-    OrderConnection,
-    OrderCounts,
-    OrderEdge,
-)
+from gql.schema.order_counts import OrderCounts
+from gql.schema.orders import Order, OrderConnection, OrderEdge
 from gql.schema.plans import PolicyOutcome
 from gql.schema.reservations import StockReservation
 from gql.schema.returns import Return
 from gql.schema.supplies import Supply
 from gql.scopes import opens
 from services.planning import TooManyOrders
-from services.ports import OrderSort
+from services.ports.orders import OrderSort
 
 First = Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")]
 After = Annotated[str | None, strawberry.argument(description="Continue behind this cursor.")]
 Id = Annotated[strawberry.ID, strawberry.argument(description="The object's id.")]
 OrderCondition = Annotated[
-    inputs.OrderFilter | None, strawberry.argument(description="Which orders; all when absent.", name="filter")
+    filters.OrderFilter | None, strawberry.argument(description="Which orders; all when absent.", name="filter")
 ]
 
 SORT_KEYS: Mapping[OrderSort, tuple[str, type]] = {
@@ -210,7 +206,7 @@ async def compare_allocation_policies(
         list[AllocationSequence], strawberry.argument(description="Which, each once; the first is what others change.")
     ],
     filter: Annotated[
-        inputs.OrderFilter | None,
+        filters.OrderFilter | None,
         strawberry.argument(description="Orders that the run would serve; all that it could, when absent."),
     ] = None,
 ) -> list[PolicyOutcome]:
@@ -266,7 +262,7 @@ async def order_counts(info: Info, filter: OrderCondition = None) -> OrderCounts
 async def items(
     info: Info,
     filter: Annotated[
-        inputs.ItemFilter | None, strawberry.argument(description="Which items; all when absent.")
+        filters.ItemFilter | None, strawberry.argument(description="Which items; all when absent.")
     ] = None,
     first: First = 50,
     after: After = None,
@@ -280,7 +276,7 @@ async def items(
 async def stock_levels(
     info: Info,
     filter: Annotated[
-        inputs.StockLevelFilter | None, strawberry.argument(description="Which levels; all when absent.")
+        filters.StockLevelFilter | None, strawberry.argument(description="Which levels; all when absent.")
     ] = None,
     first: First = 50,
     after: After = None,
@@ -297,7 +293,7 @@ async def stock_levels(
 async def events(
     info: Info,
     filter: Annotated[
-        inputs.EventFilter | None, strawberry.argument(description="Which events; all when absent.")
+        filters.EventFilter | None, strawberry.argument(description="Which events; all when absent.")
     ] = None,
     first: First = 50,
     after: After = None,

@@ -17,7 +17,8 @@ from gql.schema import return_results as results
 from gql.schema.ids import cursor, row_id
 from gql.schema.orders import Order
 from gql.schema.returns import FollowUp, Return, ReturnConnection, ReturnEdge
-from services import ports, returns
+from services import returns
+from services.ports.returns import ReturnFilter
 
 # ---------------------------------------------------------------- reading
 
@@ -44,10 +45,10 @@ async def find_returns(
     return connection(ReturnConnection, edges, len(rows), size, after)
 
 
-def _condition(filter: inputs.ReturnFilter | None) -> ports.ReturnFilter:
+def _condition(filter: inputs.ReturnFilter | None) -> ReturnFilter:
     if filter is None:
-        return ports.ReturnFilter()
-    return ports.ReturnFilter(
+        return ReturnFilter()
+    return ReturnFilter(
         orders=parsed.orders_named(filter.orders),
         locations=parsed.texts(filter.locations),
         states=parsed.many(filter.states),

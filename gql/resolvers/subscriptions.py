@@ -11,7 +11,7 @@ from domain.runs import ENDED
 from gql.context import Info
 from gql.errors import bad_input
 from gql.resolvers import inputs as parsed
-from gql.schema import inputs
+from gql.schema import filters
 from gql.schema.events import (
     AllocationRunProgressed,
     AllocationStatusChanged,
@@ -26,15 +26,15 @@ from gql.schema.events import (
 )
 from gql.schema.ids import row_id
 from gql.watching import Watch
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 
 After = Annotated[str | None, strawberry.argument(description="Begin behind this cursor; now, when absent.")]
-Changes = Annotated[inputs.EventFilter | None, strawberry.argument(description="Which changes; all when absent.")]
+Changes = Annotated[filters.EventFilter | None, strawberry.argument(description="Which changes; all when absent.")]
 
 
 async def events(
     filter: Annotated[
-        inputs.EventFilter | None, strawberry.argument(description="Which events; all when absent.")
+        filters.EventFilter | None, strawberry.argument(description="Which events; all when absent.")
     ] = None,
     after: After = None,
 ) -> AsyncIterable[Event]:
@@ -43,7 +43,7 @@ async def events(
 
 async def allocation_status_changed(
     filter: Annotated[
-        inputs.AllocationStatusChangedFilter | None, strawberry.argument(description="Which changes; all when absent.")
+        filters.AllocationStatusChangedFilter | None, strawberry.argument(description="Which changes; all when absent.")
     ] = None,
     after: After = None,
 ) -> AsyncIterable[AllocationStatusChanged]:
@@ -70,7 +70,7 @@ async def return_changed(filter: Changes = None, after: After = None) -> AsyncIt
 
 async def stock_level_changed(
     filter: Annotated[
-        inputs.StockLevelFilter | None, strawberry.argument(description="Which levels; all when absent.")
+        filters.StockLevelFilter | None, strawberry.argument(description="Which levels; all when absent.")
     ] = None,
     after: After = None,
 ) -> AsyncIterable[StockLevelChanged]:
@@ -83,7 +83,7 @@ async def supply_changed(filter: Changes = None, after: After = None) -> AsyncIt
 
 async def expected_at_changed(
     filter: Annotated[
-        inputs.EventFilter | None, strawberry.argument(description="Which orders; all when absent.")
+        filters.EventFilter | None, strawberry.argument(description="Which orders; all when absent.")
     ] = None,
     after: After = None,
 ) -> AsyncIterable[ExpectedAtChanged]:

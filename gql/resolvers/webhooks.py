@@ -9,7 +9,7 @@ from gql.context import Info
 from gql.errors import bad_input
 from gql.pagination import connection, page_size, seek
 from gql.resolvers import inputs as parsed
-from gql.schema import inputs, results
+from gql.schema import filters, results, webhook_inputs
 from gql.schema.ids import cursor
 from gql.schema.nodes import Node
 from gql.schema.webhooks import (
@@ -20,7 +20,8 @@ from gql.schema.webhooks import (
     WebhookEndpointSecret,
     written,
 )
-from services import ports, webhooks
+from services import webhooks
+from services.ports.webhooks import DeliveryFilter
 
 ENDPOINT_FIELDS = ("name", "url", "types", "channels", "enabled")
 
@@ -42,7 +43,7 @@ async def webhook_endpoints(info: Info) -> list[WebhookEndpoint]:
 async def webhook_deliveries(
     info: Info,
     filter: Annotated[
-        inputs.WebhookDeliveryFilter | None, strawberry.argument(description="Which deliveries; all when absent.")
+        filters.WebhookDeliveryFilter | None, strawberry.argument(description="Which deliveries; all when absent.")
     ] = None,
     first: Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")] = 50,
     after: Annotated[str | None, strawberry.argument(description="Continue behind this cursor.")] = None,
@@ -56,18 +57,19 @@ async def webhook_deliveries(
     return connection(WebhookDeliveryConnection, edges, len(rows), size, after)
 
 
-def _filter(value: inputs.WebhookDeliveryFilter | None) -> ports.DeliveryFilter:
+def _filter(value: filters.WebhookDeliveryFilter | None) -> DeliveryFilter:
     if value is None:
-        return ports.DeliveryFilter()
+        return DeliveryFilter()
     names, states = parsed.given(value.endpoints), parsed.given(value.states)
-    return ports.DeliveryFilter(
+    return DeliveryFilter(
         endpoints=None if names is None else tuple(parsed.searchable(name) for name in names),
         states=None if states is None else tuple(states),
     )
 
 
 async def save_webhook_endpoints(
-    info: Info, input: Annotated[inputs.SaveWebhookEndpointsInput, strawberry.argument(description="What to save.")]
+    info: Info,
+    input: Annotated[webhook_inputs.SaveWebhookEndpointsInput, strawberry.argument(description="What to save.")],
 ) -> results.SaveWebhookEndpointsResult:
     rows = [parsed.present(endpoint, ENDPOINT_FIELDS) for endpoint in input.endpoints]
     context = info.context
@@ -86,7 +88,8 @@ async def save_webhook_endpoints(
 
 
 async def rotate_webhook_secret(
-    info: Info, input: Annotated[inputs.RotateWebhookSecretInput, strawberry.argument(description="Which endpoint.")]
+    info: Info,
+    input: Annotated[webhook_inputs.RotateWebhookSecretInput, strawberry.argument(description="Which endpoint.")],
 ) -> results.RotateWebhookSecretResult:
     context = info.context
     command = webhooks.RotateSecret(endpoint=input.endpoint, keep_previous_seconds=input.keep_previous_seconds)
@@ -98,7 +101,8 @@ async def rotate_webhook_secret(
 
 
 async def replay_webhook_events(
-    info: Info, input: Annotated[inputs.ReplayWebhookEventsInput, strawberry.argument(description="From where.")]
+    info: Info,
+    input: Annotated[webhook_inputs.ReplayWebhookEventsInput, strawberry.argument(description="From where.")],
 ) -> results.ReplayWebhookEventsResult:
     context = info.context
     behind = seek("log", input.after, (int,))
@@ -110,7 +114,8 @@ async def replay_webhook_events(
 
 
 async def send_test_webhook(
-    info: Info, input: Annotated[inputs.SendTestWebhookInput, strawberry.argument(description="Which endpoint.")]
+    info: Info,
+    input: Annotated[webhook_inputs.SendTestWebhookInput, strawberry.argument(description="Which endpoint.")],
 ) -> results.SendTestWebhookResult:
     context = info.context
     command = webhooks.SendTest(endpoint=input.endpoint)

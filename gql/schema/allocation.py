@@ -10,7 +10,9 @@ from gql.context import Info
 from gql.schema.catalog import LocationQuantity
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node
-from gql.schema.orders import AllocationStatusCount, Order, OrderLine
+from gql.schema.order_counts import AllocationStatusCount
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import Order
 from gql.schema.plans import LosingOrders, PlanReport
 from gql.schema.refusals import PlanChanged, UserError
 from services.run_plans import token_of_run

@@ -12,7 +12,7 @@ from gql.schema.inputs import KEY
 from gql.schema.nodes import Node, PageInfo
 from gql.schema.refusals import IdempotencyKeyReused, InvalidInput, NotFound
 from gql.schema.results import result
-from services.ports import KeyView
+from services.ports.credentials import KeyView
 
 GIVEN = [scope for scope in Scope if scope is not Scope.ADMIN]
 SHOWN_ONCE = (

@@ -11,7 +11,8 @@ from gql.schema.addresses import Address
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
 from gql.schema.scalars import int32
-from services import ports
+from services.ports import catalog
+from services.ports.stock import LevelView
 
 
 @strawberry.type(description="A place that keeps stock.")
@@ -91,7 +92,7 @@ class Channel(Node):
         return [Location.of(one) for one in sorted((one for one in found if one), key=lambda one: (one.rank, one.id))]
 
     @classmethod
-    def of(cls, channel: ports.Channel) -> "Channel":
+    def of(cls, channel: catalog.Channel) -> "Channel":
         return cls(
             id=global_id("Channel", channel.id),
             how=channel.sourcing,
@@ -177,7 +178,7 @@ class BinLevel:
 class StockLevel(Node):
     """One SKU at one location, in units."""
 
-    level: strawberry.Private[ports.LevelView]
+    level: strawberry.Private[LevelView]
     sku: str = strawberry.field(description="Of the item.")
     on_hand: int = strawberry.field(description="Units that are physically there.")
     committed: int = strawberry.field(description="Units that are set aside for orders.")
@@ -208,7 +209,7 @@ class StockLevel(Node):
         return await Location.load(info, self.level.location)
 
     @classmethod
-    def of(cls, level: ports.LevelView) -> "StockLevel":
+    def of(cls, level: LevelView) -> "StockLevel":
         return cls(
             id=global_id("StockLevel", level.id),
             level=level,

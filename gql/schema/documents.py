@@ -19,9 +19,9 @@ from gql.schema.nodes import Node
 from gql.schema.orders import Order
 from gql.schema.refusals import IdempotencyKeyReused, InvalidInput, NotFound, NothingToInvoice
 from gql.schema.results import result
-from services import ports
 from services.documents import DocumentKind
 from services.invoices import SERIES, InvoiceScope
+from services.ports import documents as ports
 
 
 @strawberry.type(description="What stands on one line of an invoice.")

@@ -11,7 +11,8 @@ from gql.context import Info
 from gql.schema.catalog import Location
 
 if TYPE_CHECKING:
-    from gql.schema.orders import ClaimSummary, OrderLine
+    from gql.schema.order_lines import OrderLine
+    from gql.schema.orders import ClaimSummary
 
 
 @strawberry.type(description="A location that was considered for a line.")
@@ -81,8 +82,8 @@ class LineExplanation:
     )
 
     @strawberry.field(description="The line.")
-    async def line(self, info: Info) -> Annotated["OrderLine", strawberry.lazy("gql.schema.orders")]:
-        from gql.schema.orders import OrderLine
+    async def line(self, info: Info) -> Annotated["OrderLine", strawberry.lazy("gql.schema.order_lines")]:
+        from gql.schema.order_lines import OrderLine
 
         return await OrderLine.load(info, self.told.line)
 

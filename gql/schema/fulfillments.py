@@ -18,9 +18,10 @@ from gql.schema.files import Document
 from gql.schema.ids import global_id
 from gql.schema.money import Money
 from gql.schema.nodes import Node, PageInfo
-from gql.schema.orders import Order, OrderLine
-from services import ports
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import Order
 from services.documents import DocumentKind
+from services.ports.fulfillments import FulfillmentView, PickListView, PickTaskView, TrackingEventView
 
 if TYPE_CHECKING:
     from gql.schema.refusals import UserError
@@ -76,7 +77,7 @@ class TrackingEvent:
     recorded_by: str = strawberry.field(description="Who wrote it down: the name of an API key.")
 
     @classmethod
-    def of(cls, event: ports.TrackingEventView) -> "TrackingEvent":
+    def of(cls, event: TrackingEventView) -> "TrackingEvent":
         return cls(
             id=global_id("TrackingEvent", event.id),
             status=event.status,
@@ -146,7 +147,7 @@ class Parcel:
 class Fulfillment(Node):
     """What is sent from one place."""
 
-    view: strawberry.Private[ports.FulfillmentView]
+    view: strawberry.Private[FulfillmentView]
     kind: kinds.FulfillmentKind = strawberry.field(description="Who sends it.")
     state: kinds.FulfillmentState = strawberry.field(description="How far it is.")
     version: int = strawberry.field(description="Rises by one with every commit that changes the fulfillment.")
@@ -218,7 +219,7 @@ class Fulfillment(Node):
         return None if self.view.divided_from is None else await Fulfillment.find(info, self.view.divided_from)
 
     @classmethod
-    def of(cls, view: ports.FulfillmentView) -> "Fulfillment":
+    def of(cls, view: FulfillmentView) -> "Fulfillment":
         return cls(
             id=global_id("Fulfillment", view.id),
             view=view,
@@ -259,7 +260,7 @@ class Fulfillment(Node):
 class PickTask(Node):
     """What a picker fetches."""
 
-    view: strawberry.Private[ports.PickTaskView]
+    view: strawberry.Private[PickTaskView]
     state: kinds.PickTaskState = strawberry.field(description="Whether it is still to be done.")
     version: int = strawberry.field(description="Give it as `expectedVersion` to learn of changes before recording.")
     sku: str = strawberry.field(description="What to fetch.")
@@ -287,7 +288,7 @@ class PickTask(Node):
         return None if self.view.list is None else await PickList.find(info, self.view.list)
 
     @classmethod
-    def of(cls, view: ports.PickTaskView) -> "PickTask":
+    def of(cls, view: PickTaskView) -> "PickTask":
         return cls(
             id=global_id("PickTask", view.id),
             view=view,
@@ -335,7 +336,7 @@ class PickList(Node):
         return [PickTask.of(task) for task in await info.context.loaders.tasks_on.load(self.row)]
 
     @classmethod
-    def of(cls, view: ports.PickListView) -> "PickList":
+    def of(cls, view: PickListView) -> "PickList":
         named = global_id("PickList", view.id)
         return cls(
             id=named,

@@ -7,7 +7,7 @@ import strawberry
 from domain import kinds
 from domain.actions import FulfillmentAction, OrderAction, ReturnAction
 from services.invoices import InvoiceScope
-from services.ports import OrderSort
+from services.ports.orders import OrderSort
 
 
 def _publish(kind: type[Enum], **values: str) -> None:

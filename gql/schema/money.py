@@ -10,7 +10,7 @@ from domain import kinds, money, orders, payments
 from domain.errors import InputProblem
 from domain.holding import HoldRule as Rule
 from gql.schema.ids import global_id
-from services import ports
+from services.ports.payments import HoldView, PaymentView
 
 
 @strawberry.type(description="An exact amount of money.")
@@ -83,7 +83,7 @@ class Payment:
     recorded_by: str = strawberry.field(description="The name of the API key, or of the worker.")
 
     @classmethod
-    def of(cls, payment: ports.PaymentView) -> "Payment":
+    def of(cls, payment: PaymentView) -> "Payment":
         return cls(
             id=global_id("Payment", payment.id),
             kind=payment.kind,
@@ -110,7 +110,7 @@ class OrderHold:
     released_at: datetime | None = strawberry.field(description="Until when; null for as long as it holds.")
 
     @classmethod
-    def of(cls, hold: ports.HoldView) -> "OrderHold":
+    def of(cls, hold: HoldView) -> "OrderHold":
         return cls(
             id=global_id("OrderHold", hold.id),
             reason=hold.reason,

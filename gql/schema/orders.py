@@ -7,20 +7,20 @@ import strawberry
 
 from domain import kinds, orders
 from domain.actions import order_actions
-from domain.ids import LineId, OrderId
+from domain.ids import OrderId
 from domain.promises import came_in_time, need_of
-from domain.returns import came_back, returnable
 from gql.context import Info
 from gql.schema.actions import SupportedOrderAction
 from gql.schema.addresses import Address
-from gql.schema.catalog import Channel, Item, Location
+from gql.schema.catalog import Channel
 from gql.schema.explanations import AllocationExplanation, LineExplanation
 from gql.schema.ids import global_id
 from gql.schema.money import AddressProblem, Money, OrderDiscount, OrderHold, OrderTotals, Payment
 from gql.schema.nodes import Node, PageInfo
-from services import ports
+from gql.schema.order_lines import OrderLine
 from services.addresses import address_problems
 from services.journeys import tracking_url
+from services.ports.orders import OrderView
 from services.releasing import order_now
 
 if TYPE_CHECKING:
@@ -44,147 +44,11 @@ class Customer:
         return cls(name=customer.name, email=customer.email, reference=customer.reference, phone=customer.phone)
 
 
-@strawberry.type(description="Stock of one SKU at one location, set aside for one order line.")
-class Allocation:
-    """Units that are set aside."""
-
-    allocation: strawberry.Private[ports.AllocationView]
-    id: strawberry.ID = strawberry.field(description="Opaque and unique.")
-    quantity: int = strawberry.field(description="Units that are set aside.")
-    overallocated: int = strawberry.field(description="How much of it is no longer backed by stock.")
-    allocated_at: datetime = strawberry.field(description="When the units were set aside.")
-
-    @strawberry.field(description="Where the units are.")
-    async def location(self, info: Info) -> Location:
-        return await Location.load(info, self.allocation.location)
-
-    @classmethod
-    def of(cls, allocation: ports.AllocationView) -> "Allocation":
-        return cls(
-            allocation=allocation,
-            id=global_id("Allocation", allocation.id),
-            quantity=allocation.quantity,
-            overallocated=allocation.overallocated,
-            allocated_at=allocation.allocated_at,
-        )
-
-
-@strawberry.type(description="What was bought as one: its components are lines of the order.")
-class OrderBundle:
-    """What was bought as one."""
-
-    view: strawberry.Private[ports.BundleView]
-    id: strawberry.ID = strawberry.field(
-        description="Opaque and unique; the same on all lines of the bundle, also where a split has divided them."
-    )
-    sku: str = strawberry.field(description="What was ordered.")
-    reference: str | None = strawberry.field(description="The partner's own id of what was ordered.")
-    unit_price: Money | None = strawberry.field(description="What one bundle costs.")
-
-    @strawberry.field(description="What was ordered, as the catalog has it.")
-    async def item(self, info: Info) -> Item:
-        return await Item.load(info, self.view.item)
-
-    @classmethod
-    def of(cls, bundle: ports.BundleView) -> "OrderBundle":
-        return cls(
-            view=bundle,
-            id=global_id("OrderBundle", bundle.id),
-            sku=bundle.sku,
-            reference=bundle.reference,
-            unit_price=Money.of(bundle.unit_price) if bundle.unit_price else None,
-        )
-
-
-@strawberry.type(description="One SKU on an order.")
-class OrderLine:
-    """One SKU on an order, in units."""
-
-    view: strawberry.Private[ports.LineView]
-    id: strawberry.ID = strawberry.field(description="Opaque and unique.")
-    reference: str | None = strawberry.field(description="The partner's own id of the line.")
-    sku: str = strawberry.field(description="What was ordered.")
-    unit_price: Money | None = strawberry.field(description="What one unit costs; null for a part of a bundle.")
-    bundle: OrderBundle | None = strawberry.field(
-        description="The bundle that it is a part of; null where it is of none."
-    )
-    bundle_quantity: int | None = strawberry.field(
-        description="How many of the bundle this line is for; null for other lines."
-    )
-    quantity: int = strawberry.field(description="Units ordered.")
-    open: int = strawberry.field(description="quantity - shipped - canceled - dropshipped.")
-    allocated: int = strawberry.field(description="Set aside for this line and not yet shipped.")
-    shipped: int = strawberry.field(description="Units that left.")
-    canceled: int = strawberry.field(
-        description="Units that nobody wants any more here. Of a line that was split off as a whole, all that went: "
-        "they are open in the new order."
-    )
-    dropshipped: int = strawberry.field(description="Units that a supplier ships.")
-    allocation_status: kinds.AllocationStatus | None = strawberry.field(
-        description="As for the order, over this line alone; null once nothing of it is open."
-    )
-    discount: Money | None = strawberry.field(
-        description="What is off its whole quantity; that of a bundle stands on the line of its first component."
-    )
-    tax: Money | None = strawberry.field(
-        description="On its whole quantity; that of a bundle stands on the line of its first component."
-    )
-    customization_note: str | None = strawberry.field(
-        description="What is to be made of it; null for what is sold as it is."
-    )
-
-    @strawberry.field(description="What was ordered, as the catalog has it.")
-    async def item(self, info: Info) -> Item:
-        return await Item.load(info, self.view.item)
-
-    @strawberry.field(description="Units that came back, whatever became of them.")
-    async def returned(self, info: Info) -> int:
-        return came_back(await info.context.loaders.returns_of.load(self.view.order))[self.view.id]
-
-    @strawberry.field(description="Units that have left, and that no return asks for yet.")
-    async def returnable(self, info: Info) -> int:
-        loaders, order = info.context.loaders, self.view.order
-        sent, back = await loaders.fulfillments_of.load(order), await loaders.returns_of.load(order)
-        return returnable(sent, back)[self.view.id]
-
-    @strawberry.field(description="What is set aside for it, the oldest first.")
-    async def allocations(self, info: Info) -> list[Allocation]:
-        return [Allocation.of(one) for one in await info.context.loaders.allocations_of.load(self.view.id)]
-
-    @classmethod
-    def of(cls, line: ports.LineView) -> "OrderLine":
-        return cls(
-            view=line,
-            id=global_id("OrderLine", line.id),
-            reference=line.reference,
-            sku=line.sku,
-            unit_price=Money.of(line.price) if line.price else None,
-            bundle=OrderBundle.of(line.sold_as) if line.sold_as else None,
-            bundle_quantity=line.quantity // line.bundle_units if line.sold_as else None,
-            quantity=line.quantity,
-            open=line.open,
-            allocated=line.allocated,
-            shipped=line.shipped,
-            canceled=line.canceled,
-            dropshipped=line.dropshipped,
-            allocation_status=orders.line_allocation_status(line.order_status, line),
-            discount=Money.maybe(line.discount),
-            tax=Money.maybe(line.tax),
-            customization_note=line.customization_note,
-        )
-
-    @classmethod
-    async def load(cls, info: Info, line: LineId) -> "OrderLine":
-        found = await info.context.loaders.lines.load(line)
-        assert found is not None
-        return cls.of(found)
-
-
 @strawberry.type(description="What a customer wants, from one channel.")
 class Order(Node):
     """What a customer wants."""
 
-    view: strawberry.Private[ports.OrderView]
+    view: strawberry.Private[OrderView]
     number: str = strawberry.field(description="Unique within its channel.")
     status: kinds.OrderStatus = strawberry.field(description="What the merchant has decided about it.")
     allocation_status: kinds.AllocationStatus | None = strawberry.field(
@@ -345,7 +209,7 @@ class Order(Node):
         return [OrderLine.of(line) for line in await info.context.loaders.lines_of.load(self.view.id)]
 
     @classmethod
-    def of(cls, order: ports.OrderView) -> "Order":
+    def of(cls, order: OrderView) -> "Order":
         return cls(
             id=global_id("Order", order.id),
             view=order,
@@ -400,105 +264,6 @@ class OrderConnection:
     edges: list[OrderEdge] = strawberry.field(description="The orders with their cursors.")
     nodes: list[Order] = strawberry.field(description="The orders alone.")
     page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
-
-
-@strawberry.type(description="How many orders have a status.")
-class OrderStatusCount:
-    """A count."""
-
-    status: kinds.OrderStatus = strawberry.field(description="The status.")
-    count: int = strawberry.field(description="How many orders have it.")
-
-
-@strawberry.type(description="How many orders have an allocation status.")
-class AllocationStatusCount:
-    """A count."""
-
-    status: kinds.AllocationStatus = strawberry.field(description="The status.")
-    count: int = strawberry.field(description="How many orders have it.")
-
-
-@strawberry.type(description="How many orders have a payment status.")
-class PaymentStatusCount:
-    """A count."""
-
-    status: kinds.PaymentStatus = strawberry.field(description="The status.")
-    count: int = strawberry.field(description="How many orders have it.")
-
-
-@strawberry.type(description="How many orders have a fulfillment status.")
-class FulfillmentStatusCount:
-    """A count."""
-
-    status: kinds.FulfillmentStatus = strawberry.field(description="The status.")
-    count: int = strawberry.field(description="How many orders have it.")
-
-
-@strawberry.type(description="For how many orders the warehouse has this to do.")
-class OrderNeedCount:
-    """A count."""
-
-    need: kinds.OrderNeed = strawberry.field(description="What is to be done.")
-    count: int = strawberry.field(description="For how many orders.")
-
-
-@strawberry.type(description="How many orders are held for a reason now.")
-class HoldReasonCount:
-    """A count."""
-
-    reason: kinds.HoldReason = strawberry.field(description="The reason.")
-    count: int = strawberry.field(description="How many orders are held for it; one may be held for several.")
-
-
-@strawberry.type(description="How many orders there are in each state: the dashboard in one call, of one moment.")
-class OrderCounts:
-    """Counts by state."""
-
-    total: int = strawberry.field(description="All orders that match.")
-    by_status: list[OrderStatusCount] = strawberry.field(description="One entry a status, also where it is 0.")
-    by_allocation_status: list[AllocationStatusCount] = strawberry.field(
-        description="One entry a status, also where it is 0; orders with nothing open are in none of them."
-    )
-    by_payment_status: list[PaymentStatusCount] = strawberry.field(
-        description="One entry a status, also where it is 0."
-    )
-    by_fulfillment_status: list[FulfillmentStatusCount] = strawberry.field(
-        description="One entry a status, also where it is 0."
-    )
-    by_need: list[OrderNeedCount] = strawberry.field(
-        description="One entry a need, also where it is 0: paid and ready to pick and pack, or only needing shipping."
-    )
-    by_hold_reason: list[HoldReasonCount] = strawberry.field(description="One entry a reason, also where it is 0.")
-    on_hold: int = strawberry.field(description="Orders that something holds now.")
-    late: int = strawberry.field(description="Orders that are late, or came late, by what was promised.")
-    delivered_on_time: int = strawberry.field(description="Orders that were delivered when promised, or before.")
-    delivered_late: int = strawberry.field(description="Orders that were delivered later than promised.")
-
-    @classmethod
-    def of(cls, tally: ports.OrderTally) -> "OrderCounts":
-        return cls(
-            total=tally.total,
-            by_status=[OrderStatusCount(status=one, count=tally.by_status.get(one, 0)) for one in kinds.OrderStatus],
-            by_allocation_status=[
-                AllocationStatusCount(status=one, count=tally.by_allocation_status.get(one, 0))
-                for one in kinds.AllocationStatus
-            ],
-            by_payment_status=[
-                PaymentStatusCount(status=one, count=tally.by_payment_status.get(one, 0)) for one in kinds.PaymentStatus
-            ],
-            by_fulfillment_status=[
-                FulfillmentStatusCount(status=one, count=tally.by_fulfillment_status.get(one, 0))
-                for one in kinds.FulfillmentStatus
-            ],
-            by_need=[OrderNeedCount(need=one, count=tally.by_need.get(one, 0)) for one in kinds.OrderNeed],
-            by_hold_reason=[
-                HoldReasonCount(reason=one, count=tally.by_hold_reason.get(one, 0)) for one in kinds.HoldReason
-            ],
-            on_hold=tally.on_hold,
-            late=tally.late,
-            delivered_on_time=tally.delivered_on_time,
-            delivered_late=tally.delivered_late,
-        )
 
 
 @strawberry.type(description="Some orders with a claim on stock, and how many there are.")

@@ -6,7 +6,8 @@ from domain import errors, kinds
 from gql.context import Info
 from gql.schema.catalog import Location, StockLevel
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
-from gql.schema.orders import Order, OrderLine
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import Order
 from gql.schema.reservations import StockReservation
 from gql.schema.returns import Return
 from gql.schema.supplies import Supply

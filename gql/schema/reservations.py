@@ -11,14 +11,14 @@ from gql.schema.catalog import Item, Location, LocationQuantity
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node
 from gql.schema.orders import Order
-from services import ports
+from services.ports.reservations import ReservationView, ReservedLineView
 
 
 @strawberry.type(description="One SKU of a stock reservation.")
 class ReservedLine:
     """One SKU of a stock reservation."""
 
-    view: strawberry.Private[ports.ReservedLineView]
+    view: strawberry.Private[ReservedLineView]
     sku: str = strawberry.field(description="What is reserved.")
     quantity: int = strawberry.field(description="Units that were reserved.")
 
@@ -36,7 +36,7 @@ class ReservedLine:
         ]
 
     @classmethod
-    def of(cls, line: ports.ReservedLineView) -> "ReservedLine":
+    def of(cls, line: ReservedLineView) -> "ReservedLine":
         return cls(view=line, sku=line.sku, quantity=line.quantity)
 
 
@@ -44,7 +44,7 @@ class ReservedLine:
 class StockReservation(Node):
     """Units that are set aside for a cart."""
 
-    view: strawberry.Private[ports.ReservationView]
+    view: strawberry.Private[ReservationView]
     state: kinds.ReservationState = strawberry.field(description="Whether the units are set aside, or why not.")
     expires_at: datetime = strawberry.field(description="From then on nobody can take it over.")
     created_at: datetime = strawberry.field(description="When the units were set aside.")
@@ -58,7 +58,7 @@ class StockReservation(Node):
         return None if self.view.order is None else await Order.load(info, self.view.order)
 
     @classmethod
-    def of(cls, reservation: ports.ReservationView) -> "StockReservation":
+    def of(cls, reservation: ReservationView) -> "StockReservation":
         return cls(
             id=global_id("StockReservation", reservation.id),
             view=reservation,

@@ -13,15 +13,16 @@ from gql.schema.actions import SupportedReturnAction
 from gql.schema.catalog import Item, Location
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
-from gql.schema.orders import Order, OrderLine
-from services import ports
+from gql.schema.order_lines import OrderLine
+from gql.schema.orders import Order
+from services.ports.returns import FollowUpView, InspectionView, ReturnView
 
 
 @strawberry.type(description="What somebody saw in units that came back.")
 class ReturnInspection:
     """An inspection."""
 
-    view: strawberry.Private[ports.InspectionView]
+    view: strawberry.Private[InspectionView]
     outcome: kinds.InspectionOutcome = strawberry.field(description="What becomes of them.")
     quantity: int = strawberry.field(description="How many units.")
     note: str | None = strawberry.field(description="What was said about it.")
@@ -33,7 +34,7 @@ class ReturnInspection:
         return None if self.view.location is None else await Location.find(info, self.view.location)
 
     @classmethod
-    def of(cls, view: ports.InspectionView) -> "ReturnInspection":
+    def of(cls, view: InspectionView) -> "ReturnInspection":
         return cls(
             view=view,
             outcome=view.outcome,
@@ -95,7 +96,7 @@ class ReturnLine:
 class Return(Node):
     """Goods that come back."""
 
-    view: strawberry.Private[ports.ReturnView]
+    view: strawberry.Private[ReturnView]
     state: kinds.ReturnState = strawberry.field(description="How far it is.")
     version: int = strawberry.field(description="Rises by one with every commit that changes the return.")
     lines: list[ReturnLine] = strawberry.field(description="What comes back.")
@@ -121,7 +122,7 @@ class Return(Node):
         return [SupportedReturnAction.of(one) for one in return_actions(self.view)]
 
     @classmethod
-    def of(cls, view: ports.ReturnView) -> "Return":
+    def of(cls, view: ReturnView) -> "Return":
         return cls(
             id=global_id("Return", view.id),
             view=view,
@@ -176,7 +177,7 @@ class FollowUp:
     recorded_at: datetime = strawberry.field(description="When.")
 
     @classmethod
-    def of(cls, view: ports.FollowUpView) -> "FollowUp":
+    def of(cls, view: FollowUpView) -> "FollowUp":
         return cls(
             id=global_id("FollowUp", view.id),
             outcome=view.outcome,

@@ -10,7 +10,8 @@ from gql.context import Info
 from gql.schema.catalog import Item, Location
 from gql.schema.ids import global_id
 from gql.schema.nodes import Node, PageInfo
-from services import ports
+from services.ports.stock import MovementView
+from services.ports.supplies import SupplyView
 
 
 @strawberry.type(description="Units of one SKU that a supply brings, and what became of them.")
@@ -75,7 +76,7 @@ class Supply(Node):
         return None if self.origin is None else await Location.find(info, self.origin)
 
     @classmethod
-    def of(cls, found: ports.SupplyView) -> "Supply":
+    def of(cls, found: SupplyView) -> "Supply":
         return cls(
             id=global_id("Supply", found.id),
             place=found.location,
@@ -127,7 +128,7 @@ class StockMovement:
         return None if self.supply_row is None else await Supply.find(info, self.supply_row)
 
     @classmethod
-    def of(cls, row: ports.MovementView) -> "StockMovement":
+    def of(cls, row: MovementView) -> "StockMovement":
         return cls(
             supply_row=row.supply,
             id=global_id("StockMovement", row.id),

@@ -10,7 +10,7 @@ import pytest
 from carriers.easypost import ANSWER_BYTES_MAX, EasyPost
 from domain.carriers import Parcel, words
 from domain.money import Money
-from services.ports import Carrier, CarrierRefused, CarrierUnavailable
+from services.ports.carriers import Carrier, CarrierRefused, CarrierUnavailable
 from tests.carriers.shipments import KEY, RECORDED, Answer, a_shipment, an_api, refusing, saying
 from tests.receiver import Received, answering
 

@@ -3,7 +3,7 @@
 import pytest
 
 from carriers.manual import ManualCarrier
-from services.ports import Carrier, CarrierRefused
+from services.ports.carriers import Carrier, CarrierRefused
 from tests.carriers.shipments import a_shipment
 
 

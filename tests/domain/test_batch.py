@@ -4,7 +4,7 @@ import pytest
 
 from domain.allocating import OrderToAllocate, allocate, deallocate
 from domain.allocation import Take
-from domain.batch import Facts
+from domain.changes import Facts
 from domain.events import AllocationStatusChanged, OrderChanged, StockLevelChanged
 from domain.ids import AllocationId, LineId, OrderId
 from domain.kinds import AllocationCause, AllocationEnd, AllocationStatus, OrderChange

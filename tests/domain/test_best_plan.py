@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from dibs.solving import Highs, solve
 from domain.allocation import POLICIES, Policy
-from domain.batch import Batch, Facts
+from domain.batch import Batch
 from domain.best_plan import Program, Solution, chosen_orders, completed, program_of, weights_of
+from domain.changes import Facts
 from domain.ids import ItemId, OrderId
 from domain.kinds import AllocationSequence, ShippingPolicy
 from domain.orders import allocation_status

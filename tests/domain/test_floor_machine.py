@@ -7,11 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from domain import fulfilling, picking
+from domain import fulfilling, packing, picking, releasing, shipping
 from domain.allocation import Claim
 from domain.errors import DomainError, PickConflict
 from domain.events import FulfillmentChanged
-from domain.fulfilling import FailedUnits, NewParcel
+from domain.fulfilling import FailedUnits
 from domain.fulfillments import GONE, PICKABLE, TRANSITIONS, UNDER_WAY, Shipping, fulfillment_status
 from domain.ids import OrderId
 from domain.kinds import (
@@ -27,6 +27,7 @@ from domain.kinds import (
     ShortReason,
 )
 from domain.orders import ALLOCATABLE
+from domain.packing import NewParcel
 from domain.picking import Pick, Short
 from tests.builders import CHAIR, HULL, LEEDS
 from tests.domain.test_batch_machine import A_PLACE, AN_ITEM, SOME, UNITS
@@ -74,7 +75,7 @@ class Warehouse(ShopWithoutWarehouse):
     def release(self, some, partial):
         for order in self.pick(some):
             before = self.memory.orders[order]
-            self.on_the_floor(order, lambda batch, one: fulfilling.release(batch, one, NOW, partial=partial))
+            self.on_the_floor(order, lambda batch, one: releasing.release(batch, one, NOW, partial=partial))
             if before.status in ALLOCATABLE and before.allocation_status is AllocationStatus.ALLOCATED:
                 assert all(claim.fulfillment_line is not None for claim in self.claims_of(order)), "I9"
 
@@ -142,7 +143,7 @@ class Warehouse(ShopWithoutWarehouse):
                         contents.append((line.line, inside))
                 if contents:
                     made.append(NewParcel(contents=tuple(contents)))
-            fulfilling.pack(batch, one.id, made or [NewParcel()], None)
+            packing.pack(batch, one.id, made or [NewParcel()], None)
 
         self.step("packFulfillment", which, operation)
 
@@ -153,13 +154,13 @@ class Warehouse(ShopWithoutWarehouse):
         def operation(batch, one):
             parcels = [parcel.id for parcel in batch.floor.parcels_of(one.id)]
             leaving = {} if some is None or not parcels else {parcels[some % len(parcels)]: "T1"}
-            fulfilling.ship(batch, one.id, Shipping(carrier="Ann"), leaving, None)
+            shipping.ship(batch, one.id, Shipping(carrier="Ann"), leaving, None)
 
         self.step("shipFulfillment", which, operation)
 
     @rule(which=WHICH)
     def deliver(self, which):
-        self.step("deliverFulfillment", which, lambda batch, one: fulfilling.deliver(batch, one.id, None))
+        self.step("deliverFulfillment", which, lambda batch, one: shipping.deliver(batch, one.id, None))
 
     @rule(which=WHICH)
     def cancel(self, which):

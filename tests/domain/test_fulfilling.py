@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from domain import fulfilling, ordering, picking
+from domain import fulfilling, ordering, packing, picking, releasing, shipping
 from domain.allocating import OrderToAllocate, Terms, allocate
 from domain.batch import Batch
 from domain.errors import FulfillmentNotInState, InvalidInput, OrderAlreadyReleased, OrderNotReleasable
-from domain.fulfilling import FailedUnits, NewParcel
+from domain.fulfilling import FailedUnits
 from domain.fulfillments import UNDER_WAY, Shipping
 from domain.ids import LineId, OrderId
 from domain.kinds import (
@@ -22,6 +22,7 @@ from domain.kinds import (
     StockQuantity,
 )
 from domain.ordering import Edit
+from domain.packing import NewParcel
 from domain.picking import Pick, Short
 from domain.stocking import StockChange, apply
 from tests.builders import CHAIR, HULL, LEEDS, YORK, warehouse
@@ -34,7 +35,7 @@ State = FulfillmentState
 
 
 def release(batch, number=1, *, partial=False):
-    return fulfilling.release(batch, OrderId(number), NOW, partial=partial)
+    return releasing.release(batch, OrderId(number), NOW, partial=partial)
 
 
 def pick(batch, *orders):
@@ -155,7 +156,7 @@ def test_an_edit_gives_back_first_what_waits_then_what_is_not_picked_and_never_w
     _, york = release(batch)
     edit(batch, 5)  # one more, which waits
     pick(batch)
-    fulfilling.pack(batch, york, [NewParcel()], None)
+    packing.pack(batch, york, [NewParcel()], None)
 
     edit(batch, 4)
     assert sent(batch) == [(LEEDS, State.PICKED, 2, 2), (YORK, State.PACKED, 2, 2)]
@@ -171,7 +172,7 @@ def test_what_is_packed_at_two_locations_is_not_edited_away():
     made = release(batch)
     pick(batch)
     for one in made:
-        fulfilling.pack(batch, one, [NewParcel()], None)
+        packing.pack(batch, one, [NewParcel()], None)
 
     unchanged(batch, OrderAlreadyReleased, lambda: edit(batch, 2))
 
@@ -189,8 +190,8 @@ def test_r8_a_run_takes_nothing_that_is_picked_from_an_order_that_has_lost_its_s
     assert sent(batch) == [(LEEDS, State.PICKED, 2, 2)]
     assert [(one.location, one.quantity) for one in batch.claims_of(FIRST)] == [(LEEDS, 2), (YORK, 1)]
     assert batch.status_of(FIRST) is OVERALLOCATED
-    fulfilling.pack(batch, one, [NewParcel()], None)
-    fulfilling.ship(batch, one, Shipping(), {}, None)
+    packing.pack(batch, one, [NewParcel()], None)
+    shipping.ship(batch, one, Shipping(), {}, None)
     batch.settle()
     assert batch.status_of(FIRST) is ALLOCATED
 
@@ -241,7 +242,7 @@ def test_r7_what_fails_is_set_apart_and_picked_again_from_where_there_is_more():
     batch = warehouse((1, LEEDS, 3), on_hand={LEEDS: 4, YORK: 5}, checks=True)
     (one,) = release(batch)
     pick(batch)
-    unchanged(batch, FulfillmentNotInState, lambda: fulfilling.pack(batch, one, [NewParcel()], None))
+    unchanged(batch, FulfillmentNotInState, lambda: packing.pack(batch, one, [NewParcel()], None))
 
     fulfilling.check(batch, one, [FailedUnits(line=LINE, quantity=2, reason=CheckFailure.DAMAGED)], NOW)
 
@@ -278,7 +279,7 @@ def test_more_than_there_is_cannot_fail():
 
 def two_parcels(batch, one, first, second):
     parcels = [NewParcel(contents=((LINE, units),)) for units in (first, second)]
-    return fulfilling.pack(batch, one, parcels, None)
+    return packing.pack(batch, one, parcels, None)
 
 
 def test_c10_what_is_in_no_parcel_waits_in_a_fulfillment_of_its_own():
@@ -309,7 +310,7 @@ def test_c10_one_of_two_parcels_leaves_and_takes_its_units_off_the_shelf():
     two_parcels(batch, one, 2, 3)
     first, second = batch.floor.parcels_of(one)
 
-    rest = fulfilling.ship(batch, one, Shipping(carrier="Ann"), {second.id: "T2"}, None)
+    rest = shipping.ship(batch, one, Shipping(carrier="Ann"), {second.id: "T2"}, None)
 
     assert sent(batch) == [(LEEDS, State.SHIPPED, 3, 3), (LEEDS, State.PACKED, 2, 2)]
     (kept,) = batch.floor.parcels_of(rest)
@@ -342,7 +343,7 @@ def test_the_flags_of_units_that_are_packed_apart_go_with_those_that_came_off_la
 def send_again(batch):
     """Whether or not it has its stock: a release would refuse it."""
     waiting = [claim for claim in batch.claims_of(FIRST) if claim.fulfillment_line is None]
-    return fulfilling.send_out(batch, waiting, NOW)
+    return releasing.send_out(batch, waiting, NOW)
 
 
 # ---------------------------------------------------------------- deliver and dropship
@@ -352,9 +353,9 @@ def test_c5_an_order_is_fulfilled_once_all_that_was_not_canceled_is_delivered():
     batch = warehouse((1, LEEDS, 2), on_hand={LEEDS: 2}, quantities={1: 3})
     (one,) = release(batch, partial=True)
     pick(batch)
-    fulfilling.pack(batch, one, [NewParcel()], None)
-    fulfilling.ship(batch, one, Shipping(), {}, None)
-    fulfilling.deliver(batch, one, None)
+    packing.pack(batch, one, [NewParcel()], None)
+    shipping.ship(batch, one, Shipping(), {}, None)
+    shipping.deliver(batch, one, None)
     batch = Batch(batch.facts())  # the next transaction
     assert batch.orders[FIRST].status is OrderStatus.FINALIZED
 
@@ -368,13 +369,13 @@ def test_i14_what_was_delivered_is_not_delivered_again_and_what_was_shipped_not_
     batch = warehouse((1, LEEDS, 1), on_hand={LEEDS: 1})
     (one,) = release(batch)
     pick(batch)
-    fulfilling.pack(batch, one, [NewParcel()], None)
-    fulfilling.ship(batch, one, Shipping(), {}, None)
+    packing.pack(batch, one, [NewParcel()], None)
+    shipping.ship(batch, one, Shipping(), {}, None)
     unchanged(batch, FulfillmentNotInState, lambda: fulfilling.cancel(batch, one))
-    unchanged(batch, FulfillmentNotInState, lambda: fulfilling.ship(batch, one, Shipping(), {}, None))
-    fulfilling.deliver(batch, one, None)
+    unchanged(batch, FulfillmentNotInState, lambda: shipping.ship(batch, one, Shipping(), {}, None))
+    shipping.deliver(batch, one, None)
 
-    unchanged(batch, FulfillmentNotInState, lambda: fulfilling.deliver(batch, one, None))
+    unchanged(batch, FulfillmentNotInState, lambda: shipping.deliver(batch, one, None))
 
 
 def test_o5_a_supplier_takes_the_youngest_units_and_they_are_open_again_when_it_does_not_send_them():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import fulfilling, picking
+from domain import picking, releasing
 from domain.errors import PickConflict
 from domain.ids import OrderId, PickListId
 from domain.kinds import (
@@ -33,7 +33,7 @@ def released(*wanted, **more):
     """The working copy, and its first task, of which the database knows."""
     batch = warehouse(*wanted, **more)
     for order in batch.orders:
-        fulfilling.release(batch, order, NOW)
+        releasing.release(batch, order, NOW)
     batch.floor.learn(batch.floor.facts())
     return batch, min(batch.floor.tasks.values(), key=lambda task: task.id)
 

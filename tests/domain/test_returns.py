@@ -5,7 +5,7 @@ from itertools import count, product
 
 import pytest
 
-from domain import fulfilling, ordering, picking, returning
+from domain import fulfilling, ordering, packing, picking, releasing, returning, shipping
 from domain.actions import ReturnAction, return_actions
 from domain.batch import Batch
 from domain.errors import (
@@ -50,17 +50,17 @@ def shipped(units=3, *, on_hand=5, deliver=True, **more):
     """A chair shop whose first order has got its units, or (with `deliver` False) will get them soon."""
     batch = committed(send(warehouse((1, LEEDS, units), on_hand={LEEDS: on_hand}, **more)))
     if deliver:
-        fulfilling.deliver(batch, batch.floor.of(FIRST)[0].id, None)
+        shipping.deliver(batch, batch.floor.of(FIRST)[0].id, None)
     return committed(batch)
 
 
 def send(batch):
     """The first order leaves."""
-    (made,) = fulfilling.release(batch, FIRST, NOW)
+    (made,) = releasing.release(batch, FIRST, NOW)
     for task in list(batch.floor.tasks.values()):
         picking.record_pick(batch, Pick(task=task.id, quantity=task.missing), NOW)
-    fulfilling.pack(batch, made, [fulfilling.NewParcel()])
-    fulfilling.ship(batch, made, Shipping(), {}, None)
+    packing.pack(batch, made, [packing.NewParcel()])
+    shipping.ship(batch, made, Shipping(), {}, None)
     return batch
 
 
@@ -122,7 +122,7 @@ def test_l11_the_same_line_for_two_reasons_counts_as_its_sum():
 
 def test_l11_what_has_not_left_cannot_come_back_and_what_is_on_its_way_can():
     packed = warehouse((1, LEEDS, 3), on_hand={LEEDS: 5})
-    fulfilling.release(packed, FIRST, NOW)
+    releasing.release(packed, FIRST, NOW)
     assert unchanged(packed, QuantityNotReturnable, lambda: ask(packed, 1)).lines[0].returnable == 0
 
     under_way = shipped(3, deliver=False)
@@ -133,8 +133,8 @@ def test_l11_c17_what_a_supplier_has_sent_can_come_back_to_us():
     batch = warehouse(on_hand={LEEDS: 0}, quantities={1: 2})
     made = fulfilling.dropship(batch, FIRST, YORK, {LINE: 2})
     assert unchanged(batch, QuantityNotReturnable, lambda: ask(batch, 1)).lines[0].returnable == 0
-    fulfilling.ship(batch, made, Shipping(), {}, None)
-    fulfilling.deliver(batch, made, None)
+    shipping.ship(batch, made, Shipping(), {}, None)
+    shipping.deliver(batch, made, None)
 
     one = ask(batch, 2)
     receive(batch, one)
@@ -179,7 +179,7 @@ def test_l9_what_is_asked_back_on_its_way_can_still_be_delivered():
     ask(batch, 3)
     (sent,) = batch.floor.of(FIRST)
 
-    fulfilling.deliver(batch, sent.id, None)
+    shipping.deliver(batch, sent.id, None)
     batch.settle()
 
     assert batch.floor.of(FIRST)[0].state is FulfillmentState.DELIVERED
@@ -425,9 +425,9 @@ def test_o8_only_what_is_for_sale_again_sets_off_a_run_of_who_waits():
 def test_every_event_about_goods_names_its_actor_each_its_own():
     batch = warehouse((1, LEEDS, 1), (2, LEEDS, 1), on_hand={LEEDS: 2})
     batch.actor = "Ann"
-    fulfilling.release(batch, FIRST, NOW)
+    releasing.release(batch, FIRST, NOW)
     batch.actor = "Bea"
-    fulfilling.release(batch, OrderId(2), NOW)
+    releasing.release(batch, OrderId(2), NOW)
 
     events = batch.changes().events
 

@@ -49,7 +49,7 @@ def counts(supply):
 def knowing(supply, *levels, **more):
     """A working copy that has the supply."""
     working_copy = batch(levels, **more)
-    working_copy.supplies[supply.id] = working_copy._supplies_before[supply.id] = supply
+    working_copy.supplies[supply.id] = working_copy.supplies_before[supply.id] = supply
     return working_copy
 
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import fulfilling, picking, tracking
+from domain import fulfilling, packing, picking, releasing, shipping, tracking
 from domain.batch import Batch
 from domain.errors import InvalidInput
 from domain.events import FulfillmentChanged
-from domain.fulfilling import NewParcel
 from domain.fulfillments import Fulfillment, Shipping, TrackingEvent
 from domain.ids import FulfillmentId, LineId, OrderId, ParcelId
 from domain.kinds import FulfillmentState, OrderStatus, TrackingStatus
+from domain.packing import NewParcel
 from domain.picking import Pick
 from domain.tracking import Tracked
 from tests.builders import LEEDS, YORK, warehouse
@@ -28,11 +28,11 @@ Status, State = TrackingStatus, FulfillmentState
 def packed(parcels: int = 2) -> Batch:
     """An order of two chairs that is packed in Leeds."""
     batch = warehouse((1, LEEDS, 2), on_hand={LEEDS: 5})
-    fulfilling.release(batch, FIRST, NOW)
+    releasing.release(batch, FIRST, NOW)
     for task in list(batch.floor.tasks.values()):
         picking.record_pick(batch, Pick(task=task.id, quantity=task.missing), NOW)
     one = NewParcel(contents=((LineId(1), 2 // parcels),))
-    fulfilling.pack(batch, the_one(batch).id, [one] * parcels)
+    packing.pack(batch, the_one(batch).id, [one] * parcels)
     return batch
 
 
@@ -46,7 +46,7 @@ def parcels_of(batch: Batch) -> list[ParcelId]:
 
 
 def ship(batch: Batch) -> None:
-    fulfilling.ship(batch, the_one(batch).id, Shipping(), {}, None)
+    shipping.ship(batch, the_one(batch).id, Shipping(), {}, None)
     tracking.arrive(batch, the_one(batch).id)
 
 
@@ -184,7 +184,7 @@ def test_a_parcel_that_has_come_to_be_in_another_fulfillment_is_found_there():
     batch = packed()
     first, second = parcels_of(batch)
     old = the_one(batch).id
-    rest = fulfilling.ship(batch, old, Shipping(), {first: None}, None)
+    rest = shipping.ship(batch, old, Shipping(), {first: None}, None)
     assert rest is not None
 
     touched = tracking.record(

@@ -11,7 +11,7 @@ from gql.outbox import Outbox
 from gql.streams import Ended, Told, Wanted
 from gql.watching import going_on, never
 from services.callers import EVERYTHING, Visibility
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 from tests.gql.serving import SECONDS_MAX
 
 

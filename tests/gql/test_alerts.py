@@ -30,7 +30,7 @@ LATE = {"name": "late", "kind": "ORDER_NOT_ALLOCATED", "hours": 2}
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers look as often as a test wants to wait."""
     monkeypatch.setattr("workers.foreman.LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("dibs.app.WATCHING_SECONDS", 0.05)
+    monkeypatch.setattr("dibs.working.WATCHING_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from gql.schema.events import log_cursor
 from persistence.database import PostgresDatabase
 from services.callers import EVERYTHING, Visibility
 from services.following import matches, visible
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 from tests.builders import a_catalog, allocated, counted, deallocated, edited, placed, voided
 from tests.gql.following import following
 from tests.gql.serving import KNOWN, Served, Silence, all_numbered, until

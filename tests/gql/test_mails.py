@@ -31,7 +31,7 @@ CANCELED: dict[str, Any] = PLACED | {"topic": "ORDER_CANCELED"}
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.foreman.LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("dibs.app.WATCHING_SECONDS", 0.05)
+    monkeypatch.setattr("dibs.working.WATCHING_SECONDS", 0.05)
     monkeypatch.setitem(Mailer.__init__.__kwdefaults__, "patience", MailPatience(retry_seconds=(0.02,) * 300))
 
 

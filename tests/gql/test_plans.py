@@ -192,7 +192,7 @@ async def test_a_token_that_somebody_changed_is_refused(served: Served):
 
 RUN = (
     "query ($id: ID!) { allocationRun(id: $id) { token outcomes { status count } "
-     """
+    """
     planChanged { message levels { sku location { code } available } orders { number } } } }"""
 )
 STARTED = """

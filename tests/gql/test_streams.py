@@ -12,7 +12,7 @@ from gql import streams
 from gql.streams import Stream, Tally, Told, Wanted, at_once
 from gql.watching import going_on, never
 from services.callers import EVERYTHING
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 
 ABOUT_NOTHING = WebhookEndpointDisabled(endpoint_id=EndpointId(1), endpoint_name="a", reason="b", failures=1)
 LOG = [LoggedEvent(id=at, position=at, occurred_at=None, event=ABOUT_NOTHING) for at in range(1, 301)]

@@ -21,7 +21,7 @@ from persistence import batches
 from persistence.tables import items, locations, stock_movements
 from services.automation import save_allocation_rules
 from services.catalog import save_items, save_locations
-from services.ports import OrderReference
+from services.ports.orders import OrderReference
 from tests.builders import (
     a_bundle,
     a_catalog,

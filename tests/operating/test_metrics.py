@@ -310,7 +310,7 @@ async def test_without_a_side_door_nothing_is_measured(database_url: str, monkey
     def made(_: object) -> None:
         raise AssertionError("nobody wants figures")
 
-    monkeypatch.setattr("dibs.app.Meters.__init__", made)
+    monkeypatch.setattr("dibs.working.Meters.__init__", made)
     async with serving(database_url) as served:
         await served("{ eventCursor }")
 

@@ -37,15 +37,10 @@ from services.callers import Caller
 from services.desk import Desk
 from services.fulfillments import ReleaseOrders, release_orders
 from services.orders import place_order
-from services.ports import (
-    FulfillmentFilter,
-    OrderFilter,
-    OrderReference,
-    PickTaskFilter,
-    ReturnFilter,
-    SupplyFilter,
-    SupplyView,
-)
+from services.ports.fulfillments import FulfillmentFilter, PickTaskFilter
+from services.ports.orders import OrderFilter, OrderReference
+from services.ports.returns import ReturnFilter
+from services.ports.supplies import SupplyFilter, SupplyView
 from services.reservations import expire_reservations
 from services.splitting import SplitLine, SplitOrder, split_order
 from services.stock import AdjustedLine, AdjustStock, adjust_stock

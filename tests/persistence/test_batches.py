@@ -15,7 +15,7 @@ from persistence.driver import GuardFailed
 from persistence.verify import verify
 from services.allocation import allocate_batch
 from services.orders import place_orders
-from services.ports import BatchTooLarge
+from services.ports.batches import BatchTooLarge
 from services.recording import settle
 from tests.builders import (
     a_catalog,

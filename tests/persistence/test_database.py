@@ -14,7 +14,7 @@ from persistence.database import PostgresDatabase, Timeouts, connect
 from persistence.locks import LocksWereTooFew
 from persistence.unit_of_work import PostgresUnitOfWork
 from services.desk import Desk
-from services.ports import Busy, OutcomeUnknown
+from services.ports.database import Busy, OutcomeUnknown
 from services.stock import ReceivedLine, ReceiveStock, receive_stock
 from tests.builders import a_catalog, level_now, placed
 from tests.gql.proxy import proxied

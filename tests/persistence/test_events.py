@@ -17,7 +17,7 @@ from persistence.events import PostgresEventLog, append
 from persistence.tables import events
 from services import following
 from services.orders import place_orders
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 from tests.builders import a_catalog, allocated, counted, events_now, everything, placed, received
 
 EVERYTHING = EventFilter()

@@ -22,7 +22,7 @@ from services.callers import Caller
 from services.desk import Desk
 from services.orders import place_order, void_order
 from services.outcomes import to_json
-from services.ports import Busy, OutcomeUnknown
+from services.ports.database import Busy, OutcomeUnknown
 from services.stock import ReceivedLine, ReceiveStock, receive_stock
 from tests.builders import a_catalog, a_key, by_id, level_now
 from tests.gql.proxy import Shears, proxied

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from dibs.solving import Highs
 from domain.automation import AllocationRule
-from domain.fulfilling import NewParcel
 from domain.holding import HoldRule
 from domain.ids import KeyId, OrderId, Sku
 from domain.kinds import (
@@ -30,6 +29,7 @@ from domain.kinds import (
 )
 from domain.money import Money
 from domain.orders import NewLine, NewOrder, Payment
+from domain.packing import NewParcel
 from domain.picking import Pick
 from domain.returning import WantedBack
 from persistence.database import PostgresDatabase, connect
@@ -54,7 +54,7 @@ from services.orders import place_order
 from services.payments import RecordPayment, record_payment
 from services.picking import RecordPick, record_picks
 from services.planning import Planner
-from services.ports import OrderFilter
+from services.ports.orders import OrderFilter
 from services.reservations import expire_reservations
 from services.returns import (
     CancelReturn,

@@ -10,7 +10,7 @@ from domain.kinds import AllocationCause, AllocationStatus, OrderChange, OrderSt
 from persistence.tables import ended_allocations
 from services.allocation import AllocateOrder, AllocateOrders, LineToAllocate, allocate_orders
 from services.desk import Desk
-from services.ports import OrderFilter, OrderReference
+from services.ports.orders import OrderFilter, OrderReference
 from services.what_if import foresee_orders
 from tests.builders import (
     a_catalog,

@@ -23,7 +23,7 @@ from services.bundles import LineQuantity
 from services.catalog import save_items, save_locations
 from services.desk import Desk
 from services.orders import EditOrder, edit_order, finalize_order, place_order, void_order
-from services.ports import OrderReference
+from services.ports.orders import OrderReference
 from services.stock import AdjustedLine, AdjustStock, ReceivedLine, ReceiveStock, adjust_stock, receive_stock
 from services.what_if import foresee_orders
 from tests.builders import a_catalog, a_key, by_id, everything, lines_now, placed

@@ -21,7 +21,7 @@ from services.catalog import save_items
 from services.desk import Desk
 from services.explaining import explanations
 from services.orders import EditOrder, edit_order, place_order, place_orders
-from services.ports import OrderFilter, OrderSort
+from services.ports.orders import OrderFilter, OrderSort
 from services.splitting import SplitLine, SplitOrder, split_order
 from tests.builders import (
     a_bundle,

@@ -13,7 +13,8 @@ from persistence.verify import verify
 from services.cleaning import forget_expired_keys, forget_old_events, forget_old_plans
 from services.desk import Desk
 from services.orders import place_order
-from services.ports import CursorExpired, EventFilter, OrderFilter
+from services.ports.events import CursorExpired, EventFilter
+from services.ports.orders import OrderFilter
 from services.run_plans import token_of_run
 from services.runs import StartRun, advance_a_run, start_allocation_run
 from tests.builders import a_catalog, placed

@@ -19,7 +19,7 @@ from services.catalog import save_locations
 from services.desk import Desk
 from services.fulfillments import DropshipOrder, dropship_order
 from services.orders import EditOrder, Place, edit_order, place_order, void_order
-from services.ports import Busy, OutcomeUnknown
+from services.ports.database import Busy, OutcomeUnknown
 from tests.builders import (
     a_catalog,
     a_key,

@@ -23,7 +23,7 @@ from domain.orders import Address, Customer, NewLine, NewOrder, OrderTerms
 from persistence.tables import ended_allocations, order_lines
 from services.desk import Desk
 from services.orders import EditOrder, OrderDone, edit_order, finalize_order, place_order, place_orders, void_order
-from services.ports import OrderReference
+from services.ports.orders import OrderReference
 from tests.builders import (
     a_catalog,
     a_key,

@@ -15,7 +15,8 @@ from services import planning, runs
 from services.desk import Desk
 from services.orders import place_order
 from services.planning import Planner, TooManyOrders
-from services.ports import Busy, OrderFilter
+from services.ports.database import Busy
+from services.ports.orders import OrderFilter
 from services.runs import StartRun, advance_a_run, cancel_allocation_run, start_allocation_run
 from tests.builders import a_catalog, a_key, allocated, counted, everything, placed, statuses_now, voided
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 import pytest
 
 import persistence.batches
-from domain.fulfilling import NewParcel
 from domain.kinds import AllocationStatus, FulfillmentState, FulfillmentStatus, HoldReason, LocationKind
+from domain.packing import NewParcel
 from domain.picking import Pick
 from services import runs
 from services.catalog import save_channels, save_locations

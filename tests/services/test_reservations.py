@@ -22,7 +22,8 @@ from persistence.database import PostgresDatabase, connect
 from services.catalog import save_channels
 from services.desk import Desk
 from services.orders import place_order
-from services.ports import OrderFilter, ReservationReference
+from services.ports.orders import OrderFilter
+from services.ports.reservations import ReservationReference
 from services.reservations import (
     ReservedUnits,
     ReserveStock,

@@ -1,7 +1,7 @@
 """Returns through the services, where they are large."""
 
-from domain.fulfilling import NewParcel
 from domain.kinds import ReturnReason, ReturnState
+from domain.packing import NewParcel
 from domain.picking import Pick
 from domain.returning import WantedBack
 from services.desk import Desk

@@ -7,7 +7,8 @@ import pytest
 from domain.kinds import AllocationSequence, AllocationStatus, RunState, StockQuantity
 from persistence.orders import PostgresOrders
 from services.desk import Desk
-from services.ports import EventFilter, OrderFilter
+from services.ports.events import EventFilter
+from services.ports.orders import OrderFilter
 from services.run_plans import token_of_run
 from services.runs import (
     RunStarted,

@@ -19,7 +19,7 @@ from domain.ids import SupplyId
 from domain.kinds import AllocationStatus, SupplyKind, SupplyState
 from persistence.tables import stock_movements
 from services.desk import Desk
-from services.ports import SupplyFilter, SupplyReference
+from services.ports.supplies import SupplyFilter, SupplyReference
 from services.stock import ReceivedLine
 from services.supplies import (
     CancelSupply,

@@ -13,7 +13,7 @@ from services import plan_tokens, runs, what_if
 from services.allocation import AllocateOrder, AllocateOrders, allocate_orders
 from services.catalog import save_locations
 from services.desk import Desk
-from services.ports import OrderFilter, OrderReference
+from services.ports.orders import OrderFilter, OrderReference
 from services.runs import StartRun, advance_a_run, start_allocation_run
 from services.what_if import foresee_orders, losers_of_run
 from tests.builders import (

@@ -5,11 +5,12 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from domain.fulfilling import FailedUnits, NewParcel
+from domain.fulfilling import FailedUnits
 from domain.fulfillments import Shipping
 from domain.ids import KeyId
 from domain.kinds import CheckFailure, LocationKind, ShortReason
 from domain.orders import Address
+from domain.packing import NewParcel
 from domain.picking import Pick, Short
 from services.bins import MovedLine, MoveStock, move_stock
 from services.callers import Caller

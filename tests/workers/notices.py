@@ -11,7 +11,8 @@ from domain.events import AlertEvent
 from domain.mails import Mail, MailPatience
 from persistence.database import PostgresDatabase
 from services.notices import check_alerts, take_up_log
-from services.ports import Chore, EventFilter
+from services.ports.chores import Chore
+from services.ports.events import EventFilter
 from tests.gql.serving import Silence
 from workers.foreman import Foreman
 from workers.loop import repeated, running

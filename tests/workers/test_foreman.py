@@ -19,7 +19,8 @@ from services.delivering import claim_deliveries, plan_deliveries
 from services.mailing import claim_mails
 from services.notices import take_up_log
 from services.planning import Planner
-from services.ports import Chore, OrderFilter
+from services.ports.chores import Chore
+from services.ports.orders import OrderFilter
 from services.reservations import expire_reservations
 from services.runs import StartRun, advance_a_run, run_waiting_orders, start_allocation_run
 from tests.builders import a_catalog, a_key, allocated, placed, received, reserved, run_out

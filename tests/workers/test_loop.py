@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from services.ports import Busy, OutcomeUnknown
+from services.ports.database import Busy, OutcomeUnknown
 from tests.gql.serving import until
 from workers.loop import repeated, running
 from workers.runs import FAILURES_MAX, Runner

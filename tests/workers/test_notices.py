@@ -23,7 +23,8 @@ from services.mail_templates import SaveMailTemplate, save_mail_templates
 from services.mailing import claim_mails, record_mails, release_mails
 from services.notices import take_up_log
 from services.orders import place_order
-from services.ports import EventFilter, UnitOfWork
+from services.ports.events import EventFilter
+from services.ports.unit_of_work import UnitOfWork
 from tests.acceptance.processes import ROOT
 from tests.builders import a_catalog, a_key, allocated, deallocated, placed
 from tests.gql.serving import all_numbered

@@ -15,7 +15,7 @@ from persistence import events
 from persistence.bell import BroadcastBell
 from persistence.database import PostgresDatabase, connect
 from services.callers import Caller
-from services.ports import EventFilter
+from services.ports.events import EventFilter
 from tests.builders import a_catalog, allocated, placed
 from tests.gql.following import following
 from tests.gql.proxy import proxied

@@ -13,7 +13,9 @@ from domain.webhooks import Delivery, Endpoint, Patience
 from gql.schema.webhooks import written
 from gql.webhook_payload import webhook_message
 from persistence.database import PostgresDatabase
-from services.ports import Chore, DeliveryFilter, EventFilter
+from services.ports.chores import Chore
+from services.ports.events import EventFilter
+from services.ports.webhooks import DeliveryFilter
 from services.webhooks import save_webhook_endpoints
 from tests.gql.serving import SECONDS_MAX
 from workers.deliveries import Deliverer
