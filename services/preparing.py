@@ -63,8 +63,6 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
     standing = _orders_of(needs, named, lambda one: one.standings or (one.rules and bool(ruling.holds)))
     for one, found in zip(needs, named, strict=True):
         standing += found.floor.orders if one.standings else ()
-        order for one, found in zip(needs, named, strict=True) if one.standings for order in found.floor.orders
-    ]
     await account(uow, batch, standing)
     buyers = [_buyer(one, found.orders, views) for one, found in zip(needs, named, strict=True)]
     returning = await _returning(uow, buyers, ruling.holds)
