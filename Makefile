@@ -38,7 +38,7 @@ hammer: .venv/.dev     ## everything at once in several processes, and what brea
 	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/acceptance/test_peers.py
 
 chaos: .venv/.dev      ## kill -9 at named points, every fault of roads, nodes, disks and databases, and deep random tests (minutes)
-	DIBS_PROOF=full $(BIN)/python -m pytest -q -m chaos tests/chaos $(ARGS)
+	DIBS_PROOF=full $(BIN)/python -m pytest -q -m chaos $(ARGS)
 	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/gql/test_hostile.py -k ten_thousand
 	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/persistence/test_faults.py tests/services/test_state_machine.py tests/domain tests/acceptance/test_reconnecting.py
 

@@ -12,7 +12,7 @@ from functools import partial
 
 import uvloop
 
-from bench import batch, direct, fanout, over_http
+from bench import batch, direct, fanout, over_http, processes
 from bench.report import Report
 from bench.results import Result
 from bench.servers import ENVIRONMENT, Server, a_server
@@ -20,6 +20,7 @@ from bench.servers import ENVIRONMENT, Server, a_server
 MEASURES: dict[str, tuple[Callable[..., Awaitable[Result]], int]] = {
     "hot": (direct.hot, 240),
     "different": (direct.different, 240),
+    "processes": (processes.processes, 240),
     "hold": (direct.hold, 120),
     "http": (over_http.http, 360),
     "watched": (over_http.watched, 360),

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -48,7 +49,7 @@ async def different(server: Server, report: Report, *, repeats: int) -> Result:
 async def hold(server: Server, report: Report, *, repeats: int) -> Result:
     """How long a connection is out of the pool for an allocation."""
     result = Result(title="Connection hold time, 32 callers", unit="reservations")
-    orders = await _shop(server, report, sku_count=1_000, orders=4_000)
+    orders = await shop(server, report, sku_count=1_000, orders=4_000)
     held: list[float] = []
     postgres = await server.processes()
     for repeat in range(1, repeats + 1):
@@ -91,18 +92,18 @@ async def _compare(
     repeats: int,
 ) -> float:
     """Dibs and the floor take turns on copies of one shop; how many times as fast Dibs is. `orders`: of each."""
-    ids = await _shop(server, report, sku_count=sku_count, orders=max(orders))
+    ids = await shop(server, report, sku_count=sku_count, orders=max(orders))
     postgres = await server.processes()
     of_dibs, of_floor = [], []
     for repeat in range(1, repeats + 1):
         await server.create(DIBS, SHOP)
         engine = connect(server.url(DIBS))
         of_dibs.append(await _dibs(engine, f"Dibs {repeat}", ids[: orders[0]], callers, postgres, report))
-        await _agree(server, DIBS, orders[0], len(ids), result, engine)
+        await agree(server, DIBS, orders[0], len(ids), result, engine)
         await engine.dispose()
         await server.create(FLOOR, SHOP)
         of_floor.append(await _floor(server, f"floor {repeat}", ids[: orders[1]], callers, postgres, report))
-        await _agree(server, FLOOR, orders[1], len(ids), result)
+        await agree(server, FLOOR, orders[1], len(ids), result)
         result.runs += [of_dibs[-1], of_floor[-1]]
     overhead = await _callers_alone(ids[: orders[0]], callers)
     result.notes.append(
@@ -112,7 +113,7 @@ async def _compare(
     return median_ratio(of_dibs, of_floor)
 
 
-async def _shop(server: Server, report: Report, *, sku_count: int, orders: int) -> list[OrderId]:
+async def shop(server: Server, report: Report, *, sku_count: int, orders: int) -> list[OrderId]:
     names = skus(sku_count)
     with report.progress("Placing orders", orders) as advance:
         return await open_shop(
@@ -128,16 +129,17 @@ async def _dibs(
     engine: AsyncEngine, name: str, orders: Sequence[OrderId], callers: int, postgres: Processes, report: Report
 ) -> Measured:
     desk = Desk(PostgresDatabase(engine))
-
-    async def call(order: OrderId) -> None:
-        command = AllocateOrders(orders=(AllocateOrder(order=OrderReference(id=order)),))
-        outcome = await allocate_orders(desk, CALLER, command, f"key-{order}")
-        assert outcome.results[0].after == "ALLOCATED", outcome
-
     with report.progress(name, len(orders)) as advance:
-        measured = await measure(name, orders, callers, call, postgres, advance)
+        measured = await measure(name, orders, callers, partial(reserve, desk), postgres, advance)
     measured.note = f"{desk.requests / desk.batches:.0f} a batch"
     return measured
+
+
+async def reserve(desk: Desk, order: OrderId) -> None:
+    """All that the order wants must be there."""
+    command = AllocateOrders(orders=(AllocateOrder(order=OrderReference(id=order)),))
+    outcome = await allocate_orders(desk, CALLER, command, f"key-{order}")
+    assert outcome.results[0].after == "ALLOCATED", outcome
 
 
 async def _floor(
@@ -205,10 +207,10 @@ async def _callers_alone(orders: Sequence[OrderId], callers: int) -> float:
     return (time.process_time() - start) / len(orders)
 
 
-async def _agree(
+async def agree(
     server: Server, database: str, done: int, placed: int, result: Result, engine: AsyncEngine | None = None
 ) -> None:
-    """Whether what was written is what was asked for; raises AssertionError."""
+    """Raises AssertionError where what was written is not what was asked for."""
     found = await reserving.rows(server, database)
     expected = dict.fromkeys(("claims", "units", "lines", "orders", "keys"), done)
     expected["events_of_orders"] = placed + 2 * done

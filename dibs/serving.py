@@ -7,13 +7,16 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
 
-from dibs.app import Running
 from dibs.door import BoundedHttp, SharedWebSocket, drop_stalled_peers, without_tracebacks_for_clients
 from dibs.ending import ending_in_time
+
+if TYPE_CHECKING:
+    from dibs.app import Running  # commands that do not serve start in half of the time without it
 
 DRAIN_SECONDS_MAX = 5
 """For requests that are under way; with what comes after it, a process ends within 10 s."""

@@ -1,6 +1,6 @@
 """The warehouse floor in one transaction's working copy: fulfillments, pick tasks, bins and parcels.
 
-`domain.batch` keeps what is set aside, and tells the floor where that moves.
+`domain.claim_moves` moves what is set aside, and tells the floor where that goes.
 """
 
 from collections import defaultdict

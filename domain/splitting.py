@@ -10,10 +10,12 @@ from domain.batch import Batch
 from domain.bundles import together, whole
 from domain.errors import NotFound, OrderNotInState
 from domain.ids import AllocationId, LineId, OrderId
-from domain.kinds import PaymentKind
+from domain.kinds import HoldReason, PaymentKind, PaymentStatus
 from domain.money import ZERO, Money
 from domain.orders import EDITABLE, NewOrder, OrderLine, Payment
 from domain.payments import LineMoney
+
+SPLIT_FROM_A_HELD_ORDER = "It was split from an order that was held for this."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,8 @@ def split(batch: Batch, order: OrderId, to: OrderId, new: NewOrder, parts: Seque
     counts as canceled there: a line has a quantity, and its history stays readable.
 
     Where the old order's standing is known: its lines keep what is off and taxed less what the parts took along, and
-    what was paid stays with it as far as it owes it; the rest goes along, as far as the new order owes that.
+    what was paid stays with it as far as it owes it; the rest goes along, as far as the new order owes that. And what
+    holds the old order holds the new one, too: no rule looks at a part, and nobody has looked into it by splitting.
     """
     lines = [batch.lines[part.line] for part in parts]
     items = {line.sku: line.item for line in lines}
@@ -71,6 +74,7 @@ def split(batch: Batch, order: OrderId, to: OrderId, new: NewOrder, parts: Seque
         batch.change_line(replace(left, looked_at=line.looked_at))
     batch.split_off(order, to)
     _move_money(batch, order, to)
+    _hold_as_well(batch, order, to)
 
 
 def money_of(batch: Batch, part: Part) -> LineMoney | None:
@@ -98,6 +102,13 @@ def _move_money(batch: Batch, order: OrderId, to: OrderId) -> None:
         payment = Payment(amount=Money(amount=amount, currency_code=kept.currency_code), method="split")
         batch.pay(order, PaymentKind.MOVED_OUT, payment)
         batch.pay(to, PaymentKind.MOVED_IN, payment)
+
+
+def _hold_as_well(batch: Batch, order: OrderId, to: OrderId) -> None:
+    """For every reason; a part that is paid does not wait for its payment."""
+    for reason in sorted(batch.standing_of(order).holds) if batch.is_accounted(order) else ():
+        if reason is not HoldReason.AWAITING_PAYMENT or batch.totals_of(to).status is not PaymentStatus.PAID:
+            batch.hold(to, reason, SPLIT_FROM_A_HELD_ORDER)
 
 
 def _hand_over(batch: Batch, part: Part) -> None:

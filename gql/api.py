@@ -137,8 +137,8 @@ class Mutation:
     split_order = strawberry.mutation(
         write.split_order,
         description="Let some of an order's open units become an order of their own, with what is set aside for them: "
-        "nothing is given back in between. A line that goes as a whole stays in the old order too, with its quantity "
-        "counted as canceled there; it is open in the new one.",
+        "nothing is given back in between. What holds the order holds the new one, too. A line that goes as a whole "
+        "stays in the old order too, with its quantity counted as canceled there; it is open in the new one.",
     )
     finalize_order = strawberry.mutation(
         write.finalize_order, description="Confirm a draft: from now on it can be allocated."

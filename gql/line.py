@@ -15,7 +15,7 @@ log = logging.getLogger("dibs.websocket")
 
 INIT_SECONDS_MAX = 5
 CLOSE_SECONDS_MAX = 10
-SILENCE_SECONDS_MAX = 40
+SILENCE_SECONDS_MAX = 50
 """After so long without a message a client is sent a ping: before proxies close what is silent for a minute."""
 PINGS_MAX = 2
 """That it may leave unanswered."""

@@ -69,11 +69,12 @@ END_HOLDS = statement(
 HOLD_COLUMNS = ("orders", "reasons", "notes", "actors", "rules", "releasers")
 INSERT_HOLDS = statement(
     """
-    INSERT INTO order_holds (order_id, reason, note, placed_by, rule, released_by, released_at)
-    SELECT n.order_id, n.reason, n.note, n.placed_by, n.rule, n.released_by,
-           CASE WHEN n.released_by IS NOT NULL THEN clock_timestamp() END
+    INSERT INTO order_holds (order_id, reason, note, placed_at, placed_by, rule, released_by, released_at)
+    SELECT n.order_id, n.reason, n.note, t.now, n.placed_by, n.rule, n.released_by,
+           CASE WHEN n.released_by IS NOT NULL THEN t.now END
     FROM unnest(:orders, :reasons, :notes, :actors, :rules, :releasers)
         WITH ORDINALITY AS n(order_id, reason, note, placed_by, rule, released_by, at)
+    CROSS JOIN (SELECT clock_timestamp() AS now) AS t
     ORDER BY n.at
     """,
     orders=BIGINTS,

@@ -32,12 +32,20 @@ RETURNS = "tests/domain/test_returns.py::"
 BACK = "tests/persistence/test_return_races.py::"
 FULFILLING = "tests/domain/test_fulfilling.py::"
 PICKING = "tests/domain/test_picking.py::"
+RELEASING = "tests/services/test_releasing.py::"
+PAYMENTS = "tests/services/test_payments.py::"
+SIGHT = "tests/persistence/test_sight.py::"
+THIRD_PARTIES = "tests/gql/test_third_parties.py::"
 TRACKING = "tests/gql/test_tracking.py::"
 CARRIERS = "tests/domain/test_tracking.py::"
 
 LAST_UNIT = RACES + "test_of_two_hundred_buyers_in_four_processes_exactly_one_gets_the_last_unit"
 WAITING_TWIN = "tests/persistence/test_keys.py::test_a_concurrent_twin_waits_and_is_told_what_the_first_one_stored"
 FIFTY_TWINS = KEYS + "test_i7_fifty_concurrent_twins_have_one_effect_and_one_answer"
+
+ANYTHING_GOES = (
+    "tests/services/test_state_machine.py::test_i1_to_i5_i7_i9_to_i16_any_sequence_of_requests_does_what_the_model_does"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +330,79 @@ TWINS = (
         ("gql/execution.py", "variables, context.caller.visibility)", "variables)"),
     ),
     twin(
+        "16c hub that knows of channels alone",
+        HUB + "test_what_is_sent_is_visible_within_the_limits_of_both",
+        (
+            "services/following.py",
+            ' and _within(\n        visibility.locations, OF_A_LOCATION, event, "location_code"\n    )',
+            "",
+        ),
+    ),
+    twin(
+        "16d view without its channel filter",
+        SIGHT + "test_i17_a_partner_reads_the_orders_of_its_channels_and_what_hangs_on_them",
+        ("persistence/sight.py", """Rule(f"t.code = {listed('channels')}", ANYTHING)""", "both(ANYTHING)"),
+    ),
+    twin(
+        "16e view without its location filter",
+        SIGHT + "test_i17_a_location_reads_its_stock_and_what_it_sends_and_not_who_pays",
+        ("persistence/sight.py", """Rule(ANYTHING, f"t.code = {listed('locations')}")""", "both(ANYTHING)"),
+    ),
+    twin(
+        "16f view of stock without its location filter",
+        SIGHT + "test_i17_a_location_reads_its_stock_and_what_it_sends_and_not_who_pays",
+        ("persistence/sight.py", '"stock_levels": Rule(NOTHING, HERE)', '"stock_levels": Rule(NOTHING, ANYTHING)'),
+    ),
+    twin(
+        "16g view of stock that partners look into as well",
+        SIGHT + "test_i17_a_partner_reads_the_orders_of_its_channels_and_what_hangs_on_them",
+        ("persistence/sight.py", '"stock_levels": Rule(NOTHING, HERE)', '"stock_levels": Rule(ANYTHING, HERE)'),
+    ),
+    twin(
+        "16h an order is known wherever anything is known",
+        SIGHT + "test_i17_what_nobody_sends_from_a_location_is_nothing_to_it",
+        (
+            "persistence/sight.py",
+            """f"{of('fulfillments', 'id', 'order_id')} OR {of('returns', 'id', 'order_id')}",\n        hidden""",
+            "ANYTHING,\n        hidden",
+        ),
+    ),
+    twin(
+        "16i limited callers look at the tables",
+        (
+            SIGHT + "test_i17_a_partner_reads_the_orders_of_its_channels_and_what_hangs_on_them",
+            SIGHT + "test_i17_orders_are_counted_as_far_as_they_are_seen",
+        ),
+        ("persistence/sight.py", "set_config('search_path', :sight, true)", "set_config('dibs.sight', :sight, true)"),
+    ),
+    twin(
+        "16j mutation that does not ask whether its caller sees the order",
+        SIGHT + "test_i17_an_order_that_is_out_of_sight_cannot_be_voided",
+        (
+            "services/preparing.py",
+            "    if not caller.visibility.is_limited:\n        return orders, numbers\n",
+            "    if caller.visibility is not None:\n        return orders, numbers\n",
+        ),
+    ),
+    twin(
+        "16k mutation that does not ask whether its caller sees the fulfillment",
+        SIGHT + "test_i17_what_another_location_sends_cannot_be_canceled",
+        (
+            "services/preparing.py",
+            'await cut(uow, sight, "fulfillments", _of(needs.fulfillments, found.fulfillments))',
+            "_of(needs.fulfillments, found.fulfillments)",
+        ),
+    ),
+    twin(
+        "16l count without visibility",
+        THIRD_PARTIES + "test_i17_a_partner_counts_its_own_orders_and_no_others",
+        (
+            "gql/resolvers/queries.py",
+            "await info.context.read(lambda uow: uow.orders.counts(condition))",
+            "await info.context.database.read(lambda uow: uow.orders.counts(condition))",
+        ),
+    ),
+    twin(
         "17 authentication only at connect",
         SOCKETS + "test_a_socket_whose_key_is_replaced_is_closed_and_told_nothing_more",
         ("gql/websocket.py", 'partial(self._line.close_soon, 4403, "Forbidden")', "lambda: None"),
@@ -465,6 +546,44 @@ TWINS = (
         ),
     ),
     twin(
+        "22b released whatever holds it",
+        PAYMENTS + "test_r4_what_is_split_off_a_held_order_is_held_as_well",
+        ("services/releasing.py", "for reason in sorted(holds):", "for reason in ():"),
+    ),
+    twin(
+        "22c what comes behind a release shares its commit",
+        RELEASING + "test_i9_what_comes_behind_a_release_has_a_transaction_of_its_own",
+        ("services/desk.py", " or (ends and not asked.needs.last)", ""),
+    ),
+    twin(
+        "22d what is split off a held order is not held",
+        PAYMENTS + "test_r4_what_is_split_off_a_held_order_is_held_as_well",
+        ("domain/splitting.py", "    _hold_as_well(batch, order, to)\n", ""),
+    ),
+    twin(
+        "22e an order that is voided is held until its commit",
+        PAYMENTS + "test_whoever_lifts_the_holds_of_an_order_that_was_voided_beside_it_finds_none",
+        (
+            "domain/batch.py",
+            "        self._fulfill()\n        self._hold_nothing_that_is_void()\n",
+            "        self._fulfill()\n",
+        ),
+        (
+            "domain/batch.py",
+            "        self._balance()\n",
+            "        self._hold_nothing_that_is_void()\n        self._balance()\n",
+        ),
+    ),
+    twin(
+        "22f a hold is lifted as often as somebody asks",
+        "tests/gql/test_payments.py::test_r4_orders_are_held_for_several_reasons_at_once_and_each_ends_once",
+        (
+            "domain/books.py",
+            "        if reason not in standing.holds:\n            return False\n",
+            "        if not standing:\n            return False\n",
+        ),
+    ),
+    twin(
         "23 picked units are flagged like others",
         PICKING + "test_r8_who_has_fetched_units_loses_stock_last_and_as_few_as_possible",
         (
@@ -481,7 +600,11 @@ TWINS = (
     twin(
         "23c the flags of what is packed apart stay with the older part",
         FULFILLING + "test_the_flags_of_units_that_are_packed_apart_go_with_those_that_came_off_last",
-        ("domain/batch.py", "        if claim.overallocated:  # the part", "        if claim is None:  # the part"),
+        (
+            "domain/claim_moves.py",
+            "        if claim.overallocated:  # the part",
+            "        if claim is None:  # the part",
+        ),
     ),
     twin(
         "24 more is fetched than was asked for",
@@ -516,8 +639,7 @@ TWINS = (
     ),
     twin(
         "28 what is ready is released all at once, however many SKUs that are",
-        "tests/services/test_releasing.py::"
-        "test_orders_of_more_skus_than_a_transaction_takes_are_released_one_transaction_after_the_other",
+        RELEASING + "test_orders_of_more_skus_than_a_transaction_takes_are_released_one_transaction_after_the_other",
         ("services/fulfillments.py", "orders = await within_bounds(uow, ready)", "orders = ready"),
     ),
     twin(
@@ -701,15 +823,14 @@ TWINS = (
         "flags are not set anew when stock falls",
         ALLOCATION + "test_o14_an_order_of_one_becomes_overallocated_when_stock_falls_to_zero",
         (
-            "domain/batch.py",
+            "domain/claim_moves.py",
             "        self._stale_levels.add(level.key)\n        self._blame(level.key, cause)\n",
             "        self._blame(level.key, cause)\n",
         ),
     ),
     twin(
         "parts of a bundle stay set aside that make no whole one",
-        "tests/services/test_state_machine.py::"
-        "test_i1_to_i4_i7_i12_to_i16_any_sequence_of_requests_does_what_the_model_does",
+        ANYTHING_GOES,
         (
             "domain/allocation.py",
             "                takes[taken_before:] = self._only_whole(asks, order.parts, takes[taken_before:], short)\n",

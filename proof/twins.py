@@ -178,7 +178,7 @@ def _run(tree: Path, url: str, tests: Iterable[str], *, stop_at_first: bool = Tr
     except subprocess.TimeoutExpired:
         return Run(code=None, seconds=time.monotonic() - started)
     output = done.stdout + done.stderr
-    failures = re.findall(r"^(?:FAILED|ERROR) (.+)$", output, re.MULTILINE)
+    failures = re.findall(r"^(?:FAILED|ERROR) (tests/.+)$", output, re.MULTILINE)
     return Run(
         code=done.returncode,
         seconds=time.monotonic() - started,

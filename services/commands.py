@@ -66,7 +66,8 @@ class Needs:
       `bins`: the bins and tasks alone.
     - `returns`: their orders are loaded, too. Then, and `with_returns`, all returns of the batch's orders are known.
     - `new_rows`: on the floor it may make so many rows beside those that a step of one fulfillment makes.
-    - `alone`: it shares its transaction with no other command.
+    - `alone`: it shares its transaction with no other command; `last`: with none behind it but others that come last,
+      so that what it was decided on is still so in its commit.
     - `path`: what is too long in the input where too many SKUs come together.
     """
 
@@ -99,6 +100,7 @@ class Needs:
     with_returns: bool = False
     new_rows: int = 0
     alone: bool = False
+    last: bool = False
     path: tuple[str, ...] = ("input",)
 
 

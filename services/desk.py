@@ -93,12 +93,14 @@ class Desk:
     def _next_batch(self) -> list[Ticket]:
         """The oldest requests; a batch ends before a twin, which is to find what the first one has stored."""
         batch: list[Ticket] = []
+        ends = False
         identities: set[object] = set()
         while self._queue and len(batch) < self._batch_max:
             asked = self._queue[0].asked
-            if batch and (asked.identity in identities or asked.needs.alone):
+            if batch and (asked.identity in identities or asked.needs.alone or (ends and not asked.needs.last)):
                 break
             batch.append(self._queue.popleft())
+            ends = ends or asked.needs.last
             if asked.identity:
                 identities.add(asked.identity)
             if asked.needs.alone:

@@ -74,7 +74,8 @@ class ReleaseOrders:
     partial: bool = False
 
     def needs(self) -> Needs:
-        return Needs(orders=self.orders, views=True, standings=True, floor=True, path=("input", "orders"))
+        path = ("input", "orders")
+        return Needs(orders=self.orders, views=True, standings=True, floor=True, last=True, path=path)
 
     def decide(self, batch: Batch, known: Known) -> Released:
         assert known.now is not None

@@ -51,6 +51,15 @@ def test_importing_every_module_opens_nothing():
     assert int(done.stdout) == len(names) > 80
 
 
+def test_commands_that_do_not_serve_do_without_the_api():
+    """Importing it takes longer than most commands."""
+    asked = "import dibs.cli, sys; print([one for one in ('dibs.app', 'gql.api', 'strawberry') if one in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
 def test_the_layers_hold():
     done = subprocess.run(
         [Path(sys.executable).parent / "lint-imports", "--no-cache"],

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
 from tests.acceptance.clients import Client
 from tests.acceptance.crashing import SKUS, afterwards, set_up, until_it_is_gone
@@ -80,6 +81,7 @@ async def place_all(server: Serving) -> None:
         await asyncio.gather(*map(one, range(SCHEDULED)))
 
 
+@pytest.mark.chaos
 def test_a_schedule_whose_server_is_killed_goes_on_where_it_stopped(tmp_path: Path, empty_database_url: str):
     settings = {"DIBS_ADMIN_KEY": KEY, "DIBS_DATABASE_URL": empty_database_url}
     assert dibs("migrate", **settings).code == 0
@@ -144,6 +146,7 @@ def progress(server: Serving, run: str, enough: int) -> dict[str, Any]:
     raise AssertionError("the run does not go on")
 
 
+@pytest.mark.chaos
 def test_a_run_whose_server_is_killed_goes_on_in_its_plan(tmp_path: Path):
     data, orders = tmp_path / ".dibs", 3_000
     a_shop_with_large_old_orders(tmp_path, data, orders)

@@ -1,8 +1,9 @@
-"""What happens to a server for a moment, one after the other. At length, and much worse: `make chaos`."""
+"""What happens to a server for a moment, one after the other. At length, and much worse: tests/chaos."""
 
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from tests.acceptance.enduring import BUSY, BUYERS, shop
 
@@ -13,6 +14,7 @@ VICTIMS = """
     """
 
 
+@pytest.mark.chaos
 async def test_i7_i8_while_the_road_to_the_database_fails_for_moments_answers_are_honest(
     database_url: str, tmp_path: Path
 ):

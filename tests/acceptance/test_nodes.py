@@ -56,6 +56,7 @@ def folders(parent: Path, *names: str) -> list[Path]:
     return found
 
 
+@pytest.mark.chaos
 async def test_nodes_that_die_take_nothing_with_them(database: PostgresDatabase, database_url: str, tmp_path: Path):
     """Two that serve and two that work; one of each is killed while orders are placed and watched at the others."""
     settings = {"DIBS_DATABASE_URL": database_url, "DIBS_ADMIN_KEY": KEY}

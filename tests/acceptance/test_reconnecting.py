@@ -100,7 +100,7 @@ def versions(log: list[dict[str, Any]]) -> dict[str, list[int]]:
     return found
 
 
-@pytest.mark.parametrize("bell", ["rings", "never rings"])
+@pytest.mark.parametrize("bell", ["rings", pytest.param("never rings", marks=pytest.mark.chaos)])
 async def test_i6_whoever_reconnects_after_its_last_cursor_has_seen_the_log(
     bell: str,
     server: Server,

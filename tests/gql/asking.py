@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from graphql import (
@@ -85,6 +86,7 @@ def operations(root: GraphQLObjectType | None) -> list[Operation]:
     return [Operation(root, name) for name in root.fields] if root else []
 
 
+@cache
 def selection(kind: GraphQLNamedType, scopes: frozenset[Scope], depth: int, through: tuple[str, ...]) -> str:
     if isinstance(kind, GraphQLObjectType):
         return f"{{ __typename {_fields(kind, scopes, depth, through)} }}"

@@ -7,10 +7,12 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -24,6 +26,7 @@ from dibs.serving import Server, configuration, listen
 from dibs.settings import Settings
 from domain.access import Scope, Visibility
 from domain.ids import KeyId
+from gql.api import create_schema
 from gql.feed import Feed
 from gql.hub import Hub
 from persistence.database import PostgresDatabase
@@ -33,6 +36,8 @@ from services.credentials import create_key
 from tests.builders import a_key
 
 PROTOCOL = "graphql-transport-ws"
+MADE_ONCE = cache(create_schema)
+"""Making it takes longer than most tests. Figures and traces wrap its resolvers, and so need one of their own."""
 SECONDS_MAX = 20
 """For anything that a test waits for."""
 KNOWN = Caller(key=KeyId(1), actor="tester", request="a test")
@@ -197,7 +202,10 @@ async def serving(database_url: str, side: socket.socket | None = None, **settin
     server.lifespan = config.lifespan_class(config)
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        await server.startup(sockets=[listener])
+        with pytest.MonkeyPatch.context() as patch:
+            if side is None and "traces_url" not in settings:
+                patch.setattr("dibs.app.create_schema", MADE_ONCE)
+            await server.startup(sockets=[listener])
         running: Running = server.lifespan.state["running"]
         timeout = httpx.Timeout(SECONDS_MAX)
         try:
@@ -223,6 +231,16 @@ async def all_numbered(database: PostgresDatabase) -> None:
 
 
 LEAST_READ = text("SELECT min(position) FROM log_readers")
+
+
+async def all_read(database: PostgresDatabase) -> None:
+    """Wait for everything that is committed to be numbered, and for the notices of it to be made: workers rest."""
+    await all_numbered(database)
+    end = await database.read(lambda uow: uow.events.end())
+    async with asyncio.timeout(SECONDS_MAX), database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while (await connection.execute(LEAST_READ)).scalar_one() < end:  # noqa: ASYNC110  (nothing tells it)
+            await asyncio.sleep(0.005)
 
 
 async def cut_after(served: Served, position: int) -> None:

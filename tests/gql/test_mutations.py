@@ -11,7 +11,7 @@ from sqlalchemy import text
 from gql.schema.ids import global_id
 from services.credentials import create_key
 from tests.builders import a_key, everything
-from tests.gql.serving import Served, serving
+from tests.gql.serving import Served, all_read, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -720,6 +720,7 @@ async def test_a_dry_run_tells_what_would_happen_and_writes_nothing(shop: Shop):
     for number in "12":
         await shop.order(number, quantity=2)
     key = a_key()
+    await all_read(shop.api.database)
     before = await everything(shop.api.running.engine)
 
     foreseen = await shop.allocate("1", "2", dryRun=True, idempotencyKey=key)

@@ -11,6 +11,7 @@ from tests.gql.test_runs import ended, statuses
 
 STATES = "{ fulfillments(first: 50) { nodes { id state location { code } order { number } } } }"
 TASKS = "query ($at: String!) { pickTasks(location: $at) { nodes { sku } } }"
+COUNTS = "{ orderCounts { total byStatus { count } } orders(first: 50) { nodes { number } } }"
 NODE = "query ($id: ID!) { node(id: $id) { __typename } }"
 LEVELS = "{ stockLevels(first: 50) { nodes { location { code } } } }"
 
@@ -74,6 +75,21 @@ async def test_a_phone_can_do_nothing_but_pick_at_its_location(served: Served):
     await Shop(phone).pick(here)
     (told,) = await Shop(phone).record({"task": elsewhere["pickTasks"][0]["id"], "quantity": 2})
     assert (told["outcome"], told["refusal"]["__typename"]) == ("CONFLICT", "NotFound")
+
+
+async def test_i17_a_partner_counts_its_own_orders_and_no_others(served: Served):
+    shop = Shop(served)
+    sku = await shop.sku(leeds=5)
+    for channel, number in (("WEB", "1"), ("TILL", "2"), ("TILL", "3")):
+        wanted = {"channel": channel, "number": number, "lines": [{"sku": sku, "quantity": 1}]}
+        await served.mutate("placeOrder", **wanted)
+    partner = await served.key_of("orders:read", channels=["WEB"])
+
+    told = await partner(COUNTS)
+
+    assert [one["number"] for one in told["orders"]["nodes"]] == ["1"]
+    assert told["orderCounts"]["total"] == 1
+    assert sum(one["count"] for one in told["orderCounts"]["byStatus"]) == 1
 
 
 CART = "query ($id: ID!) { stockReservation(id: $id) { state } }"

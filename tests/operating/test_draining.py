@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 import psutil
+import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -138,6 +139,7 @@ async def test_under_load_what_was_begun_is_answered_and_sockets_are_told_to_com
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.chaos
 async def test_a_database_that_says_nothing_any_more_does_not_keep_a_process_from_ending(
     database_url: str, tmp_path: Any
 ):

@@ -180,6 +180,7 @@ async def test_without_it_a_lost_cursor_skips_what_is_new(database_url: str, els
         assert await history(api, lost[-1][0]) != []
 
 
+@pytest.mark.chaos
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the embedded server runs on Linux and macOS")
 async def test_a_base_backup_under_writes_is_opened_as_a_data_directory_of_its_own(
     server: Server, database_url: str, tmp_path: Path
@@ -202,6 +203,7 @@ async def test_a_base_backup_under_writes_is_opened_as_a_data_directory_of_its_o
     assert set(before) <= found
 
 
+@pytest.mark.chaos
 async def test_a_base_backup_and_the_wal_since_then_go_back_to_a_moment_exactly(
     server: Server, database_url: str, tmp_path: Path
 ):

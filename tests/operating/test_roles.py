@@ -137,6 +137,7 @@ async def test_every_table_and_sequence_is_open_to_the_app_also_those_of_later_m
     assert {"later", *metadata.tables} <= tables
 
 
+@pytest.mark.chaos
 def test_commands_and_workers_run_as_the_app(roles: Roles, tmp_path: Path):
     assert dibs("migrate", DIBS_DATABASE_URL=roles.owner).code == 0
     for command in (

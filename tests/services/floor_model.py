@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests import reference
+from tests.services.holds_model import Holds
 
 if TYPE_CHECKING:
     from tests.services.model import Claim, Order
@@ -58,7 +59,7 @@ class Seen:
 
 
 @dataclass
-class Floor:
+class Floor(Holds):
     """A part of `Model`. `checking`: places that pack nothing without a quality check."""
 
     fulfillments: list[Fulfillment] = field(default_factory=list, kw_only=True)
@@ -213,7 +214,8 @@ class Floor:
         waiting = [claim for claim in self.claims_of(number) if claim.sent is None]
         status = self.statuses()[number]
         may_be_partial = partial and order.policy == "SHIP_AVAILABLE" and waiting
-        if status != "ALLOCATED" and not (status == "PARTIALLY_ALLOCATED" and may_be_partial):
+        is_ready = status == "ALLOCATED" or (status == "PARTIALLY_ALLOCATED" and may_be_partial)
+        if self.holds[number] or not is_ready:
             return "OrderNotReleasable"
         before = len(self.fulfillments)
         self._send_out(number, waiting)

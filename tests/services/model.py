@@ -4,7 +4,7 @@ It knows orders by number and lines by position, and serves one request after th
 together. Who gets which unit is the business of the reference allocator; what becomes of the goods, of
 `tests.services.floor_model`; and on their way back, of `tests.services.returns_model`. A new operation is a method that
 moves the dictionaries and returns what the caller must be told (`tests/services/test_state_machine.py` says in which
-form).
+form). What holds an order stands in `tests.services.holds_model`.
 """
 
 from collections import Counter, defaultdict
@@ -312,6 +312,7 @@ class Model(Returns):
         self.cancel_all(number)
         order.status = "VOID"
         self._end(self.claims_of(number))
+        self.lift([number], None)
         for line in order.lines:
             line.canceled = line.quantity
         return "done"
@@ -385,6 +386,7 @@ class Model(Returns):
         for at, units in quantities.items():
             self._move(number, at, to, units, lost)
         self._by_age(made)
+        self.hold_as_well(number, to)
         self.fulfill(number)
         return "done"
 

@@ -6,16 +6,25 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
+from domain.errors import OrderNotReleasable
 from domain.events import AllocationStatusChanged, OrderChanged
-from domain.ids import OrderId, Sku
-from domain.kinds import AllocationCause, AllocationStatus, HoldReason, OrderChange, OrderStatus, PaymentStatus
+from domain.ids import LineId, OrderId, Sku
+from domain.kinds import (
+    AllocationCause,
+    AllocationStatus,
+    HoldReason,
+    OrderChange,
+    OrderStatus,
+    PaymentStatus,
+    ReleaseObstacle,
+)
 from domain.money import Money
 from domain.orders import NewLine, NewOrder, Payment
 from services import runs
 from services.catalog import save_channels
 from services.desk import Desk
 from services.holds import HoldOrders, ReleaseHolds, hold_orders, release_holds
-from services.orders import EditOrder, edit_order, place_order
+from services.orders import EditOrder, edit_order, place_order, void_order
 from services.payments import (
     EXPIRER,
     ExpireUnpaidOrders,
@@ -27,7 +36,7 @@ from services.payments import (
     totals_of,
 )
 from services.performing import execute_one
-from services.splitting import SplitOrder, split_order
+from services.splitting import SplitLine, SplitOrder, split_order
 from tests.builders import (
     a_catalog,
     a_key,
@@ -37,6 +46,7 @@ from tests.builders import (
     deallocated,
     events_now,
     finalized,
+    lines_now,
     order_now,
     placed,
     quantities_now,
@@ -44,6 +54,7 @@ from tests.builders import (
     status_now,
     voided,
 )
+from tests.warehousing import to_warehouse
 
 UNALLOCATED, ALLOCATED, PARTIALLY, COULD_NOT, OVERALLOCATED = AllocationStatus
 AWAITING = HoldReason.AWAITING_PAYMENT
@@ -76,6 +87,12 @@ async def holds_now(database, order: OrderId) -> list[HoldReason]:
 
 async def paid_now(database, order: OrderId) -> PaymentStatus:
     return (await order_now(database, order)).payment_status
+
+
+async def a_part(database, caller, order: OrderId, line: LineId) -> OrderId:
+    """One unit of the line, in an order of its own."""
+    command = SplitOrder(order=by_id(order), lines=(SplitLine(line=line, quantity=1),))
+    return (await split_order(Desk(database), caller, command, a_key())).split
 
 
 async def it_is_late(engine, *orders: OrderId, minutes: int = 30) -> None:
@@ -196,6 +213,63 @@ async def test_paying_in_full_lifts_the_hold_and_no_other(database, caller, engi
 
     assert part == [HoldReason.MANUAL_REVIEW, AWAITING]
     assert await holds_now(database, order) == [HoldReason.MANUAL_REVIEW]
+
+
+async def test_r4_what_is_split_off_a_held_order_is_held_as_well(database, caller, shop):
+    order = await priced(database, caller, 2)
+    for reason in (HoldReason.SUSPECTED_FRAUD, AWAITING):
+        await hold(database, caller, order, reason)
+    (line,) = await lines_now(database, order)
+
+    unpaid = await a_part(database, caller, order, line.id)
+
+    assert await holds_now(database, unpaid) == [AWAITING, HoldReason.SUSPECTED_FRAUD]
+    assert await holds_now(database, order) == [HoldReason.SUSPECTED_FRAUD, AWAITING]
+    refused = (await to_warehouse(database, caller, unpaid)).refusal
+    assert isinstance(refused, OrderNotReleasable)
+    assert ReleaseObstacle.ON_HOLD in {obstacle.code for obstacle in refused.obstacles}
+
+
+async def test_what_is_split_off_and_paid_does_not_wait_for_its_payment(database, caller, shop):
+    """What is paid beyond what the order then owes goes along."""
+    order = await priced(database, caller, 2)
+    await hold(database, caller, order, AWAITING)
+    await pay(database, caller, order, "20.00")
+    await hold(database, caller, order, AWAITING)  # by hand, whatever was paid
+    (line,) = await lines_now(database, order)
+
+    part = await a_part(database, caller, order, line.id)
+
+    assert await paid_now(database, part) is PaymentStatus.PAID
+    assert await holds_now(database, part) == []
+
+
+async def test_i14_a_hold_that_is_lifted_in_its_own_commit_ends_when_it_begins(database, caller, shop):
+    order = await priced(database, caller)
+    desk = Desk(database)
+
+    await asyncio.gather(
+        hold_orders(desk, caller, HoldOrders(orders=(by_id(order),), reason=HoldReason.OTHER), a_key()),
+        release_holds(desk, caller, ReleaseHolds(orders=(by_id(order),)), a_key()),
+    )
+
+    (hold,) = await database.read(lambda uow: uow.payments.holds_of([order]))
+    assert (desk.batches, hold.released_at) == (1, hold.placed_at), "and not a moment before"
+
+
+async def test_whoever_lifts_the_holds_of_an_order_that_was_voided_beside_it_finds_none(database, caller, shop):
+    order = await priced(database, caller)
+    await hold(database, caller, order, HoldReason.MANUAL_REVIEW)
+    desk = Desk(database)
+
+    _, lifted = await asyncio.gather(
+        void_order(desk, caller, by_id(order), "a reason", a_key()),
+        release_holds(desk, caller, ReleaseHolds(orders=(by_id(order),)), a_key()),
+    )
+
+    assert (desk.batches, desk.requests) == (1, 2), "they shared a transaction"
+    assert [one.changed for one in lifted.results] == [False]
+    assert await holds_now(database, order) == []
 
 
 async def test_an_order_on_schedule_that_expires_is_no_longer_scheduled(database, caller, engine, shop):

@@ -6,7 +6,9 @@ from dataclasses import asdict
 import pytest
 
 import persistence.batches
+from domain.ids import Sku
 from domain.kinds import AllocationStatus, FulfillmentState, FulfillmentStatus, HoldReason, LocationKind
+from domain.orders import NewLine
 from domain.packing import NewParcel
 from domain.picking import Pick
 from services import runs
@@ -97,6 +99,23 @@ async def test_a_release_looks_at_the_address_that_an_edit_before_it_has_correct
 
     assert desk.batches == 1
     assert [one.refusal for one in done.results] == [None]
+
+
+async def test_i9_what_comes_behind_a_release_has_a_transaction_of_its_own(database, caller):
+    """Or else an order might be short in the very commit that released it."""
+    first, second = await bought(database, caller, {"S0": 1}), await bought(database, caller, {"S0": 1})
+    desk = Desk(database)
+    grown = EditOrder(order=by_id(first), lines=(NewLine(sku=Sku("S0"), quantity=99),))
+
+    *released, _ = await asyncio.gather(
+        release_orders(desk, caller, ReleaseOrders(orders=(by_id(first),)), a_key()),
+        release_orders(desk, caller, ReleaseOrders(orders=(by_id(second),)), a_key()),
+        edit_order(desk, caller, grown, a_key()),
+    )
+
+    assert [one.refusal for done in released for one in done.results] == [None, None]
+    assert (desk.batches, desk.requests) == (2, 3)
+    assert await status_now(database, first) is AllocationStatus.PARTIALLY_ALLOCATED
 
 
 async def test_steps_that_share_a_transaction_have_their_times(database, caller):

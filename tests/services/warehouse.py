@@ -105,6 +105,7 @@ class Warehouse:
             self.flush()
         placed = dict(self.rows(PLACED)) if len(numbers) > 1 else {}
         command = ReleaseOrders(orders=tuple(by_id(self.ids[number]) for number in numbers), partial=partial)
+        self.always.in_part |= set(numbers if partial else ())
 
         def expected(model):
             urgent = sorted(numbers, key=lambda one: (-model.orders[one].priority, placed.get(one)))

@@ -630,6 +630,7 @@ async def test_an_endpoint_is_not_given_more_than_there_is_room_for_and_misses_n
     assert_nothing_is_missing(log, receiver.taken)
 
 
+@pytest.mark.chaos
 async def test_workers_that_are_killed_in_the_middle_of_it_lose_nothing(
     database: PostgresDatabase, database_url: str, caller: Caller
 ):

@@ -81,6 +81,7 @@ async def assert_everything_was_told_once(database: PostgresDatabase, box: MailB
     assert len({mail.id for mail in box.received}) == len(mails)
 
 
+@pytest.mark.chaos
 async def test_i8_workers_that_are_killed_in_the_middle_of_it_lose_and_double_nothing(
     database: PostgresDatabase, database_url: str, caller: Caller
 ):
