@@ -73,7 +73,10 @@ class Settings(BaseSettings):
         (), description="Whose pages may ask from browsers, separated by commas; * is everybody, null a file."
     )
     cost_budget: int = Field(
-        10_000_000, ge=0, le=10**12, description="Objects that a key may ask for a minute; 0 is no limit."
+        10_000_000,
+        ge=0,
+        le=10**12,
+        description="Objects that a key may ask for a minute, with the list entries that it sends; 0 is no limit.",
     )
     trusted_documents: Path | None = Field(None, description="A folder; only the documents in it are executed.")
     suggestions: bool = Field(False, description="Whether errors may suggest names that exist.")

@@ -19,7 +19,7 @@ from gql.feed import Feed
 from gql.webhook_payload import webhook_message
 from persistence.bell import BroadcastBell
 from persistence.database import PostgresDatabase
-from services.cleaning import forget_expired_keys, forget_old_events
+from services.cleaning import forget_expired_keys, forget_old_events, forget_old_plans
 from services.delivering import forget_ended_deliveries
 from services.fulfillments import release_what_is_ready
 from services.notices import check_alerts, forget_old_notices, take_up_log
@@ -127,6 +127,7 @@ def _by_the_clock(settings: Settings, database: PostgresDatabase) -> Iterator[Jo
     """Those who come every so often."""
     for name, chore, seconds in (
         ("the cleaner", forget_expired_keys, CLEANING_SECONDS),
+        ("the cleaner of plans", forget_old_plans, CLEANING_SECONDS),
         ("the archivist", partial(forget_old_events, days=settings.event_retention_days), CLEANING_SECONDS),
         ("the tidier", forget_ended_deliveries, CLEANING_SECONDS),
         ("the archivist of mails", forget_old_notices, CLEANING_SECONDS),

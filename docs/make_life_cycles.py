@@ -425,6 +425,7 @@ def _holds() -> list[str]:
         "stateDiagram-v2",
         "    [*] --> active: holdOrders, a hold rule",
         "    [*] --> active: not paid in time (AWAITING_PAYMENT)",
+        "    [*] --> active: cancelFulfillment in a channel that releases by itself (FULFILLMENT_CANCELED)",
         "    active --> ended: releaseHolds, voidOrder",
         "    active --> ended: paid in full (AWAITING_PAYMENT)",
         "    ended --> [*]",

@@ -37,14 +37,16 @@ class Facts:
     claims, and the levels of every locked SKU.
 
     `sourcing` by the channel's code, where it is not by rank. `bundles`: the locked SKUs that are bundles.
-    `paid_on_arrival`: codes of the channels whose orders have been paid when they come. `floor`: the fulfillments of
-    those orders that have any. `returns`: of all of its orders, where the batch asks for them.
+    `paid_on_arrival`: codes of the channels whose orders have been paid when they come; `releases_by_itself`: of those
+    that release what is ready. `floor`: the fulfillments of those orders that have any. `returns`: of all of its
+    orders, where the batch asks for them.
     """
 
     locations: Mapping[LocationId, Location] = field(default_factory=dict)
     sourcing: Mapping[str, Sourcing] = field(default_factory=dict)
     skus: Mapping[ItemId, Sku] = field(default_factory=dict)
     paid_on_arrival: frozenset[str] = frozenset()
+    releases_by_itself: frozenset[str] = frozenset()
     bundles: frozenset[ItemId] = frozenset()
     levels: Sequence[StockLevel] = ()
     orders: Sequence[Order] = ()

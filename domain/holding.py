@@ -9,9 +9,9 @@ from decimal import Decimal, localcontext
 
 from domain.batch import Batch
 from domain.errors import DomainError, NotFound, OrderNotInState
-from domain.fulfillments import GONE, UNDER_WAY
+from domain.fulfillments import GONE, UNDER_WAY, Fulfillment
 from domain.ids import OrderId
-from domain.kinds import AllocationCause, AllocationEnd, HoldReason, OrderStatus
+from domain.kinds import AllocationCause, AllocationEnd, FulfillmentKind, HoldReason, OrderStatus
 from domain.money import EXACT, Money
 from domain.orders import ALLOCATABLE, EDITABLE
 from domain.payments import EXPIRING, Totals
@@ -92,6 +92,19 @@ def release(
             lifted = [batch.lift(order, reason) for reason in dict.fromkeys(reasons)]
             outcomes.append(HoldOutcome(index=index, order=order, changed=any(lifted)))
     return tuple(outcomes)
+
+
+def hold_back(batch: Batch, fulfillment: Fulfillment) -> None:
+    """Somebody has canceled the fulfillment: where the channel would release its order again by itself, it is held
+    until somebody ends that. What a supplier does not send after all is not set aside, and so is released by nobody.
+
+    The order's standing must be known.
+    """
+    if (
+        fulfillment.kind is FulfillmentKind.STOCK
+        and batch.orders[fulfillment.order].channel in batch.releases_by_itself
+    ):
+        batch.hold(fulfillment.order, HoldReason.FULFILLMENT_CANCELED)
 
 
 def may_expire(batch: Batch, order: OrderId) -> bool:

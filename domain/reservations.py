@@ -53,8 +53,12 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewReservation:
-    """A reservation that is asked for, with its lines; its time begins when it is written."""
+    """A reservation that is asked for, with its lines; its time begins when it is written.
+
+    `channel`: the code of the channel whose cart it is; None: it is no channel's.
+    """
 
     reservation: Reservation
     lines: tuple[ReservedLine, ...]
     expires_in_seconds: int
+    channel: str | None = None

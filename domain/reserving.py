@@ -11,7 +11,7 @@ from domain.ids import AllocationId, ItemId, LineId, LocationId, OrderId, Reserv
 from domain.kinds import AllocationCause, AllocationEnd, ReservationState
 from domain.orders import OrderLine
 from domain.reservations import NewReservation, Reservation, ReservedLine
-from domain.sourcing import BY_RANK, Sourcing
+from domain.sourcing import Sourcing
 
 CAUSE = AllocationCause.STOCK_RESERVATION
 
@@ -23,9 +23,11 @@ def reserve(
     wanted: Mapping[ItemId, int],
     expires_in_seconds: int,
     ranks: Mapping[LocationId, int],
-    sourcing: Sourcing = BY_RANK,
+    channel: str | None = None,
 ) -> None:
-    """Set the units of a cart aside, all of them or none. `ranks`: the locations that may be used.
+    """Set the units of a cart aside, all of them or none.
+
+    `ranks`: the locations that may be used. `channel`: the cart is its, and is served as its orders are; None: by rank.
 
     Raises InsufficientStock that names every SKU of which there is too little.
     """
@@ -33,6 +35,7 @@ def reserve(
         ReservedLine(id=line, reservation=reservation, item=item, quantity=quantity)
         for line, (item, quantity) in zip(ids, wanted.items(), strict=True)
     )
+    sourcing = batch.sourcing_of(channel)
     # A plan is for orders; to it, a cart is one more.
     asks = tuple(Ask(LineId(line.id), line.item, line.quantity) for line in lines)
     demand = OpenOrder(order=OrderId(reservation), asks=asks, sourcing=sourcing)
@@ -42,7 +45,8 @@ def reserve(
             shortages=_shortages(batch, [line for line in lines if LineId(line.id) in decision.short], ranks, sourcing)
         )
     made = Reservation(id=reservation, state=ReservationState.ACTIVE)
-    batch.reserve(NewReservation(reservation=made, lines=lines, expires_in_seconds=expires_in_seconds), decision.takes)
+    new = NewReservation(reservation=made, lines=lines, expires_in_seconds=expires_in_seconds, channel=channel)
+    batch.reserve(new, decision.takes)
 
 
 def release(batch: Batch, reservation: ReservationId) -> None:

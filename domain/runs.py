@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.allocation import FREE_FOR_ALL, Policy
-from domain.ids import ItemId, OrderId, RunId
+from domain.ids import ItemId, LevelKey, OrderId, RunId
 from domain.kinds import AllocationSequence, RunState
 
 TRANSITIONS: Mapping[RunState, tuple[RunState, ...]] = {
@@ -30,6 +30,32 @@ class RunSeek:
     order: OrderId
     priority: int
     position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a plan rests on: the versions of its orders, and of the levels that it could draw on."""
+
+    orders: Mapping[OrderId, int]
+    levels: Mapping[LevelKey, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What is not as a plan rests on. Both empty: what decides is another, such as the ranks of locations."""
+
+    levels: tuple[LevelKey, ...] = ()
+    orders: tuple[OrderId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeseenChunk:
+    """What a dry run said of the orders that come after `position` others: a digest of the plan, and its basis."""
+
+    position: int
+    orders: tuple[OrderId, ...]
+    basis: Basis
+    planned: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +83,9 @@ class Run:
     `keep`: orders that go first, oldest first, before it is chosen which of the others to complete. `plan`: set when
     the sequence of a run that needs one has been made. `foreseen`: what a dry run remembers from chunk to chunk.
     `closed`: SKUs that no later order may have.
+
+    `commits`: the dry run that this one does exactly; then `foreseen` has the versions that it has made itself, and
+    `moved` says why it went no further.
     """
 
     id: RunId
@@ -75,6 +104,8 @@ class Run:
     foreseen: Mapping[str, Any] = field(default_factory=dict)
     keep: Mapping[str, Any] | None = None
     plan: PlanReport | None = None
+    commits: RunId | None = None
+    moved: Moved | None = None
     version: int = 1
     started_at: datetime | None = None
     finished_at: datetime | None = None

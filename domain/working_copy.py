@@ -43,6 +43,7 @@ class WorkingCopy:
         self.sourcing = dict(facts.sourcing)
         self.skus = dict(facts.skus)
         self.paid_on_arrival = facts.paid_on_arrival
+        self.releases_by_itself = facts.releases_by_itself
         self.bundles = facts.bundles
         self.levels = {level.key: level for level in facts.levels}
         self._levels_of: defaultdict[ItemId, list[LevelKey]] = defaultdict(list)

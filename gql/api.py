@@ -194,7 +194,9 @@ class Mutation:
     )
     cancel_fulfillment = strawberry.mutation(
         fulfilling.cancel_fulfillment,
-        description="Keep goods here that have not left: they stay set aside, and what was picked is put back.",
+        description="Keep goods here that have not left: they stay set aside, and what was picked is put back. Where "
+        "the channel would release the order again by itself, it is held (FULFILLMENT_CANCELED) until somebody ends "
+        "that.",
     )
     create_pick_list = strawberry.mutation(
         fulfilling.create_pick_list, description="Put pick tasks together for one round of one picker."

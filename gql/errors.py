@@ -169,13 +169,7 @@ async def _version_conflict(info: Info, refusal: refusals.OrderVersionConflict) 
 
 
 async def _plan_changed(info: Info, refusal: refusals.PlanChanged) -> types.PlanChanged:
-    levels = await info.context.loaders.levels_at.load_many(refusal.levels)
-    orders = await info.context.loaders.orders.load_many(refusal.orders)
-    return types.PlanChanged(
-        message=refusal.message,
-        levels=[StockLevel.of(level) for level in levels if level is not None],
-        orders=[Order.of(order) for order in orders if order is not None],
-    )
+    return await types.PlanChanged.of(info, refusal)
 
 
 async def _already_shipped(info: Info, refusal: refusals.QuantityAlreadyShipped) -> types.QuantityAlreadyShipped:

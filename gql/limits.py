@@ -22,8 +22,11 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
     Visitor,
     get_named_type,
@@ -43,7 +46,8 @@ REPEATS_MAX = 500
 """Pairs of fields of one answer name in one selection: validation compares each with each, and all that is in them."""
 DIGITS_MAX = 100
 COST_MAX = 50_000
-"""Objects that one operation may ask for, as far as they can be counted before they are there."""
+"""Objects that one operation may ask for, as far as they can be counted before they are there, and list entries that it
+may send."""
 INTROSPECTION_COST = 1_000
 LIST_LENGTH = 10
 """What a list that has no pages is counted as: the lines of an order, the levels of an item."""
@@ -73,7 +77,10 @@ class Limits:
         return None
 
     def cost(self, name: str, variables: Mapping[str, Any]) -> int:
-        """About how many objects the operation asks for. `name`: empty for the one without a name."""
+        """About how many objects the operation asks for, with the entries of lists that are sent.
+
+        `name`: empty for the one without a name.
+        """
         (operation,) = (
             one
             for one in self._document.definitions
@@ -131,10 +138,30 @@ class Limits:
             return INTROSPECTION_COST
         fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
         field = fields.get(node.name.value)
+        entries = sum(_entries(one.value, variables) for one in node.arguments or ())
         if field is None or node.selection_set is None:
-            return 0
+            return entries
         inner = self._cost(node.selection_set, get_named_type(field.type), variables, known)
-        return _length(node, field, parent, variables) * (1 + inner)
+        return entries + _length(node, field, parent, variables) * (1 + inner)
+
+
+def _entries(given: ValueNode, variables: Mapping[str, Any]) -> int:
+    """Entries of all lists in an argument, whatever they turn out to be: each is one thing to look for, or to do."""
+    found = 0
+    rest: list[Any] = [given]  # no recursion: what a caller sends may be nested deeper than that goes
+    while rest:
+        one = rest.pop()
+        if isinstance(one, VariableNode):
+            rest.append(variables.get(one.name.value))
+        elif isinstance(one, ObjectValueNode):
+            rest += [field.value for field in one.fields]
+        elif isinstance(one, dict):
+            rest += one.values()
+        elif isinstance(one, ListValueNode | list):
+            inside = one if isinstance(one, list) else one.values
+            found += len(inside)
+            rest += inside
+    return found
 
 
 def _length(node: FieldNode, field: GraphQLField, parent: GraphQLNamedType | None, variables: Mapping[str, Any]) -> int:

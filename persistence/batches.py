@@ -207,7 +207,7 @@ class PostgresBatches:
         rows = await self._rows_of(READ_ORDERS, orders)
         if any(line[LINE_ITEM] not in locked for line in rows.lines):
             raise LocksWereTooFew
-        locations, sourcing, paid = await read_places(self._driver)
+        locations, sourcing, paid, releasing = await read_places(self._driver)
         facts = await self._whole(rows, skus)
         has_any = [order for order in orders if floor] or _on_the_floor(facts)
         if has_any or bins:
@@ -221,6 +221,7 @@ class PostgresBatches:
             locations=locations,
             sourcing=sourcing,
             paid_on_arrival=paid,
+            releases_by_itself=releasing,
             skus=skus,
             bundles=bundles,
             levels=levels,

@@ -205,22 +205,24 @@ PLACES = statement(
     SELECT (SELECT jsonb_agg(to_jsonb(l) - 'created_at' - 'address' ORDER BY l.rank, l.id) FROM locations l),
            (SELECT jsonb_object_agg(c.code, jsonb_build_array(c.sourcing, c.location_ids, c.split_lines))
             FROM channels c WHERE {IS_SOURCED}),
-           ARRAY(SELECT c.code FROM channels c WHERE c.paid_on_arrival)
+           ARRAY(SELECT c.code FROM channels c WHERE c.paid_on_arrival),
+           ARRAY(SELECT c.code FROM channels c WHERE c.releases_by_itself)
     """  # noqa: S608  (a constant)
 )
 
 
 async def read_places(
     driver: Driver,
-) -> tuple[dict[LocationId, Location], dict[str, Sourcing], frozenset[str]]:
-    """All locations in the order in which they are tried; the channels with a sourcing of their own, by code; and the
-    codes of those whose orders have been paid when they come.
+) -> tuple[dict[LocationId, Location], dict[str, Sourcing], frozenset[str], frozenset[str]]:
+    """All locations in the order in which they are tried; the channels with a sourcing of their own, by code; the codes
+    of those whose orders have been paid when they come; and of those that release their orders by themselves.
     """
-    places, sourced, paid = await driver.row(PLACES, {})
+    places, sourced, paid, releasing = await driver.row(PLACES, {})
     return (
         {place["id"]: _location(**place) for place in places or ()},
         {code: _sourcing(*sourcing) for code, sourcing in (sourced or {}).items()},
         frozenset(paid),
+        frozenset(releasing),
     )
 
 

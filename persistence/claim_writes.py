@@ -9,17 +9,18 @@ from persistence.driver import Write, statement
 from persistence.sql import BIGINTS, INTS, TEXTS, columns
 from persistence.writes import arrays, attributes, guarded
 
-CART_COLUMNS = ("ids", "states", "seconds")
+CART_COLUMNS = ("ids", "states", "seconds", "channels")
 
 INSERT_RESERVATIONS = statement(
     """
-    INSERT INTO stock_reservations (id, state, expires_at)
-    SELECT n.id, n.state, clock_timestamp() + make_interval(secs => n.seconds)
-    FROM unnest(:ids, :states, :seconds) AS n(id, state, seconds)
+    INSERT INTO stock_reservations (id, state, expires_at, channel_code)
+    SELECT n.id, n.state, clock_timestamp() + make_interval(secs => n.seconds), n.channel
+    FROM unnest(:ids, :states, :seconds, :channels) AS n(id, state, seconds, channel)
     """,
     ids=BIGINTS,
     states=TEXTS,
     seconds=INTS,
+    channels=TEXTS,
 )
 
 RESERVED_LINE_COLUMNS = {"ids": "id", "reservations": "reservation", "items": "item", "quantities": "quantity"}
@@ -161,7 +162,7 @@ INSERT_CLAIMS = statement(
 
 
 def _cart_row(new: NewReservation) -> tuple[Any, ...]:
-    return new.reservation.id, new.reservation.state, new.expires_in_seconds
+    return new.reservation.id, new.reservation.state, new.expires_in_seconds, new.channel
 
 
 def new_cart_writes(changes: Changes) -> Iterator[Write]:

@@ -87,7 +87,19 @@ RULES: Mapping[str, Rule] = {
         hidden=("unit_price", "discount", "tax", "currency_code"),
     ),
     "order_bundles": both(of("order_lines", "id", "bundle_id"), hidden=("unit_price", "currency_code")),
-    "allocations": Rule(of("order_lines", "line_id"), f"{HERE} AND {of('order_lines', 'line_id')}"),
+    # A cart is its channel's, with what is set aside for it.
+    "stock_reservations": Rule(f"t.channel_code = {listed('channels')}", NOTHING),
+    "reserved_lines": Rule(of("stock_reservations", "reservation_id"), NOTHING),
+    # A run is of the channels that its filter names.
+    "allocation_runs": Rule(
+        "jsonb_typeof(t.filter -> 'channels') = 'array' AND t.filter -> 'channels' <> '[]' "
+        "AND t.filter -> 'channels' <@ to_jsonb(CAST(current_setting('dibs.channels') AS text[]))",
+        NOTHING,
+    ),
+    "allocations": Rule(
+        f"{of('order_lines', 'line_id')} OR {of('reserved_lines', 'reserved_line_id')}",
+        f"{HERE} AND {of('order_lines', 'line_id')}",
+    ),
     "ended_allocations": Rule(of("order_lines", "line_id"), f"{HERE} AND {of('order_lines', 'line_id')}"),
     "parcels": both(of("fulfillments", "fulfillment_id")),
     "tracking_events": both(of("fulfillments", "fulfillment_id")),
@@ -113,10 +125,10 @@ RULES: Mapping[str, Rule] = {
     # The business's own.
     **dict.fromkeys(
         (
-            *("alert_rules", "alerts", "allocation_rules", "allocation_runs", "api_keys", "hold_rules"),
-            *("idempotency_keys", "invoice_series", "log_readers", "mail_templates", "mails", "planned_orders"),
-            *("replenished_items", "reserved_lines", "stock_reservations", "webhook_attempts", "webhook_deliveries"),
-            *("webhook_endpoints", "webhook_secrets"),
+            *("alert_rules", "alerts", "allocation_rules", "api_keys", "foreseen_chunks", "hold_rules"),
+            *("idempotency_keys", "invoice_series", "log_readers", "mail_templates", "mails"),
+            *("planned_orders", "replenished_items", "webhook_attempts", "webhook_deliveries", "webhook_endpoints"),
+            "webhook_secrets",
         ),
         both(NOTHING),
     ),

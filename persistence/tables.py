@@ -433,6 +433,8 @@ stock_reservations = Table(
     _time("created_at"),
     Column("ended_at", DateTime(timezone=True)),
     Column("order_id", BigInteger, ForeignKey("orders.id")),
+    # A code, since a channel is made by its first order.
+    _text("channel_code", nullable=True),
     CheckConstraint("(state = 'ACTIVE') = (ended_at IS NULL)", name="a_reservation_ends_once"),
     CheckConstraint(
         "(state = 'TAKEN_OVER') = (order_id IS NOT NULL)", name="a_reservation_that_was_taken_over_has_an_order"
@@ -794,6 +796,8 @@ allocation_runs = Table(
     Column("foreseen", JSONB, nullable=False, server_default=text("'{}'")),
     Column("keep", JSONB(none_as_null=True)),
     Column("plan", JSONB),
+    Column("commits", BigInteger, ForeignKey("allocation_runs.id")),
+    Column("moved", JSONB(none_as_null=True)),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     _time("created_at"),
     Column("started_at", DateTime(timezone=True)),
@@ -811,6 +815,21 @@ planned_orders = Table(
     UniqueConstraint("run_id", "order_id"),
     CheckConstraint("position >= 0", name="position_from_0"),
     comment="The sequence of an unfinished run whose policy chooses which orders to complete.",
+)
+
+foreseen_chunks = Table(
+    "foreseen_chunks",
+    metadata,
+    Column("run_id", BigInteger, ForeignKey("allocation_runs.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("order_ids", ARRAY(BigInteger), nullable=False),
+    Column("order_versions", ARRAY(BigInteger), nullable=False),
+    Column("item_ids", ARRAY(Integer), nullable=False),
+    Column("location_ids", ARRAY(Integer), nullable=False),
+    Column("level_versions", ARRAY(BigInteger), nullable=False),
+    Column("planned", LargeBinary, nullable=False),
+    CheckConstraint("position >= 0", name="position_from_0"),
+    comment="What dry runs said of so many orders, as a digest, and what that rests on. It is kept for a day.",
 )
 
 replenished_items = Table(

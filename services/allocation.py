@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from domain.allocating import OrderOutcome, OrderToAllocate, Terms, allocate, deallocate
 from domain.allocation import FREE_FOR_ALL, Policy
 from domain.batch import Batch
-from domain.changes import Changes
+from domain.changes import Changes, Facts
 from domain.checks import LIST_MAX, Path, Problems
 from domain.errors import PlanChanged
 from domain.foresight import Foresight
@@ -164,7 +164,7 @@ async def allocate_loaded(
     uow: UnitOfWork, batch: Batch, orders: Sequence[OrderId], terms: Terms | None = None
 ) -> tuple[OrderOutcome, ...]:
     """Allocate orders of a batch that nothing else is done with, and write it."""
-    outcomes = allocate(batch, _whole_orders(orders), terms or Terms(each_line=False))
+    outcomes = allocate(batch, whole_orders(orders), terms or Terms(each_line=False))
     await settle(uow, batch)
     await uow.batches.record(batch.changes())
     return outcomes
@@ -244,15 +244,22 @@ async def foresee_batch(
     uow: UnitOfWork, orders: Sequence[OrderId], foresight: Foresight, terms: Terms | None = None
 ) -> Done:
     """What allocating would do after all that is foreseen had been written."""
-    batch = Batch(foresight.over(await uow.batches.load(orders=orders)))
-    outcomes = allocate(batch, _whole_orders(orders), terms or Terms(each_line=False))
+    return await foresee_loaded(uow, await uow.batches.load(orders=orders), orders, foresight, terms)
+
+
+async def foresee_loaded(
+    uow: UnitOfWork, facts: Facts, orders: Sequence[OrderId], foresight: Foresight, terms: Terms | None = None
+) -> Done:
+    """The same for orders of which the facts are known."""
+    batch = Batch(foresight.over(facts))
+    outcomes = allocate(batch, whole_orders(orders), terms or Terms(each_line=False))
     unsettled = batch.unsettled()
     if unsettled:
         batch.learn(foresight.over(await uow.batches.contenders(unsettled)))
     return outcomes, batch.changes()
 
 
-def _whole_orders(orders: Sequence[OrderId]) -> list[OrderToAllocate]:
+def whole_orders(orders: Sequence[OrderId]) -> list[OrderToAllocate]:
     return [OrderToAllocate(reference=f"Order:{order}", order=order) for order in orders]
 
 

@@ -49,8 +49,9 @@ class Needs:
 
     - `orders` and `reservations` are locked and loaded whole; `terms` and `views`: also the orders' terms, and the
       orders as they are shown, with their lines.
-    - `standings`: also what the orders owe and are held for. Where there are hold rules, `rules` asks for that, too,
-      and for whether the `buyer`, or else the customers of the orders that are shown, have ordered before.
+    - `standings`: also what the orders, and those of the fulfillments, owe and are held for. Where there are hold
+      rules, `rules` asks for that, too, and for whether the `buyer`, or else the customers of the orders that are
+      shown, have ordered before.
     - `numbers` are only looked up. `beside`: the orders in the channel of the command's only order that have this
       number; with "", those whose number is that order's with a suffix.
     - `skus` are looked up, and locked with their levels where `locks_skus`, or where `locks_skus_under` holds of the
@@ -109,8 +110,8 @@ class Known:
     """The answers to `Needs`: None for what does not exist; an unknown SKU is missing from `items`.
 
     `bundles`: what the SKUs that are bundles are made of; the components are in `items`, too. `has_ordered`: whether
-    another order of the command's customer is known; it is asked for only where a hold rule does. `fulfillments` and
-    `tasks` and `returns`: those that exist; of a task, what its item is known by.
+    another order of the command's customer is known; it is asked for only where a hold rule does. `reservations`,
+    `fulfillments`, `tasks` and `returns`: those that exist; of a task, what its item is known by.
     """
 
     orders: tuple[OrderId | None, ...] = ()
@@ -125,6 +126,7 @@ class Known:
     bundle_ids: tuple[BundleId, ...] = ()
     reservation_ids: tuple[ReservationId, ...] = ()
     reserved_line_ids: tuple[ReservedLineId, ...] = ()
+    reservations: frozenset[ReservationId] = frozenset()
     supply_id: SupplyId | None = None
     terms: Mapping[OrderId, OrderTerms] = field(default_factory=dict)
     rules: Rules = ()

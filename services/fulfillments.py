@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from domain import fulfilling, packing, releasing, tracking
+from domain import fulfilling, holding, packing, releasing, tracking
 from domain.batch import Batch
 from domain.changes import Changes
 from domain.checks import ORDER_LINES_MAX, ORDER_QUANTITY_MAX, Path, Problems
@@ -137,14 +137,18 @@ class _FulfillmentCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelFulfillment(_FulfillmentCommand):
-    """Keep the goods here."""
+    """Keep the goods here, until somebody says otherwise."""
 
     mutation: ClassVar[str] = "cancelFulfillment"
     fulfillment: FulfillmentId
 
+    def needs(self) -> Needs:
+        return Needs(fulfillments=(self.fulfillment,), floor=True, standings=True)
+
     def decide(self, batch: Batch, known: Known) -> FulfillmentDone:
         self.require_known(batch, known)
         fulfilling.cancel(batch, self.fulfillment)
+        holding.hold_back(batch, batch.floor.fulfillments[self.fulfillment])
         return self.done()
 
 

@@ -85,7 +85,7 @@ class Place(_OrderCommand):
         new = self.order
         cart = self.reservation
         unknown: list[str] = list(dict.fromkeys(line.sku for line in new.lines if line.sku not in known.items))
-        if cart and cart.id not in batch.reservations:
+        if cart and cart.id not in known.reservations:
             unknown.append(str(cart))
         if unknown:
             raise NotFound(references=tuple(unknown))
@@ -235,8 +235,6 @@ async def place_order(
     command = Place(order=check_new_order(new, ("input",)), reservation=reservation)
     if not caller.visibility.sees_channel(command.order.channel):
         raise NotFound(references=(command.order.channel,))
-    if reservation is not None and caller.visibility.is_limited:  # a cart is of no channel
-        raise NotFound(references=(str(reservation),))
     if reservation is not None and new.status not in ALLOCATABLE:
         problems = Problems()
         told = "A draft holds no stock: place it without a reservation, or not as a draft."

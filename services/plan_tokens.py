@@ -1,15 +1,17 @@
 """A token that commits exactly what a dry run said: what it was made from, what it rests on, and what came out.
 
 It is no secret and no promise: whoever holds it may do no more than without it, and the plan is made anew under the
-locks. So nothing is stored and nothing expires; docs/adr/0022 says why.
+locks. So nothing is stored and nothing expires; docs/adr/0022 says why. What a dry run in the background said is too
+much for a token: it stands in the database for a while, and the token says which it is; docs/adr/0033.
 """
 
 import base64
 import binascii
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -17,7 +19,8 @@ from domain.allocating import OrderOutcome
 from domain.batch import Batch
 from domain.checks import Problems
 from domain.errors import PlanChanged
-from domain.ids import ItemId, LevelKey, LocationId, OrderId
+from domain.ids import ItemId, LocationId, OrderId, RunId
+from domain.runs import Basis, Moved
 from services.outcomes import to_text
 
 VERSION = 1
@@ -29,20 +32,20 @@ MOVED_MAX = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
-    """What a plan rests on: the versions of its orders, and of the levels that it could draw on."""
-
-    orders: dict[OrderId, int]
-    levels: dict[LevelKey, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """`asked`: the digest of the input. `planned`: the digest of the outcome."""
 
     asked: bytes
     planned: bytes
     basis: Basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunToken:
+    """Of a dry run in the background. `planned`: the digest of all that it said."""
+
+    run: RunId
+    planned: bytes
 
 
 def basis_of(batch: Batch, orders: Sequence[OrderId | None], locations: Sequence[str] | None) -> Basis:
@@ -59,6 +62,11 @@ def digest(outcomes: Sequence[OrderOutcome]) -> bytes:
     return hashlib.sha256(to_text(outcomes).encode()).digest()[:DIGEST_BYTES]
 
 
+def digest_of_all(chunks: Iterable[bytes]) -> bytes:
+    """Of what a run said, chunk by chunk."""
+    return hashlib.sha256(b"".join(chunks)).digest()[:DIGEST_BYTES]
+
+
 def write_token(token: Token) -> str:
     """Columns of numbers, compressed: about five characters a level."""
     orders, levels = sorted(token.basis.orders.items()), sorted(token.basis.levels.items())
@@ -72,8 +80,11 @@ def write_token(token: Token) -> str:
         [location for (_, location), _ in levels],
         [version for _, version in levels],
     ]
-    packed = zlib.compress(orjson.dumps(content), 9)
-    return base64.urlsafe_b64encode(_checksum(packed) + packed).rstrip(b"=").decode()
+    return _packed(content)
+
+
+def write_run_token(token: RunToken) -> str:
+    return _packed([VERSION, token.run, token.planned.hex()])
 
 
 def read_token(text: str) -> Token:
@@ -81,25 +92,52 @@ def read_token(text: str) -> Token:
     try:
         return _read(text)
     except (ValueError, TypeError, zlib.error):
-        problems = Problems()
-        problems.add(
-            ("input", "token"), "NOT_A_TOKEN", "This is no token of a dry run. Run it dry again, and take that."
-        )
-        problems.refuse()
+        refuse_token()
         raise AssertionError("a problem was added") from None
+
+
+def read_run_token(text: str) -> RunToken:
+    """Raises InvalidInput where this is no token of a dry run in the background, or one that somebody changed."""
+    try:
+        version, run, planned = _unpacked(text)
+        _check_numbers([run], 2**63)
+        if version != VERSION:
+            raise ValueError("another version")
+        return RunToken(run=RunId(run), planned=bytes.fromhex(planned))
+    except (ValueError, TypeError, zlib.error):
+        refuse_token()
+        raise AssertionError("a problem was added") from None
+
+
+def refuse_token() -> None:
+    """Raises InvalidInput."""
+    problems = Problems()
+    problems.add(("input", "token"), "NOT_A_TOKEN", "This is no token of a dry run. Run it dry again, and take that.")
+    problems.refuse()
 
 
 def refuse_where_moved(token: Token, now: Basis) -> None:
     """Raise PlanChanged where a level or an order is not as it was."""
-    levels = [key for key, _ in sorted(token.basis.levels.items() ^ now.levels.items())]
-    orders = [order for order, _ in sorted(token.basis.orders.items() ^ now.orders.items())]
-    if levels or orders:
-        raise PlanChanged(
-            levels=tuple(dict.fromkeys(levels))[:MOVED_MAX], orders=tuple(dict.fromkeys(orders))[:MOVED_MAX]
-        )
+    found = moved(token.basis, now)
+    if found is not None:
+        raise PlanChanged(levels=found.levels, orders=found.orders)
 
 
-def _read(text: str) -> Token:
+def moved(then: Basis, now: Basis) -> Moved | None:
+    """What is not as it was; None where all of it is."""
+    levels = [key for key, _ in sorted(then.levels.items() ^ now.levels.items())]
+    orders = [order for order, _ in sorted(then.orders.items() ^ now.orders.items())]
+    if not levels and not orders:
+        return None
+    return Moved(levels=tuple(dict.fromkeys(levels))[:MOVED_MAX], orders=tuple(dict.fromkeys(orders))[:MOVED_MAX])
+
+
+def _packed(content: list[Any]) -> str:
+    packed = zlib.compress(orjson.dumps(content), 9)
+    return base64.urlsafe_b64encode(_checksum(packed) + packed).rstrip(b"=").decode()
+
+
+def _unpacked(text: str) -> Any:
     if len(text) > TOKEN_LENGTH_MAX:
         raise ValueError("too long")
     try:
@@ -108,8 +146,11 @@ def _read(text: str) -> Token:
         raise ValueError("not base64") from error
     if raw[:4] != _checksum(raw[4:]):
         raise ValueError("another checksum")
-    unpacker = zlib.decompressobj()
-    content = orjson.loads(unpacker.decompress(raw[4:], BASIS_BYTES_MAX))
+    return orjson.loads(zlib.decompressobj().decompress(raw[4:], BASIS_BYTES_MAX))
+
+
+def _read(text: str) -> Token:
+    content = _unpacked(text)
     version, asked, planned, orders, order_versions, items, locations, level_versions = content
     if version != VERSION:
         raise ValueError("another version")

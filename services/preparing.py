@@ -61,6 +61,8 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
     terms = await _terms(uow, _orders_of(needs, named, lambda one: one.terms))
     views, lines = await _views(uow, _orders_of(needs, named, lambda one: one.views))
     standing = _orders_of(needs, named, lambda one: one.standings or (one.rules and bool(ruling.holds)))
+    for one, found in zip(needs, named, strict=True):
+        standing += found.floor.orders if one.standings else ()
     await account(uow, batch, standing)
     buyers = [_buyer(one, found.orders, views) for one, found in zip(needs, named, strict=True)]
     returning = await _returning(uow, buyers, ruling.holds)
@@ -79,6 +81,7 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             bundle_ids=new.bundles,
             reservation_ids=new.reservations,
             reserved_line_ids=new.reserved_lines,
+            reservations=await _carts(uow, ask, batch),
             terms=terms,
             rules=ruling.allocation,
             hold_rules=ruling.holds,
@@ -91,7 +94,7 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
             returns=found.floor.returns,
             now=now,
         )
-        for at, (one, found, new) in enumerate(zip(needs, named, fresh, strict=True))
+        for at, (ask, one, found, new) in enumerate(zip(asked, needs, named, fresh, strict=True))
     ]
     return knowns, batch
 
@@ -325,6 +328,12 @@ async def _reserve_carts(
         return iter(()), iter(())
     ids, line_ids = await uow.batches.reserve_cart_ids(reservations, lines)
     return iter(ids), iter(line_ids)
+
+
+async def _carts(uow: UnitOfWork, ask: Asked, batch: Batch) -> frozenset[ReservationId]:
+    """The carts that are meant, as far as they exist and the caller may know of them."""
+    named = [one for one in ask.needs.reservations if one in batch.reservations]
+    return frozenset(await in_sight(uow, ask.caller.visibility, "stock_reservations", named))
 
 
 async def _beside(uow: UnitOfWork, needs: Needs, orders: Sequence[OrderId | None]) -> Mapping[str, OrderId]:

@@ -52,7 +52,7 @@ class _ReservationCommand:
 class ReserveStock(_ReservationCommand):
     """Set units aside for a cart, all or none. `locations`: codes of those that may be used; None: all.
 
-    `channel`: the cart is served as the orders of this channel are; None: by rank.
+    `channel`: the cart is this channel's, and is served as its orders are; None: it is nobody's, and served by rank.
     """
 
     mutation: ClassVar[str] = "reserveStock"
@@ -88,7 +88,7 @@ class ReserveStock(_ReservationCommand):
             units_of_items(known, wanted, ("input", "lines")),
             self.expires_in_seconds,
             location_ranks(batch, self.locations),
-            batch.sourcing_of(self.channel),
+            self.channel,
         )
         return ReservationDone(reservation=reservation)
 
@@ -103,8 +103,8 @@ class ReleaseReservation(_ReservationCommand):
     def needs(self) -> Needs:
         return Needs(reservations=(self.reservation.id,))
 
-    def decide(self, batch: Batch, _: Known) -> ReservationDone:
-        if self.reservation.id not in batch.reservations:
+    def decide(self, batch: Batch, known: Known) -> ReservationDone:
+        if self.reservation.id not in known.reservations:
             raise NotFound(references=(str(self.reservation),))
         reserving.release(batch, self.reservation.id)
         return ReservationDone(reservation=self.reservation.id)
@@ -132,7 +132,9 @@ class ExpireReservations:
 
 
 async def reserve_stock(performer: Performer, caller: Caller, command: ReserveStock, key: str) -> ReservationDone:
-    """Raises InvalidInput, IdempotencyKeyReused, NotFound, InsufficientStock."""
+    """A caller who is limited to one channel need not name it. Raises InvalidInput, IdempotencyKeyReused, NotFound,
+    InsufficientStock.
+    """
     problems = Problems()
     path = ("input", "lines")
     problems.size(len(command.lines), path)
@@ -149,10 +151,19 @@ async def reserve_stock(performer: Performer, caller: Caller, command: ReserveSt
         locations = tuple(
             problems.code(code, ("input", "locations", str(index))) for index, code in enumerate(locations)
         )
-    channel = problems.optional_code(command.channel, ("input", "channel"))
+    channel = problems.optional_code(_channel(caller, command), ("input", "channel"))
+    if channel is None and caller.visibility.channels is not None:
+        problems.add(("input", "channel"), "REQUIRED", "This key is limited to channels: say whose cart it is.")
     problems.whole(command.expires_in_seconds, ("input", "expiresInSeconds"), 1, EXPIRES_IN_SECONDS_MAX)
     problems.refuse()
+    if channel is not None and not caller.visibility.sees_channel(channel):
+        raise NotFound(references=(channel,))
     return await performer.perform(caller, replace(command, lines=lines, locations=locations, channel=channel), key)
+
+
+def _channel(caller: Caller, command: ReserveStock) -> str | None:
+    own = caller.visibility.channels
+    return next(iter(own)) if command.channel is None and own is not None and len(own) == 1 else command.channel
 
 
 async def release_reservation(

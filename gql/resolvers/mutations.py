@@ -345,6 +345,7 @@ async def start_allocation_run(
         dry_run=input.dry_run,
         policy=_policy(input),
         keep=None if keep is None else parsed.order_filter(keep),
+        token=parsed.given(input.token),
     )
     started = await runs.start_allocation_run(context.database, context.caller, command, input.idempotency_key)
     return results.StartAllocationRunSuccess(run=await _run_now(info, started.run))
@@ -356,7 +357,7 @@ async def cancel_allocation_run(
 ) -> results.CancelAllocationRunResult:
     row = row_id("AllocationRun", input.run)
     run = None if row is None else RunId(row)
-    canceled = await runs.cancel_allocation_run(info.context.database, run, input.run)
+    canceled = await runs.cancel_allocation_run(info.context.database, info.context.caller, run, input.run)
     return results.CancelAllocationRunSuccess(run=await _run_now(info, canceled))
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from domain import events, kinds, runs
+from domain import errors, events, kinds, runs
 from domain.ids import RunId
 from gql.context import Info
 from gql.schema.catalog import LocationQuantity
@@ -14,7 +14,8 @@ from gql.schema.order_counts import AllocationStatusCount
 from gql.schema.order_lines import OrderLine
 from gql.schema.orders import Order
 from gql.schema.plans import LosingOrders, PlanReport
-from gql.schema.refusals import UserError
+from gql.schema.refusals import PlanChanged, UserError
+from services.run_plans import token_of_run
 from services.what_if import losers_of_run
 
 
@@ -48,6 +49,24 @@ class AllocationRun(Node):
     started_at: datetime | None = strawberry.field(description="When the work began.")
     finished_at: datetime | None = strawberry.field(description="When it ended.")
     row: strawberry.Private[RunId]
+
+    @strawberry.field(
+        description="In a dry run that is over: what `startAllocationRun` takes to do exactly what it said. It is good "
+        "for a day, and only while nothing that the plan rests on has changed; null in every other run."
+    )
+    async def token(self, info: Info) -> str | None:
+        if not self.dry_run or self.state is not kinds.RunState.SUCCEEDED:
+            return None
+        return await token_of_run(info.context.database, self.row)
+
+    @strawberry.field(
+        description="In a run that was to do exactly what a dry run said, and has FAILED: what was no longer so when "
+        "it came to the orders behind those that it has processed. Those stay done; of the others nothing is."
+    )
+    async def plan_changed(self, info: Info) -> PlanChanged | None:
+        found = await info.context.read(lambda uow: uow.runs.by_ids([self.row]))
+        moved = found[0].moved if found else None
+        return await PlanChanged.of(info, errors.PlanChanged(moved.levels, moved.orders)) if moved else None
 
     @strawberry.field(
         description="How good its plan is, once it is made; null where the sequence does not choose which orders to "

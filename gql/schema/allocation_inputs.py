@@ -44,7 +44,10 @@ class AllocateOrdersInput:
 
 @strawberry.input(description="A run over every order that matches.")
 class StartAllocationRunInput:
-    filter: OrderFilter | None = _("Which orders; all when absent.", default=UNSET)
+    filter: OrderFilter | None = _(
+        "Which orders; all when absent. A key that is limited to channels names some of its own, or means all of them.",
+        default=UNSET,
+    )
     sequence: AllocationSequence = _("Who is served first.", default=AllocationSequence.PLACED_AT_ASC)
     keep_sequence_for: OrderFilter | None = _(
         "Orders that go first, oldest first, whatever MAX_COMPLETE_ORDERS or MAX_COMPLETE_VALUE choose among the rest.",
@@ -58,6 +61,12 @@ class StartAllocationRunInput:
         "For every order of the run; each order's own when absent.", default=UNSET
     )
     dry_run: bool = _("Say what would happen, and write nothing but the run itself.", default=False)
+    token: str | None = _(
+        "What the dry run of this same input gave when it was over (`AllocationRun.token`): do exactly what it said, "
+        "or be refused with PlanChanged. Where something moves while the run is at work, it goes no further; see "
+        "`AllocationRun.planChanged`.",
+        default=UNSET,
+    )
     idempotency_key: str = _(KEY)
 
 

@@ -259,6 +259,7 @@ _publish(
     CUSTOMIZATION="Something is to be made of it first.",
     OUT_OF_STOCK="Something is missing.",
     CUSTOMER_REQUEST="The customer has asked for it.",
+    FULFILLMENT_CANCELED="Somebody has canceled a fulfillment of it, and its channel would release it again by itself.",
     OTHER="Anything else; see the note.",
 )
 

@@ -2,7 +2,8 @@
 
 import strawberry
 
-from domain import kinds
+from domain import errors, kinds
+from gql.context import Info
 from gql.schema.catalog import Location, StockLevel
 from gql.schema.fulfillments import Fulfillment, PickList, PickTask
 from gql.schema.order_lines import OrderLine
@@ -76,7 +77,9 @@ class OrderVersionConflict(UserError):
     order: Order = strawberry.field(description="The order as it is now.")
 
 
-@strawberry.type(description="What the dry run said is not what would happen now; nothing was written.")
+@strawberry.type(
+    description="What the dry run said is not what would happen now; nothing of what is refused was written."
+)
 class PlanChanged(UserError):
     """Something moved."""
 
@@ -86,6 +89,16 @@ class PlanChanged(UserError):
     orders: list[Order] = strawberry.field(
         description="Orders that changed since the dry run, as they are now; at most 100."
     )
+
+    @classmethod
+    async def of(cls, info: Info, refusal: errors.PlanChanged) -> "PlanChanged":
+        levels = await info.context.loaders.levels_at.load_many(refusal.levels)
+        orders = await info.context.loaders.orders.load_many(refusal.orders)
+        return cls(
+            message=refusal.message,
+            levels=[StockLevel.of(level) for level in levels if level is not None],
+            orders=[Order.of(order) for order in orders if order is not None],
+        )
 
 
 @strawberry.type(description="Some of the order is on its way out of the warehouse: cancel its fulfillments first.")

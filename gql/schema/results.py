@@ -283,7 +283,7 @@ DeallocateOrdersResult = Annotated[
     DeallocateOrdersSuccess | InvalidInput | IdempotencyKeyReused, result("DeallocateOrdersResult")
 ]
 StartAllocationRunResult = Annotated[
-    StartAllocationRunSuccess | InvalidInput | IdempotencyKeyReused, result("StartAllocationRunResult")
+    StartAllocationRunSuccess | InvalidInput | IdempotencyKeyReused | PlanChanged, result("StartAllocationRunResult")
 ]
 CancelAllocationRunResult = Annotated[CancelAllocationRunSuccess | NotFound, result("CancelAllocationRunResult")]
 SaveAllocationRulesResult = Annotated[SaveAllocationRulesSuccess | InvalidInput, result("SaveAllocationRulesResult")]

@@ -63,8 +63,9 @@ class ReserveStockInput:
     lines: list[ReserveLineInput] = _("1 to 1,000 lines.")
     locations: list[str] | None = _("Codes of the locations that may be used; all when absent.", default=UNSET)
     channel: str | None = _(
-        "Serve the cart as orders from this channel are served, by code; by rank when absent. An unknown one is not "
-        "refused, as orders make channels; it is served by rank.",
+        "Whose cart it is, by code: it is served as orders from this channel are; by rank when absent. An unknown one "
+        "is not refused, as orders make channels; it is served by rank. A key that is limited to one channel need not "
+        "say.",
         default=UNSET,
     )
     expires_in_seconds: int = _("How long the units are kept, 1 to 86,400 seconds.", default=900)

@@ -19,7 +19,8 @@ CART, ORDER = ReservationId(1), OrderId(1)
 
 def reserve(working_copy, wanted, ranks=RANKS, sourcing=None):
     ids = [ReservedLineId(number) for number in range(1, len(wanted) + 1)]
-    reserving.reserve(working_copy, CART, ids, wanted, 60, ranks, *([sourcing] if sourcing else []))
+    working_copy.sourcing = {} if sourcing is None else {"web": sourcing}
+    reserving.reserve(working_copy, CART, ids, wanted, 60, ranks, "web")
 
 
 def a_cart(*, on_hand=5, state=ReservationState.ACTIVE, is_due=False, wanted=3, **more):

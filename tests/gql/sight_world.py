@@ -123,6 +123,8 @@ async def a_world(api: Served) -> World:
         await world.building(quadrant, sent_and_returned(world, *quadrant))
     reserving = api.mutate("reserveStock", lines=[{"sku": world.skus[OURS, HERE], "quantity": 1}])
     await world.building(CART, reserving)
+    running = api.mutate("startAllocationRun", filter={"channels": [OURS]}, dryRun=True)
+    await world.building(OURS, running)
     await world.building(BUSINESS, _business(world))
     return world
 
@@ -182,8 +184,10 @@ async def an_order(world: World, channel: str, place: str, quantity: int = 2) ->
 
 
 async def _unreleased(world: World, channel: str, place: str) -> None:
-    """Orders of which the location has heard nothing yet: one is allocated and held, one waits for stock."""
+    """A cart, and orders of which the location has heard nothing yet: one is allocated and held, one is short."""
     api = world.api
+    lines = [{"sku": world.skus[channel, place], "quantity": 1}]
+    await api.mutate("reserveStock", lines=lines, channel=channel, expiresInSeconds=86_400)
     held = await an_order(world, channel, place)
     await api.mutate("holdOrders", orders=[{"id": held}], reason="OTHER", note=f"{PERSONAL} hold {channel} {place}")
     await an_order(world, channel, place, quantity=5_000)

@@ -138,7 +138,7 @@ REFUSALS_OF = {
     "moveStock": ("InvalidInput", "IdempotencyKeyReused", "NotFound", "InsufficientStock"),
     "allocateOrders": ("InvalidInput", "IdempotencyKeyReused", "PlanChanged"),
     "saveAllocationRules": ("InvalidInput",),
-    "startAllocationRun": ("InvalidInput", "IdempotencyKeyReused"),
+    "startAllocationRun": ("InvalidInput", "IdempotencyKeyReused", "PlanChanged"),
     "cancelAllocationRun": ("NotFound",),
     "deallocateOrders": ("InvalidInput", "IdempotencyKeyReused"),
     "saveWebhookEndpoints": ("InvalidInput",),

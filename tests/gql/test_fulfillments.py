@@ -517,15 +517,49 @@ async def test_r3_r10_a_channel_releases_its_orders_by_itself_as_soon_as_nothing
     ready = await shop.order((sku, 1), channel=channel)
     nowhere = await shop.order((sku, 1), channel=channel, shipTo={"countryCode": "GB"})
 
-    async def released(order: str) -> None:
-        async with asyncio.timeout(SECONDS_MAX):
-            while (await shop.now(order))["fulfillmentStatus"] != "RELEASED":  # noqa: ASYNC110  (nothing tells it)
-                await asyncio.sleep(0.05)
-
-    await released(ready)
+    await released_by_itself(shop, ready)
     assert (await shop.now(nowhere))["fulfillmentStatus"] == "NOT_RELEASED"
     await shop.api.mutate("editOrder", "... on EditOrderSuccess { order { id } }", order={"id": nowhere}, shipTo=HOME)
-    await released(nowhere)
+    await released_by_itself(shop, nowhere)
+
+
+async def released_by_itself(shop: Shop, order: str) -> None:
+    async with asyncio.timeout(SECONDS_MAX):
+        while (await shop.now(order))["fulfillmentStatus"] != "RELEASED":  # noqa: ASYNC110  (nothing tells it)
+            await asyncio.sleep(0.05)
+
+
+HELD = "query ($id: ID!) { order(by: {id: $id}) { holds { reason placedBy } fulfillments { id state } } }"
+
+
+async def test_what_somebody_cancels_in_a_channel_that_releases_by_itself_stays_until_somebody_lets_it_go(shop: Shop):
+    channel = shop.api.unique("SELF")
+    await shop.api.mutate("saveChannels", channels=[{"code": channel, "name": "Self", "releasesByItself": True}])
+    sku = await shop.sku(leeds=5)
+    order, beside = [await shop.order((sku, 1), channel=channel) for _ in range(2)]
+    await released_by_itself(shop, order)
+    (fulfillment,) = (await shop.api(HELD, id=order))["order"]["fulfillments"]
+
+    await shop.move("cancelFulfillment", fulfillment)
+    await shop.api.mutate("editOrder", "... on EditOrderSuccess { order { id } }", order={"id": order}, priority=9)
+    await released_by_itself(shop, await shop.order((sku, 1), channel=channel))  # it has been to work since then
+
+    now = (await shop.api(HELD, id=order))["order"]
+    assert [hold["reason"] for hold in now["holds"]] == ["FULFILLMENT_CANCELED"]
+    assert [one["state"] for one in now["fulfillments"]] == ["CANCELED"]
+    assert (await shop.now(order))["fulfillmentStatus"] == "NOT_RELEASED"
+    await shop.api.mutate("releaseHolds", orders=[{"id": order}], reasons=["FULFILLMENT_CANCELED"])
+    await released_by_itself(shop, order)
+    assert (await shop.now(beside))["fulfillmentStatus"] == "RELEASED"
+
+
+async def test_elsewhere_a_canceled_fulfillment_holds_nothing(shop: Shop):
+    order = await shop.order((await shop.sku(leeds=1), 1))
+    (fulfillment,) = await shop.released(order)
+
+    await shop.move("cancelFulfillment", fulfillment)
+
+    assert (await shop.api(HELD, id=order))["order"]["holds"] == []
 
 
 async def test_what_is_not_there_or_is_rubbish_is_refused_in_words_and_changes_nothing(shop: Shop):

@@ -89,6 +89,51 @@ def test_the_cost_counts_with_the_pages_that_are_asked_for(executor: Executor):
     assert "objects" in str(refusal(executor, query))
 
 
+def cost(executor: Executor, query: str, **variables: Any) -> int:
+    prepared = executor.prepare(query, None, variables)
+    assert isinstance(prepared, Operation), prepared
+    return prepared.cost
+
+
+PLACE = "mutation ($input: PlaceOrderInput!) { placeOrder(input: $input) { __typename } }"
+
+
+def test_a_mutation_costs_one_more_for_each_entry_of_its_lists(executor: Executor):
+    one, many = [
+        cost(executor, PLACE, input={"lines": [{"sku": "CHAIR", "quantity": 1}] * lines}) for lines in (1, 2_000)
+    ]
+
+    assert many - one == 1_999
+
+
+def test_entries_of_lists_within_lists_count_in_the_document_as_in_variables(executor: Executor):
+    orders = '[{order: {id: "a"}, lines: [{line: "x"}, {line: "y"}]}, {order: {id: "b"}}]'
+    allocate = 'allocateOrders(input: {orders: %s, idempotencyKey: "k"}) { __typename }'
+
+    none, both = [cost(executor, f"mutation {{ {allocate % given} }}") for given in ("[]", orders)]
+
+    assert both - none == 4
+
+
+def test_what_is_sent_once_and_used_twice_counts_twice(executor: Executor):
+    once = 'a: allocateOrders(input: {orders: $orders, idempotencyKey: "a"}) { __typename }'
+    both = f"{once} {once.replace('a:', 'b:', 1)}"
+    orders = [{"order": {"id": "a"}}] * 10
+
+    head = "mutation ($orders: [AllocateOrderInput!]!)"
+    one, two = [cost(executor, f"{head} {{ {used} }}", orders=orders) for used in (once, both)]
+
+    assert two - 1 == 2 * (one - 1)
+
+
+def test_input_that_is_nested_deeper_than_anything_is_counted_all_the_same(executor: Executor):
+    nested: list[Any] = []
+    for _ in range(5_000):
+        nested = [nested]
+
+    assert cost(executor, PLACE, input={"lines": nested}) > 5_000
+
+
 @pytest.mark.parametrize("first", [-1, 0, 2**40, "many", None, True, [], {}])
 def test_a_page_size_that_is_nonsense_is_refused_where_it_is_looked_at(executor: Executor, first: Any):
     query = "query ($n: Int!) { items(first: $n) { nodes { id } } }"

@@ -186,3 +186,98 @@ async def test_a_token_that_somebody_changed_is_refused(served: Served):
         refused = await allocate(served, 0, token=changed)
         problems = [(one["path"], one["code"]) for one in refused["problems"]]
         assert problems == [(["input", "token"], "NOT_A_TOKEN")]
+
+
+# ---------------------------------------------------------------- what if, in the background
+
+RUN = (
+    "query ($id: ID!) { allocationRun(id: $id) { token outcomes { status count } "
+    """
+    planChanged { message levels { sku location { code } available } orders { number } } } }"""
+)
+STARTED = """
+    ... on StartAllocationRunSuccess { run { id token } }
+    ... on PlanChanged { levels { sku available } orders { number } }
+    """
+
+
+async def dry_run(api: Served, **fields) -> dict:
+    started = await api.mutate("startAllocationRun", STARTED, dryRun=True, **fields)
+    await ended(api, started["run"]["id"])
+    assert started["run"]["token"] is None
+    return (await api(RUN, id=started["run"]["id"]))["allocationRun"]
+
+
+async def commit(api: Served, token: str, **fields) -> dict:
+    return await api.mutate("startAllocationRun", STARTED, token=token, **fields)
+
+
+async def test_a_dry_run_in_the_background_gives_a_token_that_commits_exactly_what_it_said(served: Served, monkeypatch):
+    monkeypatch.setattr("services.runs.CHUNK_ORDERS_MAX", 1)
+    await a_shop(served, 3, 3, 1, 2)
+    fields = {"sequence": "MAX_COMPLETE_ORDERS", "filter": {"channels": ["web"]}, "smallerMayPass": False}
+    said = await dry_run(served, **fields)
+    await served.mutate("placeOrder", channel="web", number="late", lines=[{"sku": "CHAIR", "quantity": 1}])
+
+    committed = await commit(served, said["token"], **fields)
+    run = await ended(served, committed["run"]["id"])
+
+    assert (run["state"], run["processed"], run["total"]) == ("SUCCEEDED", 3, 3)
+    assert run["outcomes"] == said["outcomes"]
+    assert await statuses(served) == ["COULD_NOT_ALLOCATE", "ALLOCATED", "ALLOCATED", "UNALLOCATED"]
+    about = (await served(RUN, id=committed["run"]["id"]))["allocationRun"]
+    assert (about["token"], about["planChanged"]) == (None, None)
+    again = await commit(served, said["token"], **fields)
+    assert (again["__typename"], again["levels"]) == ("PlanChanged", [{"sku": "CHAIR", "available": 0}])
+
+
+async def test_a_token_of_the_background_whose_ground_has_moved_starts_no_run(served: Served):
+    await a_shop(served, 4, 2, 3)
+    said = await dry_run(served)
+    await served.mutate("editOrder", order={"number": {"channel": "web", "number": "1"}}, priority=3)
+    await receive(served, 5)
+
+    refused = await commit(served, said["token"])
+
+    assert refused["__typename"] == "PlanChanged"
+    assert refused["levels"] == [{"sku": "CHAIR", "available": 9}]
+    assert refused["orders"] == [{"number": "1"}]
+    assert await statuses(served) == ["UNALLOCATED", "UNALLOCATED"]
+
+
+async def test_a_run_that_finds_something_moved_goes_no_further_and_says_what_and_how_far(served: Served, monkeypatch):
+    monkeypatch.setattr("services.runs.CHUNK_ORDERS_MAX", 1)
+    await a_shop(served, 4, 2)
+    await served.mutate("saveItems", items=[{"sku": "DESK", "name": "A desk"}])
+    for number in ("1", "2"):
+        await served.mutate("placeOrder", channel="web", number=number, lines=[{"sku": "DESK", "quantity": 1}])
+    said = await dry_run(served)
+    # There was no level of desks: nothing that the dry run found has moved, until their turn comes.
+    await served.mutate("receiveStock", location="LEEDS", lines=[{"sku": "DESK", "quantity": 2}])
+
+    started = await commit(served, said["token"])
+    run = await ended(served, started["run"]["id"])
+
+    assert (run["state"], run["processed"], run["total"]) == ("FAILED", 1, 3)
+    changed = (await served(RUN, id=started["run"]["id"]))["allocationRun"]["planChanged"]
+    assert changed["levels"] == [{"sku": "DESK", "location": {"code": "LEEDS"}, "available": 2}]
+    assert changed["orders"] == []
+    assert await statuses(served) == ["ALLOCATED", "UNALLOCATED", "UNALLOCATED"]
+
+
+async def test_a_token_of_the_background_is_good_for_its_own_input_and_for_no_other_mutation(served: Served):
+    await a_shop(served, 4, 2)
+    token = (await dry_run(served))["token"]
+    of_orders = (await allocate(served, 0, dryRun=True))["token"]
+
+    async def code(**fields) -> str:
+        refused = await served.mutate("startAllocationRun", "... on InvalidInput { problems { path code } }", **fields)
+        ((path, found),) = [(one["path"], one["code"]) for one in refused["problems"]]
+        assert path == ["input", "token"]
+        return str(found)
+
+    assert await code(token=token, filter={"channels": ["web"]}) == "OTHER_INPUT"
+    assert await code(token=token, dryRun=True) == "NOT_APPLICABLE"
+    assert await code(token=token[:-2]) == "NOT_A_TOKEN"
+    assert await code(token=of_orders) == "NOT_A_TOKEN"
+    assert (await allocate(served, 0, token=token))["problems"][0]["code"] == "NOT_A_TOKEN"

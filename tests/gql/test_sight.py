@@ -54,6 +54,8 @@ QUIET_SECONDS = 2
 NEW = 2
 """How far in an input it is that something new is named; further in, it is something that exists."""
 GARBAGE = ("", "\x00", "T3JkZXI6MQ==")
+A_RUN = "query ($id: ID!) { allocationRun(id: $id) { id } }"
+A_CART = "query ($id: ID!) { stockReservation(id: $id) { lines { from { quantity location { code } } } } }"
 NOT_YET = [(*quadrant, UNRELEASED) for quadrant in QUADRANTS]
 
 
@@ -144,6 +146,8 @@ class Asker:
             "list": mine["PickList"][-1],
             "return": mine["Return"][-1],
             "parcel": mine["Parcel"][-1],
+            "run": world.ids(OURS)["AllocationRun"][-1],
+            "reservation": world.ids((OURS, HERE, UNRELEASED))["StockReservation"][-1],
         }
         self.known = {"channel": OURS, "location": HERE, "sku": api_sku(OURS, HERE), "picker": "me"}
 
@@ -280,6 +284,11 @@ async def test_what_is_ones_own_is_seen_with_everything_that_hangs_on_it(world: 
         for kind in ("Invoice", "Payment", "FollowUp"):
             assert told.issuperset(mine[kind]), kind
         assert told.issuperset(world.ids((OURS, HERE, UNRELEASED))["Order"])
+        for run in world.ids(OURS)["AllocationRun"]:
+            assert (await asker.key.answer(A_RUN, id=run))["data"]["allocationRun"] is not None
+        (cart,) = world.ids((OURS, HERE, UNRELEASED))["StockReservation"]
+        found = (await asker.key.answer(A_CART, id=cart))["data"]["stockReservation"]
+        assert found["lines"] == [{"from": [{"quantity": 1, "location": {"code": HERE}}]}]
         assert {f"{PERSONAL} {OURS} {HERE}", PRICE} <= told
     if limited is WAREHOUSE:
         for kind in ("StockLevel", "StockMovement", "Supply", "PickList"):

@@ -21,6 +21,17 @@ async def test_the_cost_stands_in_every_answer(served: Served):
         assert (await socket.receive())["payload"]["extensions"] == {"cost": large}
 
 
+async def test_what_is_sent_is_in_the_cost(served: Served):
+    query = "mutation ($items: [ItemInput!]!) { saveItems(input: {items: $items}) { __typename } }"
+
+    def saving(items: int) -> dict:
+        return {"query": query, "variables": {"items": [{"sku": f"SKU-{at}", "name": "x"} for at in range(items)]}}
+
+    one, many = [(await served.post(saving(items))).json()["extensions"]["cost"] for items in (1, 101)]
+
+    assert many - one == 100
+
+
 async def test_http_and_sockets_spend_from_one_budget(database_url: str):
     async with serving(database_url, cost_budget=2_000) as served, served.socket() as socket:
         await socket.subscribe("1", LARGE["query"])

@@ -7,6 +7,7 @@ import pytest
 
 from tests.gql.serving import Served, serving
 from tests.gql.test_fulfillments import Shop
+from tests.gql.test_runs import ended, statuses
 
 STATES = "{ fulfillments(first: 50) { nodes { id state location { code } order { number } } } }"
 TASKS = "query ($at: String!) { pickTasks(location: $at) { nodes { sku } } }"
@@ -89,3 +90,72 @@ async def test_i17_a_partner_counts_its_own_orders_and_no_others(served: Served)
     assert [one["number"] for one in told["orders"]["nodes"]] == ["1"]
     assert told["orderCounts"]["total"] == 1
     assert sum(one["count"] for one in told["orderCounts"]["byStatus"]) == 1
+
+
+CART = "query ($id: ID!) { stockReservation(id: $id) { state } }"
+RESERVED = "... on ReserveStockSuccess { reservation { id lines { from { quantity } } } }"
+PLACED = "... on PlaceOrderSuccess { order { allocationStatus } }"
+
+
+async def test_a_partner_reserves_for_carts_of_its_own_and_knows_of_no_other(served: Served):
+    sku = await Shop(served).sku(leeds=9)
+    lines = [{"sku": sku, "quantity": 2}]
+    strangers = [
+        (await served.mutate("reserveStock", RESERVED, lines=lines, **whose))["reservation"]["id"]
+        for whose in ({"channel": "theirs"}, {})
+    ]
+    key = await served.key_of("orders:write", channels=["ours"])
+
+    ours = (await key.mutate("reserveStock", RESERVED, lines=lines))["reservation"]
+    assert ours["lines"] == [{"from": [{"quantity": 2}]}]
+    assert (await key.mutate("reserveStock", lines=lines, channel="theirs"))["__typename"] == "NotFound"
+    for cart in strangers:
+        assert await key(CART, id=cart) == {"stockReservation": None}
+        assert (await key.mutate("releaseReservation", reservation=cart))["__typename"] == "NotFound"
+        taken = await key.mutate("placeOrder", channel="ours", number="1", lines=lines, reservation=cart)
+        assert taken["__typename"] == "NotFound"
+        assert await served(CART, id=cart) == {"stockReservation": {"state": "ACTIVE"}}
+
+    placed = await key.mutate("placeOrder", PLACED, channel="ours", number="1", lines=lines, reservation=ours["id"])
+    assert placed["order"] == {"allocationStatus": "ALLOCATED"}
+    assert await key(CART, id=ours["id"]) == {"stockReservation": {"state": "TAKEN_OVER"}}
+
+
+async def test_a_partner_of_several_channels_says_whose_cart_it_is(served: Served):
+    lines = [{"sku": await Shop(served).sku(leeds=9), "quantity": 2}]
+    key = await served.key_of("orders:write", channels=["one", "other"])
+
+    refused = await key.mutate("reserveStock", lines=lines)
+    reserved = await key.mutate("reserveStock", RESERVED, lines=lines, channel="other")
+    cart = reserved["reservation"]["id"]
+    released = await key.mutate("releaseReservation", reservation=cart)
+
+    assert [(one["path"], one["code"]) for one in refused["problems"]] == [(["input", "channel"], "REQUIRED")]
+    assert released["__typename"] == "ReleaseReservationSuccess"
+    assert await key(CART, id=cart) == {"stockReservation": {"state": "RELEASED"}}
+
+
+STARTED = "... on StartAllocationRunSuccess { run { id } }"
+RUN = "query ($id: ID!) { allocationRun(id: $id) { state total losers { total } } }"
+
+
+async def test_a_partner_runs_its_own_orders_in_the_background_and_knows_of_no_other_run(served: Served):
+    lines = [{"sku": await Shop(served).sku(leeds=9), "quantity": 2}]
+    for channel in ("ours", "theirs"):
+        await served.mutate("placeOrder", channel=channel, number="1", lines=lines)
+    everything = (await served.mutate("startAllocationRun", STARTED, dryRun=True))["run"]["id"]
+    key = await served.key_of("allocation:write", channels=["ours"])
+
+    run = (await key.mutate("startAllocationRun", STARTED))["run"]["id"]
+    refused = await key.mutate("startAllocationRun", STARTED, filter={"channels": ["ours", "theirs"]})
+    cancel = "mutation ($run: ID!) { cancelAllocationRun(input: {run: $run}) { __typename } }"
+    unknown = (await key(cancel, run=everything))["cancelAllocationRun"]
+
+    assert [(one["path"], one["code"]) for one in refused["problems"]] == [
+        (["input", "filter", "channels", "1"], "UNKNOWN")
+    ]
+    assert unknown["__typename"] == "NotFound"
+    assert await key(RUN, id=everything) == {"allocationRun": None}
+    await ended(served, run)
+    assert await key(RUN, id=run) == {"allocationRun": {"state": "SUCCEEDED", "total": 1, "losers": None}}
+    assert sorted(await statuses(served)) == ["ALLOCATED", "UNALLOCATED"]

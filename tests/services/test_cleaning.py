@@ -1,16 +1,22 @@
 """What is not kept for ever goes; what is kept stays."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
+from domain.errors import InvalidInput
 from domain.ids import OrderId
+from domain.kinds import AllocationSequence
 from persistence.verify import verify
-from services.cleaning import forget_expired_keys, forget_old_events
+from services.cleaning import forget_expired_keys, forget_old_events, forget_old_plans
 from services.desk import Desk
 from services.orders import place_order
 from services.ports.events import CursorExpired, EventFilter
+from services.ports.orders import OrderFilter
+from services.run_plans import token_of_run
+from services.runs import StartRun, advance_a_run, start_allocation_run
 from tests.builders import a_catalog, placed
 from tests.gql.serving import SECONDS_MAX
 from tests.services.test_idempotency import order_of_one
@@ -36,6 +42,26 @@ async def test_keys_are_forgotten_after_thirty_days_and_not_before(engine, datab
 
     async with engine.connect() as connection:
         assert (await connection.execute(KEYS)).scalar() == ["d", "e"]
+
+
+async def test_what_a_dry_run_said_is_kept_for_a_day(engine, database, caller):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 1})
+    await placed(database, caller, {"CHAIR": 1})
+    dry = StartRun(filter=OrderFilter(), sequence=AllocationSequence.PLACED_AT_ASC, dry_run=True)
+    run = (await start_allocation_run(database, caller, dry, "a")).run
+    while await database.run(advance_a_run):
+        pass
+
+    await forget_old_plans(database)
+    token = await token_of_run(database, run)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE allocation_runs SET finished_at = now() - interval '25 hours'"))
+    await forget_old_plans(database)
+
+    assert token is not None
+    assert await token_of_run(database, run) is None
+    with pytest.raises(InvalidInput):
+        await start_allocation_run(database, caller, replace(dry, dry_run=False, token=token), "b")
 
 
 # ---------------------------------------------------------------- events

@@ -142,7 +142,7 @@ async def test_nothing_is_left_of_a_plan_when_its_run_has_ended(database, caller
     await planner.plan_a_run()
     assert len((await everything(engine))["planned_orders"]) == 3
 
-    await cancel_allocation_run(database, started.run, "the run")
+    await cancel_allocation_run(database, caller, started.run, "the run")
 
     assert (await everything(engine))["planned_orders"] == []
 
@@ -153,7 +153,7 @@ async def test_a_run_that_is_canceled_while_its_plan_is_made_stays_canceled(data
 
     class Slow(Highs):
         async def solve(self, program, seconds):
-            await cancel_allocation_run(database, started.run, "the run")
+            await cancel_allocation_run(database, caller, started.run, "the run")
             return await super().solve(program, seconds)
 
     await Planner(database, Slow()).plan_a_run()

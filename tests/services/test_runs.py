@@ -1,5 +1,7 @@
 """Background runs, and the runs that set themselves off."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain.kinds import AllocationSequence, AllocationStatus, RunState, StockQuantity
@@ -7,6 +9,7 @@ from persistence.orders import PostgresOrders
 from services.desk import Desk
 from services.ports.events import EventFilter
 from services.ports.orders import OrderFilter
+from services.run_plans import token_of_run
 from services.runs import (
     RunStarted,
     StartRun,
@@ -103,7 +106,7 @@ async def test_a_canceled_run_goes_no_further(database, caller):
     order = await placed(database, caller, {"CHAIR": 1})
     started = await start_allocation_run(database, caller, EVERYTHING, a_key())
 
-    await cancel_allocation_run(database, started.run, "the run")
+    await cancel_allocation_run(database, caller, started.run, "the run")
     run = await finished(database, started)
 
     assert (run.state, run.processed) == (RunState.CANCELED, 0)
@@ -125,6 +128,49 @@ async def test_every_commit_of_a_run_is_told(database, caller):
         (RunState.SUCCEEDED, 1),
     ]
     assert [one.event.run_version for one in told] == [1, 2, 3]
+
+
+async def foreseen(database, caller, monkeypatch):
+    """The token of a dry run of everything, in chunks of one order."""
+    monkeypatch.setattr("services.runs.CHUNK_ORDERS_MAX", 1)
+    dry = await start_allocation_run(database, caller, replace(EVERYTHING, dry_run=True), a_key())
+    await finished(database, dry)
+    return await token_of_run(database, dry.run)
+
+
+async def test_what_a_run_has_moved_itself_has_not_moved(database, caller, monkeypatch):
+    """The older of two overallocated orders gives back what it has, and that lifts a flag of the other."""
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 4, ("CHAIR", "YORK"): 0})
+    older, younger = [await placed(database, caller, {"CHAIR": 2}) for _ in range(2)]
+    await allocated(database, caller, older, younger)
+    await counted(database, caller, {"CHAIR": 1})
+    await counted(database, caller, {"CHAIR": 2}, location="YORK")
+    token = await foreseen(database, caller, monkeypatch)
+    before = await order_now(database, younger)
+
+    started = await start_allocation_run(database, caller, replace(EVERYTHING, token=token), a_key())
+    await database.run(advance_a_run)
+    between = await order_now(database, younger)
+    run = await finished(database, started)
+
+    assert between.version > before.version
+    assert (run.state, run.processed, run.moved) == (RunState.SUCCEEDED, 2, None)
+    assert await statuses(database, older, younger) == [ALLOCATED, AllocationStatus.PARTIALLY_ALLOCATED]
+
+
+async def test_what_somebody_moves_between_two_chunks_stops_the_run_between_them(database, caller, monkeypatch):
+    await a_catalog(database, caller, {("CHAIR", "LEEDS"): 3})
+    first, second = [await placed(database, caller, {"CHAIR": 2}) for _ in range(2)]
+    token = await foreseen(database, caller, monkeypatch)
+
+    started = await start_allocation_run(database, caller, replace(EVERYTHING, token=token), a_key())
+    await database.run(advance_a_run)
+    await received(database, caller, "CHAIR", 1)
+    run = await finished(database, started)
+
+    assert (run.state, run.processed, run.total) == (RunState.FAILED, 1, 2)
+    assert [len(run.moved.levels), run.moved.orders] == [1, ()]
+    assert await statuses(database, first, second) == [ALLOCATED, AllocationStatus.UNALLOCATED]
 
 
 async def test_o8_arriving_stock_is_given_to_the_orders_that_wait_for_it_highest_priority_first(database, caller):

@@ -125,7 +125,7 @@ async def test_a_dry_run_in_the_background_names_who_waits_beside_it_and_would_g
     assert [(one.order, one.units_without, one.units_with) for one in said.orders] == [(second, 2, 1)]
     assert said.all_seen
     assert {name for name, rows in (await everything(engine)).items() if rows != before[name]} <= {
-        *("allocation_runs", "events", "idempotency_keys"),
+        *("allocation_runs", "events", "foreseen_chunks", "idempotency_keys"),
     }
     assert (await dry_run(database, caller)).orders == []
     monkeypatch.setattr(what_if, "WAITING_ORDERS_MAX", 1)
