@@ -97,6 +97,7 @@ class Always:
         i3_stock_is_its_ledger(rows)
         i4_nothing_is_negative(rows)
         self._i9_released_orders_are_allocated_and_not_held(rows.log)
+        self._holds = defaultdict(set, {number: set(reasons or ()) for number, reasons, _ in rows.holds})
         i10_no_unit_is_lost(rows)
         self._i11_a_cart_ends_once(rows)
         i14_what_is_void_has_not_left(rows)
@@ -120,7 +121,7 @@ class Always:
             assert not in_part or order in self.in_part, f"I9: nobody asked to release a part of {order}"
             held = self._holds[order] - set(ended)
             assert not held or not (whole or in_part), f"I9: {order} was released and is held for {held}"
-            self._holds[order] = held | set(placed)
+            self._holds[order] = (held | set(placed)) - set(ended)  # of both in one commit, none is sure
 
     def _i11_a_cart_ends_once(self, rows: Rows) -> None:
         ended = {name for name, _, state, _ in rows.carts if state != "ACTIVE"}
