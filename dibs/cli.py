@@ -161,9 +161,8 @@ def work_command(data: Data = None) -> None:
     _log(settings)
     with _side_listener(settings) as side, database_url(settings, _say) as url:
         run(require_promises(settings, url))
-        console.print("Dibs works.")
         with ending_in_time() as begin_to_end:
-            run(work(settings, url, side, begin_to_end))
+            run(work(settings, url, side, begin_to_end, lambda: console.print("Dibs works.")))
 
 
 @app.command("demo")

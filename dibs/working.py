@@ -137,9 +137,13 @@ def _by_the_clock(settings: Settings, database: PostgresDatabase) -> Iterator[Jo
 
 
 async def work(
-    settings: Settings, direct_url: str, side: socket.socket | None, begin_to_end: Callable[[], None]
+    settings: Settings,
+    direct_url: str,
+    side: socket.socket | None,
+    begin_to_end: Callable[[], None],
+    has_begun: Callable[[], None],
 ) -> None:
-    """Be a node that works and serves nothing, until a signal."""
+    """Be a node that works and serves nothing, until a signal; both are told once, when it is so."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def end() -> None:
@@ -149,5 +153,6 @@ async def work(
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, end)
     async with ground(settings, direct_url, side) as on, running(on.bell.run), working(settings, on):
+        has_begun()
         await stop.wait()
         on.readiness.stop()

@@ -11,7 +11,14 @@ from enum import StrEnum
 from domain import orders, returns
 from domain.errors import Obstacle
 from domain.fulfillments import GONE, UNDER_WAY, Fulfillment, states_that_allow
-from domain.kinds import AllocationStatus, FulfillmentKind, FulfillmentState, HoldReason, OrderStatus
+from domain.kinds import (
+    AllocationStatus,
+    FulfillmentKind,
+    FulfillmentState,
+    HoldReason,
+    OrderStatus,
+    ReleaseObstacle,
+)
 from domain.orders import ALLOCATABLE, EDITABLE, OrderLine
 from domain.returns import Return, is_delivered, returnable
 
@@ -109,8 +116,10 @@ def _order_reasons(action: OrderAction, now: OrderNow) -> Iterator[str]:
             yield from (obstacle.message for obstacle in now.obstacles)
             if not now.obstacles and not now.waits:
                 yield "All that is set aside is released."
-        case OrderAction.DROPSHIP if not open_units:
-            yield "Nothing of it is open."
+        case OrderAction.DROPSHIP:
+            if not open_units:
+                yield "Nothing of it is open."
+            yield from (one.message for one in now.obstacles if one.code is ReleaseObstacle.ON_HOLD)
         case OrderAction.RELEASE_HOLDS if not now.holds:
             yield "It is not on hold."
         case OrderAction.CREATE_INVOICE if not now.uninvoiced:

@@ -240,7 +240,8 @@ class Mutation:
     )
     dropship_order = strawberry.mutation(
         fulfilling.dropship_order,
-        description="Let a supplier send an order or lines of it: what is set aside for them is given back.",
+        description="Let a supplier send an order or lines of it: what is set aside for them is given back. "
+        "Not while the order is on hold.",
     )
     request_return = strawberry.mutation(
         returning.request_return,

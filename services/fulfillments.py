@@ -9,7 +9,7 @@ from domain import fulfilling, holding, packing, releasing, tracking
 from domain.batch import Batch
 from domain.changes import Changes
 from domain.checks import ORDER_LINES_MAX, ORDER_QUANTITY_MAX, Path, Problems
-from domain.errors import DomainError, NotFound, OrderNotInState
+from domain.errors import DomainError, NotFound, OrderNotInState, OrderNotReleasable
 from domain.fulfilling import FailedUnits
 from domain.fulfillments import Shipping
 from domain.ids import FulfillmentId, KeyId, LineId, OrderId, ParcelId, RowName
@@ -24,7 +24,7 @@ from services.ports.database import Database
 from services.ports.orders import OrderReference
 from services.ports.unit_of_work import UnitOfWork
 from services.references import checked_reference
-from services.releasing import obstacles
+from services.releasing import held, obstacles
 from services.runs import within_bounds
 
 UNKNOWN = Shipping()
@@ -254,7 +254,7 @@ class DropshipOrder:
     lines: tuple[DropshippedLine, ...] = ()
 
     def needs(self) -> Needs:
-        return Needs(orders=(self.order,), floor=True)
+        return Needs(orders=(self.order,), standings=True, floor=True)
 
     def decide(self, batch: Batch, known: Known) -> FulfillmentDone:
         (order,) = known.orders
@@ -279,6 +279,8 @@ class DropshipOrder:
             raise OrderNotInState(order=order, allowed=ALLOCATABLE)
         fulfilling.require_not_released(batch, order)
         problems.refuse()
+        if in_the_way := tuple(held(batch.standing_of(order).holds)):
+            raise OrderNotReleasable(order=order, obstacles=in_the_way)
         return FulfillmentDone(fulfillment=fulfilling.dropship(batch, order, place.id, quantities))
 
     def _require_supplier(self, kind: LocationKind) -> None:
@@ -397,7 +399,9 @@ async def deliver_fulfillment(
 
 
 async def dropship_order(performer: Performer, caller: Caller, command: DropshipOrder, key: str) -> FulfillmentDone:
-    """Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderNotInState, OrderAlreadyReleased."""
+    """Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderNotInState, OrderAlreadyReleased, and, while the order is
+    on hold, OrderNotReleasable.
+    """
     problems = Problems()
     order = checked_reference(problems, command.order, ("input", "order"))
     supplier = problems.code(command.supplier, ("input", "supplier"))

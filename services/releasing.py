@@ -21,15 +21,20 @@ def obstacles(paid: PaymentStatus, holds: Iterable[HoldReason], ship_to: Address
 
 
 def _obstacles(paid: PaymentStatus, holds: Iterable[HoldReason], ship_to: Address | None) -> Iterator[Obstacle]:
-    for reason in sorted(holds):
-        told = f"It is on hold ({reason}): look at it, then end the hold with releaseHolds."
-        yield Obstacle(code=ReleaseObstacle.ON_HOLD, message=told)
+    yield from held(holds)
     if paid is not PaymentStatus.PAID:
         told = f"It is {paid}, and not paid in full: record what was paid with recordPayment."
         yield Obstacle(code=ReleaseObstacle.PAYMENT_NOT_VERIFIED, message=told)
     for problem in address_problems(ship_to):
         where = ".".join(("shipTo", *problem.path))
         yield Obstacle(code=ReleaseObstacle.ADDRESS_INCOMPLETE, message=f"{where}: {problem.message}")
+
+
+def held(holds: Iterable[HoldReason]) -> Iterator[Obstacle]:
+    """What is held goes to nobody, whoever would send it."""
+    for reason in sorted(holds):
+        told = f"It is on hold ({reason}): look at it, then end the hold with releaseHolds."
+        yield Obstacle(code=ReleaseObstacle.ON_HOLD, message=told)
 
 
 def order_now(

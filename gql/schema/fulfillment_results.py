@@ -14,6 +14,7 @@ from gql.schema.refusals import (
     NotFound,
     OrderAlreadyReleased,
     OrderNotInState,
+    OrderNotReleasable,
     PickListTaken,
     ShippingRefused,
 )
@@ -71,7 +72,13 @@ BuyShippingLabelResult = Annotated[
     result("BuyShippingLabelResult"),
 ]
 DropshipOrderResult = Annotated[
-    FulfillmentSuccess | InvalidInput | IdempotencyKeyReused | NotFound | OrderNotInState | OrderAlreadyReleased,
+    FulfillmentSuccess
+    | InvalidInput
+    | IdempotencyKeyReused
+    | NotFound
+    | OrderNotInState
+    | OrderAlreadyReleased
+    | OrderNotReleasable,
     result("DropshipOrderResult"),
 ]
 CreatePickListResult = Annotated[

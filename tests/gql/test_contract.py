@@ -126,6 +126,7 @@ REFUSALS_OF = {
         "NotFound",
         "OrderAlreadyReleased",
         "OrderNotInState",
+        "OrderNotReleasable",
     ),
     "createPickList": ("InvalidInput", "IdempotencyKeyReused", "NotFound"),
     "claimPickList": ("InvalidInput", "NotFound", "PickListTaken"),

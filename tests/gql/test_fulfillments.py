@@ -360,6 +360,18 @@ async def test_o5_c17_a_supplier_sends_it_and_the_stock_is_free_again(shop: Shop
     assert delivered["fulfillment"]["order"]["status"] == "FULFILLED"
 
 
+async def test_what_is_on_hold_is_given_to_no_supplier(shop: Shop):
+    order = await shop.order((await shop.sku(leeds=2), 2))
+    await shop.api.mutate("holdOrders", orders=[{"id": order}], reason="SUSPECTED_FRAUD")
+    given = {"order": {"id": order}, "supplier": "SUPPLIER"}
+
+    refused = await shop.api.mutate("dropshipOrder", "... on OrderNotReleasable { obstacles { code } }", **given)
+
+    assert (refused["__typename"], refused["obstacles"]) == ("OrderNotReleasable", [{"code": "ON_HOLD"}])
+    await shop.api.mutate("releaseHolds", orders=[{"id": order}], reasons=["SUSPECTED_FRAUD"])
+    assert "fulfillment" in await shop.api.mutate("dropshipOrder", MOVED, **given)
+
+
 async def test_i14_an_order_of_which_something_has_left_is_not_voided_and_a_voided_one_leaves_nothing(shop: Shop):
     sku = await shop.sku(leeds=4)
     gone, kept = await shop.order((sku, 1)), await shop.order((sku, 1))

@@ -357,6 +357,8 @@ class Floor(Holds):
             return "OrderAlreadyReleased"
         if not quantities or any(not 0 < units <= order.lines[at].open for at, units in quantities.items()):
             return "InvalidInput"
+        if self.holds[number]:
+            return "OrderNotReleasable"
         for at, units in quantities.items():
             line, claims = order.lines[at], self.claims_of(number, at)
             surplus = sum(claim.units for claim in claims) - (line.open - units)

@@ -14,7 +14,7 @@ AWAITING_PAYMENT = "AWAITING_PAYMENT"
 class Holds:
     """A part of `Model`. `holds`: why an order is held now; `lifted`: how many holds of it have ended.
 
-    A hold refuses one thing, which is a release. No order of the model has a price, so all are paid.
+    A hold refuses what sends goods: a release, and a dropshipment. No order of the model has a price, so all are paid.
     """
 
     holds: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set), kw_only=True)
