@@ -399,8 +399,8 @@ async def deliver_fulfillment(
 
 
 async def dropship_order(performer: Performer, caller: Caller, command: DropshipOrder, key: str) -> FulfillmentDone:
-    """Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderNotInState, OrderAlreadyReleased, and, while the order is
-    on hold, OrderNotReleasable.
+    """Raises InvalidInput, IdempotencyKeyReused, NotFound, OrderNotInState, OrderAlreadyReleased; and
+    OrderNotReleasable, while the order is on hold.
     """
     problems = Problems()
     order = checked_reference(problems, command.order, ("input", "order"))
