@@ -97,7 +97,7 @@ class Meters:
         )
         self._delay = Histogram(
             "dibs_event_delay_seconds",
-            "From an event's change to its being told in this process: the oldest of what was read at once.",
+            "From an event's change to its being told to who watches: the oldest of what was read at once.",
             buckets=DELAY,
             registry=registry,
         )
@@ -146,7 +146,7 @@ class Meters:
         self._gauges.desk = desk
 
     def watch_feed(self, feed: Feed) -> None:
-        feed.listeners.append(self._heard)
+        feed.listen(self._heard, lambda: False)
         self._gauges.feed = feed
 
     def watch_hub(self, hub: Hub) -> None:
@@ -189,7 +189,8 @@ class Meters:
         self._batch_duration.observe(seconds)
 
     def _heard(self, events: Sequence[LoggedEvent]) -> None:
-        self._delay.observe(max(0, (datetime.now(UTC) - events[0].occurred_at).total_seconds()))
+        if events:  # somebody watches
+            self._delay.observe(max(0, (datetime.now(UTC) - events[0].occurred_at).total_seconds()))
 
     # ------------------------------------------------------------ to be read
 

@@ -31,9 +31,13 @@ class Feed:
         self._started = asyncio.Event()
         self.position = 0
         """What has been told to the listeners ends here."""
-        self.listeners: list[Listener] = []
+        self._listeners: list[tuple[Listener, Callable[[], bool]]] = []
         self.on_gap: Callable[[Exception], None] = lambda _: None
         """Is told that listeners cannot be told everything: the feed stood still for longer than events are kept."""
+
+    def listen(self, listener: Listener, wants: Callable[[], bool] = lambda: True) -> None:
+        """Tell it what comes. While nobody `wants` to know what, all are told of no events that there are some."""
+        self._listeners.append((listener, wants))
 
     async def run(self) -> None:
         """Read the log until cancelled; what the database refuses is tried again."""
@@ -79,13 +83,22 @@ class Feed:
             after = found[-1].position
 
     async def _hand_out(self) -> bool:
-        """Whether there was anything to hand out."""
-        found = await self._page(EventFilter(), self.position, None)
-        if found:
-            self.position = found[-1].position
-            for listener in self.listeners:
-                listener(found)
-        return bool(found)
+        """Whether there was anything to hand out. Reading events that nobody wants would be most of the work."""
+        end, found = self.position, list[LoggedEvent]()
+        if not self._is_wanted():
+            end = await self._end()
+        if self._is_wanted():  # also by somebody who has come meanwhile
+            found = await self._page(EventFilter(), self.position, None)
+            end = found[-1].position if found else self.position
+        if end <= self.position:
+            return False
+        self.position = end
+        for listener, _ in self._listeners:
+            listener(found)
+        return True
+
+    def _is_wanted(self) -> bool:
+        return any(wants() for _, wants in self._listeners)
 
     async def _page(self, condition: EventFilter, after: int, until: int | None) -> list[LoggedEvent]:
         async def work(uow: UnitOfWork) -> list[LoggedEvent]:

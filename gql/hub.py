@@ -33,7 +33,7 @@ class Hub:
         self._of_all: set[Stream] = set()
         self._turns = asyncio.Semaphore(CATCHING_UP_MAX)
         self.tally = Tally()
-        feed.listeners.append(self._hand)
+        feed.listen(self._hand, lambda: bool(self._streams))
         feed.on_gap = self._end
 
     @property

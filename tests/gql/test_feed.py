@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import random
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from services.following import matches, visible
 from services.ports.events import EventFilter
 from tests.builders import a_catalog, allocated, counted, deallocated, edited, placed, voided
 from tests.gql.following import following
-from tests.gql.serving import KNOWN, Served, Silence, all_numbered, until
+from tests.gql.serving import KNOWN, SECONDS_MAX, Served, Silence, all_numbered, until
 from workers.relay import Relay
 
 
@@ -263,6 +264,52 @@ async def test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_noth
         follower.takes.set()
 
         assert await follower.taken(9) == await everything(served.database, condition)
+
+
+async def test_events_that_nobody_watches_are_not_read(served: Served, monkeypatch: pytest.MonkeyPatch):
+    read: list[int] = []
+    page = served.feed._page
+
+    def noted(condition: EventFilter, after: int, until: int | None) -> Awaitable[list[LoggedEvent]]:
+        read.append(after)
+        return page(condition, after, until)
+
+    monkeypatch.setattr(served.feed, "_page", noted)
+
+    await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
+    await all_numbered(served.database)
+    end = await served.database.read(lambda uow: uow.events.end())
+    await until(lambda: served.feed.position == end)
+
+    assert read == []
+
+
+async def test_whoever_comes_while_the_feed_only_looks_how_far_the_log_goes_misses_nothing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+):
+    await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
+    await all_numbered(served.database)
+    looked, may_go_on, end = asyncio.Event(), asyncio.Event(), served.feed._end
+
+    async def slowly() -> int:
+        found = await end()
+        if found > before:
+            looked.set()
+            await may_go_on.wait()
+        return found
+
+    before = await end()
+    await until(lambda: served.feed.position == before)
+    monkeypatch.setattr(served.feed, "_end", slowly)
+    await placed(served.database, KNOWN, {"CHAIR": 1})
+    async with asyncio.timeout(SECONDS_MAX):
+        await looked.wait()
+    condition = EventFilter(types=("OrderChanged",))
+    async with following(served.hub, condition) as follower:
+        await until(lambda: served.hub.subscribers == 1)
+        may_go_on.set()
+
+        assert await follower.taken(1) == await everything(served.database, condition)
 
 
 # ---------------------------------------------------------------- execute once, send many
