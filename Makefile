@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := bench carriers dibs docs documents domain gql migrations persistence proof services tests workers
 
-.PHONY: help setup run test check audit sbom twins hammer chaos soak fuzz bench lock explorer clean
+.PHONY: help setup run test check audit sbom twins hammer chaos deep soak fuzz bench lock explorer clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -37,10 +37,12 @@ hammer: .venv/.dev     ## everything at once in several processes, and what brea
 	$(BIN)/python -m proof.hammer $(ARGS)
 	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/acceptance/test_peers.py
 
-chaos: .venv/.dev      ## kill -9 at named points, every fault of roads, nodes, disks and databases, and deep random tests (minutes)
+chaos: .venv/.dev      ## kill -9 at named points, every fault of roads, nodes, disks and databases (a quarter of an hour)
 	DIBS_PROOF=full $(BIN)/python -m pytest -q -m chaos $(ARGS)
+
+deep: .venv/.dev       ## the random tests much deeper, and what grows with many requests (long)
 	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/gql/test_hostile.py -k ten_thousand
-	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/persistence/test_faults.py tests/services/test_state_machine.py tests/domain tests/acceptance/test_reconnecting.py
+	DIBS_PROOF=full $(BIN)/python -m pytest -q tests/persistence/test_faults.py tests/services/test_state_machine.py tests/domain tests/acceptance/test_reconnecting.py $(ARGS)
 
 soak: .venv/.dev       ## half of what a server can do, for 20 minutes, with a row a minute: nothing may grow (MINUTES=20)
 	$(BIN)/python -m proof.soak --minutes $(or $(MINUTES),20) $(ARGS)

@@ -60,7 +60,7 @@ WIPE = "".join(
 )
 
 
-# The quick suite tries the same examples every time, so that it says something about a change; `make chaos` and
+# The quick suite tries the same examples every time, so that it says something about a change; `make deep` and
 # `make hammer` look where nobody has looked before.
 # How long an example takes says nothing on a machine that does something else as well.
 settings.register_profile("quick", derandomize=True, deadline=None)

@@ -1,4 +1,4 @@
-"""How much is tried: a little in `make test`, all of it in `make hammer` and `make chaos` (DIBS_PROOF=full)."""
+"""How much is tried: a little in `make test`, all of it in the slow proofs of the Makefile (DIBS_PROOF=full)."""
 
 import os
 

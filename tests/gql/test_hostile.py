@@ -185,7 +185,7 @@ def test_a_hostile_variable_is_cheap_and_told_what_is_wrong_with_it(target: Serv
 
 
 def test_ten_thousand_requests_with_unknown_fields_leave_nothing_in_memory(target: Serving):
-    """`make chaos` sends all of them; a tenth of them shows what grows with each."""
+    """`make deep` sends all of them; a tenth of them shows what grows with each."""
     process, count = psutil.Process(target.process.pid), 10_000 if FULL else 1_000
     with httpx.Client(headers=HEADERS, timeout=SECONDS_MAX) as client:
 

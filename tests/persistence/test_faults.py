@@ -1,6 +1,6 @@
 """Connections that break under load: every request has one outcome, and its key tells it (I7, I8).
 
-DIBS_PROOF=full sends many more requests (`make chaos`).
+DIBS_PROOF=full sends many more requests (`make deep`).
 """
 
 import asyncio

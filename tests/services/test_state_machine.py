@@ -746,7 +746,7 @@ def together(bundles: Mapping[Any, object]) -> set[frozenset[Any]]:
 
 
 WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
-"""Over a database, finding the smallest example takes minutes: `make chaos` does it."""
+"""Over a database, finding the smallest example takes minutes: `make deep` does it."""
 
 
 def test_i1_to_i5_i7_i9_to_i16_any_sequence_of_requests_does_what_the_model_does(database_url: str):
