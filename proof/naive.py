@@ -944,7 +944,7 @@ TWINS = (
         (
             "domain/deriving.py",
             "actors=tuple(changes[change] for change in sequence),",
-            "actors=tuple(self.actor for _ in sequence),",
+            "actors=tuple(copy.actor for _ in sequence),",
         ),
     ),
     twin(
