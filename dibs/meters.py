@@ -146,7 +146,7 @@ class Meters:
         self._gauges.desk = desk
 
     def watch_feed(self, feed: Feed) -> None:
-        feed.listen(self._heard, lambda: False)
+        feed.listen(self._heard)
         self._gauges.feed = feed
 
     def watch_hub(self, hub: Hub) -> None:

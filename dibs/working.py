@@ -97,7 +97,7 @@ async def working(settings: Settings, on: Ground, feed: Feed | None = None) -> A
     if meters:
         meters.watch_relay(relay)
     if feed:
-        feed.listen(lambda _: deliverer.nudge(), lambda: False)
+        feed.listen(lambda _: deliverer.nudge())
     others = *_called(settings, on.database, foreman), *_by_the_clock(settings, on.database)
     async with aclosing(sender), running(relay.run, foreman.run, deliverer.run, *others):
         yield

@@ -35,7 +35,7 @@ class Feed:
         self.on_gap: Callable[[Exception], None] = lambda _: None
         """Is told that listeners cannot be told everything: the feed stood still for longer than events are kept."""
 
-    def listen(self, listener: Listener, wants: Callable[[], bool] = lambda: True) -> None:
+    def listen(self, listener: Listener, wants: Callable[[], bool] = lambda: False) -> None:
         """Tell it what comes. While nobody `wants` to know what, all are told of no events that there are some."""
         self._listeners.append((listener, wants))
 
@@ -84,7 +84,8 @@ class Feed:
 
     async def _hand_out(self) -> bool:
         """Whether there was anything to hand out. Reading events that nobody wants would be most of the work."""
-        end, found = self.position, list[LoggedEvent]()
+        found: list[LoggedEvent] = []
+        end = self.position
         if not self._is_wanted():
             end = await self._end()
         if self._is_wanted():  # also by somebody who has come meanwhile

@@ -20,7 +20,14 @@ from domain.runs import RunSeek
 from services.callers import Caller
 from services.commands import Known, Needs, Performer
 from services.keys import fingerprint
-from services.plan_tokens import DIGEST_BYTES, basis_of, digest, read_token, refuse_where_moved
+from services.plan_tokens import (
+    DIGEST_BYTES,
+    basis_of,
+    digest,
+    read_token,
+    refuse_other_input,
+    refuse_where_moved,
+)
 from services.ports.batches import SKUS_MAX, BatchTooLarge
 from services.ports.database import Database
 from services.ports.orders import OrderFilter, OrderReference
@@ -92,9 +99,7 @@ class AllocateOrders(_RunCommand):
         """The plan is made on a copy first, because whoever is refused may have moved nothing."""
         token = read_token(text)
         if token.asked != asked_for(self):
-            problems = Problems()
-            problems.add(("input", "token"), "OTHER_INPUT", "The dry run that gave this token had another input.")
-            problems.refuse()
+            refuse_other_input()
         refuse_where_moved(token, basis_of(batch, known.orders, self.locations))
         if digest(self._allocate(Batch(batch.facts()), known)) != token.planned:
             raise PlanChanged(levels=(), orders=())

@@ -11,14 +11,13 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
-from domain.allocating import OrderOutcome
 from domain.batch import Batch
 from domain.checks import Problems
-from domain.errors import PlanChanged
+from domain.errors import InvalidInput, PlanChanged
 from domain.ids import ItemId, LocationId, OrderId, RunId
 from domain.runs import Basis, Moved
 from services.outcomes import to_text
@@ -57,9 +56,9 @@ def basis_of(batch: Batch, orders: Sequence[OrderId | None], locations: Sequence
     )
 
 
-def digest(outcomes: Sequence[OrderOutcome]) -> bytes:
-    """The same for the same outcomes, and for no others."""
-    return hashlib.sha256(to_text(outcomes).encode()).digest()[:DIGEST_BYTES]
+def digest(planned: object) -> bytes:
+    """The same for the same plan, and for no other."""
+    return hashlib.sha256(to_text(planned).encode()).digest()[:DIGEST_BYTES]
 
 
 def digest_of_all(chunks: Iterable[bytes]) -> bytes:
@@ -93,7 +92,6 @@ def read_token(text: str) -> Token:
         return _read(text)
     except (ValueError, TypeError, zlib.error):
         refuse_token()
-        raise AssertionError("a problem was added") from None
 
 
 def read_run_token(text: str) -> RunToken:
@@ -106,14 +104,22 @@ def read_run_token(text: str) -> RunToken:
         return RunToken(run=RunId(run), planned=bytes.fromhex(planned))
     except (ValueError, TypeError, zlib.error):
         refuse_token()
-        raise AssertionError("a problem was added") from None
 
 
-def refuse_token() -> None:
+def refuse_token() -> NoReturn:
     """Raises InvalidInput."""
+    _refuse("NOT_A_TOKEN", "This is no token of a dry run. Run it dry again, and take that.")
+
+
+def refuse_other_input() -> NoReturn:
+    """Raises InvalidInput."""
+    _refuse("OTHER_INPUT", "The dry run that gave this token had another input.")
+
+
+def _refuse(code: str, told: str) -> NoReturn:
     problems = Problems()
-    problems.add(("input", "token"), "NOT_A_TOKEN", "This is no token of a dry run. Run it dry again, and take that.")
-    problems.refuse()
+    problems.add(("input", "token"), code, told)
+    raise InvalidInput(problems=problems.all()) from None
 
 
 def refuse_where_moved(token: Token, now: Basis) -> None:

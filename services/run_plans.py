@@ -4,7 +4,6 @@ That run does a chunk only where it rests on the same and comes out the same. Ot
 has moved: what it has done before stays done, and of the rest it does nothing. docs/adr/0033 says why.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -13,17 +12,15 @@ from domain.allocating import OrderOutcome, Terms, allocate
 from domain.allocation import Claim
 from domain.batch import Batch
 from domain.changes import Changes, Facts
-from domain.checks import Problems
 from domain.errors import PlanChanged
 from domain.ids import ItemId, LevelKey, LocationId, OrderId, RunId
 from domain.kinds import RunState
 from domain.runs import Basis, ForeseenChunk, Moved, Run
 from services.allocation import whole_orders
-from services.outcomes import to_text
 from services.plan_tokens import (
-    DIGEST_BYTES,
     MOVED_MAX,
     RunToken,
+    digest,
     digest_of_all,
     moved,
     read_run_token,
@@ -41,11 +38,8 @@ async def token_of_run(database: Database, run: RunId) -> str | None:
     """What commits exactly what a dry run said; None where it is none, not over, or kept no longer."""
 
     async def work(uow: UnitOfWork) -> str | None:
-        found = await uow.runs.by_ids([run])
-        said = await uow.runs.said(run)
-        if not found or not _can_be_committed(found[0], said):
-            return None
-        return write_run_token(RunToken(run=run, planned=digest_of_all(said)))
+        found = await _kept(uow, run)
+        return write_run_token(RunToken(run=run, planned=found[1])) if found else None
 
     return await database.snapshot(work)
 
@@ -53,11 +47,19 @@ async def token_of_run(database: Database, run: RunId) -> str | None:
 async def dry_run_of(uow: UnitOfWork, text: str) -> Run:
     """The dry run that a token is of. Raises InvalidInput."""
     token = read_run_token(text)
-    found = await uow.runs.by_ids([token.run])
-    said = await uow.runs.said(token.run)
-    if not found or not _can_be_committed(found[0], said) or digest_of_all(said) != token.planned:
+    found = await _kept(uow, token.run)
+    if found is None or found[1] != token.planned:
         refuse_token()
     return found[0]
+
+
+async def _kept(uow: UnitOfWork, run: RunId) -> tuple[Run, bytes] | None:
+    """A dry run that can be committed, and the digest of all that it said."""
+    found = next(iter(await uow.runs.by_ids([run])), None)
+    if found is None or not found.dry_run or found.state is not RunState.SUCCEEDED:
+        return None
+    said = await uow.runs.said(run)
+    return (found, digest_of_all(said)) if said or not found.processed else None
 
 
 async def refuse_where_any_moved(uow: UnitOfWork, dry: Run) -> None:
@@ -65,17 +67,6 @@ async def refuse_where_any_moved(uow: UnitOfWork, dry: Run) -> None:
     found = await uow.runs.moved(dry.id, MOVED_MAX)
     if found.levels or found.orders:
         raise PlanChanged(levels=found.levels, orders=found.orders)
-
-
-def refuse_other_input() -> None:
-    """Raises InvalidInput."""
-    problems = Problems()
-    problems.add(("input", "token"), "OTHER_INPUT", "The dry run that gave this token had another input.")
-    problems.refuse()
-
-
-def _can_be_committed(run: Run, said: Sequence[bytes]) -> bool:
-    return run.dry_run and run.state is RunState.SUCCEEDED and (bool(said) or not run.processed)
 
 
 # ---------------------------------------------------------------- keeping
@@ -100,7 +91,7 @@ def _plan(changes: Changes) -> bytes:
     claims = [one for one in changes.new_claims if isinstance(one, Claim)]
     taken = sorted((one.line, one.item, one.location, one.quantity) for one in claims)
     given_back = sorted((one.allocation, one.quantity) for one in changes.ended_claims)
-    return hashlib.sha256(to_text([taken, given_back]).encode()).digest()[:DIGEST_BYTES]
+    return digest([taken, given_back])
 
 
 # ---------------------------------------------------------------- committing

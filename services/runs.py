@@ -24,6 +24,7 @@ from services.allocation import allocate_batch, allocate_loaded, foresee_loaded
 from services.callers import Caller
 from services.keys import checked_key, once
 from services.outcomes import from_json, to_json
+from services.plan_tokens import refuse_other_input
 from services.ports.batches import SKUS_MAX
 from services.ports.database import Database
 from services.ports.orders import OrderFilter
@@ -33,7 +34,6 @@ from services.run_plans import (
     commit_chunk,
     dry_run_of,
     keep_chunk,
-    refuse_other_input,
     refuse_where_any_moved,
 )
 from services.sight import in_sight

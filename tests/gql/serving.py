@@ -236,19 +236,20 @@ LEAST_READ = text("SELECT min(position) FROM log_readers")
 async def all_read(database: PostgresDatabase) -> None:
     """Wait for everything that is committed to be numbered, and for the notices of it to be made: workers rest."""
     await all_numbered(database)
-    end = await database.read(lambda uow: uow.events.end())
+    await _noticed(database, await database.read(lambda uow: uow.events.end()))
+
+
+async def _noticed(database: PostgresDatabase, position: int) -> None:
+    """Wait for those who make notices of the log to have read it up to there."""
     async with asyncio.timeout(SECONDS_MAX), database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        while (await connection.execute(LEAST_READ)).scalar_one() < end:  # noqa: ASYNC110  (nothing tells it)
+        while (await connection.execute(LEAST_READ)).scalar_one() < position:  # noqa: ASYNC110  (nothing tells it)
             await asyncio.sleep(0.005)
 
 
 async def cut_after(served: Served, position: int) -> None:
     """Forget the log up to there, once those who make notices of it have read it."""
-    async with asyncio.timeout(SECONDS_MAX), served.database.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        while (await connection.execute(LEAST_READ)).scalar_one() < position:  # noqa: ASYNC110  (nothing tells it)
-            await asyncio.sleep(0.01)
+    await _noticed(served.database, position)
     async with served.database.engine.begin() as connection:
         await connection.execute(
             text("UPDATE events SET occurred_at = now() - interval '2 days' WHERE position <= :until"),
