@@ -1,6 +1,6 @@
 """What a batch writes, in sequence: for each kind of row one statement, with the rows as arrays."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from domain.changes import Changes
 from persistence.claim_writes import claim_writes, new_cart_writes
@@ -16,9 +16,11 @@ from persistence.supplies import supply_writes
 from services.ports.keys import IdempotencyKey
 
 
-def writes(changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]]) -> Iterator[Write]:
-    """Each is made when the one before is under way."""
-    yield from new_order_writes(changes)
+def writes(
+    changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]], channels: Collection[str] = ()
+) -> Iterator[Write]:
+    """Each is made when the one before is under way. `channels`: codes of those that are known to be there."""
+    yield from new_order_writes(changes, channels)
     yield from new_cart_writes(changes)
     yield from level_writes(changes)
     yield from supply_writes(changes)

@@ -170,6 +170,8 @@ class PostgresBatches:
         self._driver = Driver(connection)
         self._locks = locks
         self._has_contenders = False
+        self._channels: frozenset[str] = frozenset()
+        """Codes of those that are there: a channel is never removed."""
         self.has_new_events = False
         self.lock_seconds: float | None = None
         """How long the SKUs' locks were waited for; None: none were taken."""
@@ -207,7 +209,8 @@ class PostgresBatches:
         rows = await self._rows_of(READ_ORDERS, orders)
         if any(line[LINE_ITEM] not in locked for line in rows.lines):
             raise LocksWereTooFew
-        locations, sourcing, paid, releasing = await read_places(self._driver)
+        places = await read_places(self._driver)
+        self._channels = places.channels
         facts = await self._whole(rows, skus)
         has_any = [order for order in orders if floor] or _on_the_floor(facts)
         if has_any or bins:
@@ -218,10 +221,10 @@ class PostgresBatches:
             facts = await self._with_reservations(facts, reservations)
         return replace(
             facts,
-            locations=locations,
-            sourcing=sourcing,
-            paid_on_arrival=paid,
-            releases_by_itself=releasing,
+            locations=places.locations,
+            sourcing=places.sourcing,
+            paid_on_arrival=places.paid_on_arrival,
+            releases_by_itself=places.releases_by_itself,
             skus=skus,
             bundles=bundles,
             levels=levels,
@@ -305,4 +308,4 @@ class PostgresBatches:
     async def record(self, changes: Changes, outcomes: Iterable[tuple[IdempotencyKey, str]] = ()) -> None:
         """Write everything, and under their keys the outcomes; each kind of row is one statement."""
         self.has_new_events = self.has_new_events or bool(changes.events)
-        await self._driver.write_all(writes(changes, outcomes))
+        await self._driver.write_all(writes(changes, outcomes, self._channels))

@@ -1,7 +1,7 @@
 """Items, locations and channels: what stock and orders refer to by name."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Table, and_, select
 from sqlalchemy.dialects.postgresql import Insert
@@ -16,10 +16,12 @@ from domain.stock import Component, Item, Location
 from persistence.driver import Driver, statement
 from persistence.locks import lock_components, lock_skus
 from persistence.searching import any_of, starts_with, words
-from persistence.sql import INTS, JSON, sql
+from persistence.sql import INTS, JSON, TEXTS, sql
 from persistence.tables import channels, items, locations
 from services.ports.catalog import BundleConflict, Channel, ItemFilter
 from services.ports.paging import Seek
+
+ITEMS_BY_SKU = statement("SELECT sku, id, components FROM items WHERE sku = ANY(:skus)", skus=TEXTS)
 
 SAVE_COMPONENTS = sql(
     """
@@ -75,11 +77,8 @@ class PostgresCatalog:
         self, skus: Sequence[str]
     ) -> tuple[dict[Sku, ItemId], dict[Sku, tuple[Component, ...]]]:
         """The items, and what those that are bundles are made of."""
-        statement = select(items.c.sku, items.c.id, items.c.components).where(any_of(items.c.sku, skus))
-        rows = (await self._connection.execute(statement)).all()
-        return {row.sku: row.id for row in rows}, {
-            row.sku: _components(row.components) for row in rows if row.components
-        }
+        rows = await Driver(self._connection).rows(ITEMS_BY_SKU, {"skus": list(skus)})
+        return {sku: item for sku, item, _ in rows}, {sku: _components(parts) for sku, _, parts in rows if parts}
 
     async def lock_components(self) -> None:
         await lock_components(self._connection)
@@ -206,23 +205,31 @@ PLACES = statement(
            (SELECT jsonb_object_agg(c.code, jsonb_build_array(c.sourcing, c.location_ids, c.split_lines))
             FROM channels c WHERE {IS_SOURCED}),
            ARRAY(SELECT c.code FROM channels c WHERE c.paid_on_arrival),
-           ARRAY(SELECT c.code FROM channels c WHERE c.releases_by_itself)
+           ARRAY(SELECT c.code FROM channels c WHERE c.releases_by_itself),
+           ARRAY(SELECT c.code FROM channels c)
     """  # noqa: S608  (a constant)
 )
 
 
-async def read_places(
-    driver: Driver,
-) -> tuple[dict[LocationId, Location], dict[str, Sourcing], frozenset[str], frozenset[str]]:
-    """All locations in the order in which they are tried; the channels with a sourcing of their own, by code; the codes
-    of those whose orders have been paid when they come; and of those that release their orders by themselves.
+class Places(NamedTuple):
+    """All locations in the order in which they are tried; the sourcing of the channels that have one of their own, by
+    code; and the codes of the channels whose orders have been paid when they come, of those that release their orders
+    by themselves, and of all.
     """
-    places, sourced, paid, releasing = await driver.row(PLACES, {})
-    return (
+
+    locations: dict[LocationId, Location]
+    sourcing: dict[str, Sourcing]
+    paid_on_arrival: frozenset[str]
+    releases_by_itself: frozenset[str]
+    channels: frozenset[str]
+
+
+async def read_places(driver: Driver) -> Places:
+    places, sourced, *codes = await driver.row(PLACES, {})
+    return Places(
         {place["id"]: _location(**place) for place in places or ()},
         {code: _sourcing(*sourcing) for code, sourcing in (sourced or {}).items()},
-        frozenset(paid),
-        frozenset(releasing),
+        *map(frozenset, codes),
     )
 
 

@@ -17,11 +17,11 @@ from persistence.driver import Driver, Write, statement
 from persistence.locks import RELAY_KEY
 from persistence.searching import any_of
 from persistence.sql import BIGINT, BIGINTS, INT, TEXTS, columns, sql
-from persistence.tables import events, log_end, log_gaps, log_start
+from persistence.tables import events, log_gaps, log_start
 from services.ports.events import CursorExpired, EventFilter
 
-TRY_LOCK = sql("SELECT pg_try_advisory_xact_lock(:key)", key=BIGINT)
-NUMBER = sql(
+TRY_LOCK = statement("SELECT pg_try_advisory_xact_lock(:key)", key=BIGINT)
+NUMBER = statement(
     """
     WITH waiting AS (
         SELECT id, row_number() OVER (ORDER BY id) AS ahead
@@ -35,6 +35,7 @@ NUMBER = sql(
     most=INT,
 )
 
+END = statement("SELECT position FROM log_end")
 HAS_WAITING = statement("SELECT EXISTS (SELECT FROM events WHERE position IS NULL)")
 HOLD = sql("SELECT position FROM log_start FOR SHARE")
 LOCK_START = sql("SELECT position FROM log_start FOR NO KEY UPDATE")
@@ -105,16 +106,17 @@ class PostgresEventLog:
 
     async def end(self) -> int:
         """The position of the last event that has one; 0 where there is none."""
-        return int((await self._connection.execute(select(log_end.c.position))).scalar_one())
+        return int((await Driver(self._connection).row(END, {}))[0])
 
     async def number(self, most: int) -> int | None:
         """Give positions to committed events, oldest id first; how many.
 
         None: another relay holds the lock just now. Nobody may conclude that it will finish: look again.
         """
-        if not (await self._connection.execute(TRY_LOCK, {"key": RELAY_KEY})).scalar_one():
+        driver = Driver(self._connection)
+        if not (await driver.row(TRY_LOCK, {"key": RELAY_KEY}))[0]:
             return None
-        return (await self._connection.execute(NUMBER, {"most": most})).rowcount
+        return await driver.write(Write(NUMBER, {"most": most}))
 
     async def has_waiting(self) -> bool:
         """Whether committed events have no position yet."""

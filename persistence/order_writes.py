@@ -1,6 +1,6 @@
 """What a batch writes of orders, their lines and their bundles: the statements, and the rows that are sent."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -295,8 +295,10 @@ def _bundle_row(bundle: Bundle) -> tuple[Any, ...]:
     return bundle.id, bundle.item, bundle.reference, price and price.amount, price and price.currency_code
 
 
-def new_order_writes(changes: Changes) -> Iterator[Write]:
-    yield from arrays(INSERT_CHANNELS, {"codes": sorted({order.channel for order, _ in changes.placed})})
+def new_order_writes(changes: Changes, channels: Collection[str]) -> Iterator[Write]:
+    """An order brings its channel with it, unless that is one of these, which are there."""
+    new_channels = {order.channel for order, _ in changes.placed}.difference(channels)
+    yield from arrays(INSERT_CHANNELS, {"codes": sorted(new_channels)})
     yield from records(INSERT_ORDERS, [_order_row(changes, *one) for one in changes.placed])
     yield from arrays(INSERT_BUNDLES, columns(map(_bundle_row, changes.new_bundles), BUNDLE_COLUMNS))
     yield from arrays(INSERT_LINES, columns(map(_line_row, changes.placed_lines), LINE_COLUMNS))

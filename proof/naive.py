@@ -183,7 +183,7 @@ TWINS = (
         LOG + "test_a_change_whose_event_cannot_be_written_is_not_there",
         (
             "persistence/batches.py",
-            "        await self._driver.write_all(writes(changes, outcomes))\n",
+            "        await self._driver.write_all(writes(changes, outcomes, self._channels))\n",
             (
                 "        late = [one for one in writes(changes, outcomes) if 'INTO events' in one.statement.text]\n"
                 "        rest = [one for one in writes(changes, ()) if 'INTO events' not in one.statement.text]\n"
@@ -269,7 +269,7 @@ TWINS = (
         ("persistence/batch_writes.py", "    yield from kept(outcomes)\n", ""),
         (
             "persistence/batches.py",
-            "        await self._driver.write_all(writes(changes, outcomes))\n",
+            "        await self._driver.write_all(writes(changes, outcomes, self._channels))\n",
             (
                 "        from persistence import batch_writes\n"
                 "        await self._driver.write_all(writes(changes, ()))\n"
@@ -473,7 +473,7 @@ TWINS = (
         ),
         (
             "persistence/events.py",
-            'if not (await self._connection.execute(TRY_LOCK, {"key": RELAY_KEY})).scalar_one():',
+            'if not (await driver.row(TRY_LOCK, {"key": RELAY_KEY}))[0]:',
             "if not most:",
         ),
     ),

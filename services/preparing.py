@@ -31,7 +31,7 @@ from services.commands import Asked, Bundles, Known, Needs, Rules
 from services.ports.automation import NewOrderRules
 from services.ports.batches import SKUS_MAX, BatchTooLarge
 from services.ports.fulfillments import TaskItem
-from services.ports.orders import Buyer, LineView, OrderView
+from services.ports.orders import Buyer, LineView, OrderReference, OrderView
 from services.ports.unit_of_work import UnitOfWork
 from services.recording import account
 from services.sight import cut, in_sight
@@ -56,6 +56,7 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
     supplies = [await _resolve_supplies(uow, one, locked) for one in asked]
     named = [_Named(*ids, floor, theirs) for ids, floor, theirs in zip(resolved, floors, supplies, strict=True)]
     batch = await _working_copy(uow, needs, named, locked)
+    named = [one._replace(orders=[order if order in batch.orders else None for order in one.orders]) for one in named]
     now = await _number_the_new(uow, batch, needs)
     fresh = await _reserve(uow, needs, named, batch, bundles)
     terms = await _terms(uow, _orders_of(needs, named, lambda one: one.terms))
@@ -100,11 +101,18 @@ async def prepare(uow: UnitOfWork, asked: Sequence[Asked]) -> tuple[list[Known],
 
 
 async def _resolve(uow: UnitOfWork, asked: Sequence[Asked]) -> list[tuple[list[OrderId | None], list[OrderId | None]]]:
-    """The orders that each command names, and the numbers that it asks for."""
-    references = [reference for one in asked for reference in (*one.needs.orders, *one.needs.numbers)]
-    ids = iter(await uow.orders.resolve(references) if references else [])
-    resolved = [([next(ids) for _ in one.needs.orders], [next(ids) for _ in one.needs.numbers]) for one in asked]
-    return [await _in_sight(uow, one.caller, *found) for one, found in zip(asked, resolved, strict=True)]
+    """The orders that each command names, and the numbers that it asks for.
+
+    An order's id is taken as it is: whether it is one, is seen when the orders are loaded.
+    """
+    named = [one for ask in asked for one in (*ask.needs.orders, *ask.needs.numbers) if one.id is None]
+    found = iter(await uow.orders.resolve(named) if named else ())
+
+    def ids(references: Iterable[OrderReference]) -> list[OrderId | None]:
+        return [next(found) if one.id is None else one.id for one in references]
+
+    resolved = [(ids(ask.needs.orders), ids(ask.needs.numbers)) for ask in asked]
+    return [await _in_sight(uow, one.caller, *theirs) for one, theirs in zip(asked, resolved, strict=True)]
 
 
 async def _resolve_skus(uow: UnitOfWork, needs: Iterable[Needs]) -> tuple[dict[Sku, ItemId], Bundles]:
