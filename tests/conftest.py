@@ -9,9 +9,11 @@ import os
 import secrets
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from itertools import count
+from threading import Thread
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
@@ -25,7 +27,7 @@ from persistence.embedded import embedded_server
 from persistence.migrating import migrate
 from persistence.tables import metadata
 from services.callers import Caller
-from tests.persistence.verified import verified
+from tests.persistence.verified import HOLDS, verified
 from tests.sizes import FULL
 
 pytest.register_assert_rewrite("tests.acceptance.enduring")
@@ -33,12 +35,17 @@ pytest.register_assert_rewrite("tests.acceptance.enduring")
 PREFIX = f"dibs_test_{secrets.token_hex(4)}"
 _numbers = count(1)
 SETTLE_SECONDS_MAX = 5
+HOLDS_SECONDS_MAX = 2
+HOUSEHOLD = {"application_name": "dibs tests", "jit": "off"}
+
+T = TypeVar("T")
 
 LEFT_BEHIND = """
     SELECT 'advisory lock' AS what, l.classid || '/' || l.objid AS which
     FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = $1
     UNION ALL
-    SELECT 'session', concat_ws(' ', application_name, state, query) FROM pg_stat_activity WHERE datname = $1
+    SELECT 'session', concat_ws(' ', application_name, state, query) FROM pg_stat_activity
+    WHERE datname = $1 AND pid <> pg_backend_pid()
     """
 
 WIPED_BYTES_MAX = 32_000_000
@@ -90,18 +97,21 @@ class Server:
 
     def create(self, name: str, template: str = "template0") -> str:
         """A database that is a copy of the template; its address."""
-        # WAL_LOG, the default, copies our few megabytes in 20 ms; FILE_COPY needs two checkpoints: 60 ms.
-        asyncio.run(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'))
+        asyncio.run(self.copy(name, template))
         return self.url_for(name)
 
     def drop(self, name: str) -> None:
-        asyncio.run(self._execute(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        asyncio.run(self.execute(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
     def left_behind(self, name: str) -> list[tuple[str, str]]:
         """Advisory locks and sessions in the database; a session that is ending has a moment to be gone."""
         return asyncio.run(self._left_behind(name))
 
-    async def _execute(self, statement: str) -> None:
+    async def copy(self, name: str, template: str) -> None:
+        # WAL_LOG, the default, copies our few megabytes in 20 ms; FILE_COPY needs two checkpoints: 60 ms.
+        await self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG')
+
+    async def execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url)
         try:
             await connection.execute(statement)
@@ -111,14 +121,20 @@ class Server:
     async def _left_behind(self, name: str) -> list[tuple[str, str]]:
         connection = await asyncpg.connect(self.url)
         try:
-            async with asyncio.timeout(SETTLE_SECONDS_MAX):
-                while found := await connection.fetch(LEFT_BEHIND, name):  # noqa: ASYNC110
-                    await asyncio.sleep(0.005)
-        except TimeoutError:
-            pass
+            return await settled(connection, name)
         finally:
             await connection.close()
-        return [tuple(row) for row in found]
+
+
+async def settled(connection: asyncpg.Connection, name: str) -> list[tuple[str, str]]:
+    """What is in the database beside this connection, as soon as that is nothing, or else after a while."""
+    try:
+        async with asyncio.timeout(SETTLE_SECONDS_MAX):
+            while found := await connection.fetch(LEFT_BEHIND, name):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        pass
+    return [tuple(row) for row in found]
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +171,49 @@ def empty_database_url(server: Server) -> Iterator[str]:
     server.drop(name)
 
 
+class Copy:
+    """A copy of the template, with a connection that stays open from test to test: it knows the schema by then."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name, self.url = name, url
+        self._connection: asyncpg.Connection | None = None
+        self._holds: Any = None
+
+    async def look(self, *, verify: bool) -> tuple[list[tuple[str, str]], list[object]]:
+        """What a test has left behind, and the invariants that it broke."""
+        connection = await self.connected()
+        left_behind = await settled(connection, self.name)
+        if not verify or await self._all_holds():
+            return left_behind, []
+        return left_behind, await verified(self.url)
+
+    async def connected(self) -> "asyncpg.Connection":
+        if self._connection is None or not await _answers(self._connection):
+            self._connection = await asyncpg.connect(self.url, ssl=False, server_settings=HOUSEHOLD)
+            self._holds = await self._connection.prepare(f"SELECT {HOLDS}")
+        return self._connection
+
+    async def _all_holds(self) -> bool:
+        """In no time, or else it is planned anew: it was planned for next to nothing."""
+        try:
+            return bool(await self._holds.fetchval(timeout=HOLDS_SECONDS_MAX))
+        except TimeoutError:
+            return False
+
+    async def leave(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+async def _answers(connection: asyncpg.Connection) -> bool:
+    """Some tests end every connection."""
+    try:
+        await connection.execute("SELECT")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        return False
+    return True
+
+
 class Copies:
     """Copies of the template, as good as new. One is wiped while the test that follows uses the other.
 
@@ -164,50 +223,59 @@ class Copies:
 
     def __init__(self, server: Server, template: str) -> None:
         self._server, self._template = server, template
-        self._shape = asyncio.run(self._shape_of(template))
-        self._thread = ThreadPoolExecutor(1)
-        self._ready = deque(self._thread.submit(self._make) for _ in range(2))
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._shape = self.run(self._shape_of_template())
+        self._ready = deque(self._start(self._make()) for _ in range(2))
 
-    def take(self) -> str:
-        """The name of a copy."""
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._start(work).result()
+
+    def take(self) -> Copy:
         return self._ready.popleft().result()
 
-    def give_back(self, name: str, *, wipe: bool) -> None:
+    def give_back(self, copy: Copy, *, wipe: bool) -> None:
         """`wipe`: nobody is in the copy any more."""
-        self._ready.append(self._thread.submit(self._renew, name, wipe))
+        self._ready.append(self._start(self._renew(copy, wipe)))
 
     def close(self) -> None:
         for ready in self._ready:
-            self._server.drop(ready.result())
-        self._thread.shutdown()
+            self.run(self._drop(ready.result()))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
-    def _make(self) -> str:
+    def _start(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _make(self) -> Copy:
         name = f"{PREFIX}_{next(_numbers)}"
-        self._server.create(name, self._template)
-        return name
+        await self._server.copy(name, self._template)
+        return Copy(name, self._server.url_for(name))
 
-    def _renew(self, name: str, wipe: bool) -> str:
-        if wipe and asyncio.run(self._wipe(name)):
-            return name
-        self._server.drop(name)
-        return self._make()
+    async def _drop(self, copy: Copy) -> None:
+        await copy.leave()
+        await self._server.execute(f'DROP DATABASE "{copy.name}" WITH (FORCE)')
 
-    async def _shape_of(self, name: str) -> object:
-        connection = await asyncpg.connect(self._server.url_for(name))
+    async def _renew(self, copy: Copy, wipe: bool) -> Copy:
+        if wipe and await self._wipe(await copy.connected()):
+            return copy
+        await self._drop(copy)
+        return await self._make()
+
+    async def _shape_of_template(self) -> object:
+        connection = await asyncpg.connect(self._server.url_for(self._template))
         try:
             return await connection.fetchval(SHAPE)
         finally:
             await connection.close()
 
-    async def _wipe(self, name: str) -> bool:
-        connection = await asyncpg.connect(self._server.url_for(name))
-        try:
-            if await connection.fetchval(SHAPE) != self._shape or await connection.fetchval(SIZE) > WIPED_BYTES_MAX:
-                return False
-            await connection.execute(WIPE)
-            return True
-        finally:
-            await connection.close()
+    async def _wipe(self, connection: asyncpg.Connection) -> bool:
+        if await connection.fetchval(SHAPE) != self._shape or await connection.fetchval(SIZE) > WIPED_BYTES_MAX:
+            return False
+        await connection.execute(WIPE)
+        return True
 
 
 @pytest.fixture(scope="session")
@@ -218,18 +286,17 @@ def copies(server: Server, template: str) -> Iterator[Copies]:
 
 
 @pytest.fixture
-def database_url(server: Server, copies: Copies, request: pytest.FixtureRequest) -> Iterator[str]:
+def database_url(copies: Copies, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database with today's schema and no rows. After the test it must be quiet and keep every invariant."""
-    name = copies.take()
-    url = server.url_for(name)
-    yield url
+    copy = copies.take()
+    yield copy.url
     quiet = False
     try:
-        left_behind = server.left_behind(name)
+        breaks = request.node.get_closest_marker("breaks_invariants") is not None
+        left_behind, broken = copies.run(copy.look(verify=not breaks))
         quiet = not left_behind
-        broken = [] if request.node.get_closest_marker("breaks_invariants") else asyncio.run(verified(url))
     finally:
-        copies.give_back(name, wipe=quiet)
+        copies.give_back(copy, wipe=quiet)
     assert left_behind == []
     assert broken == []
 

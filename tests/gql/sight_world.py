@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from gql.schema.ids import global_id
+from services.notices import check_alerts
 from tests.builders import a_key
 from tests.gql.serving import SECONDS_MAX, Served
 from tests.gql.test_fulfillments import Shop
@@ -254,7 +255,8 @@ async def _business(world: World) -> None:
     async with api.database.engine.begin() as connection:
         await connection.execute(text(A_MAIL))
         async with asyncio.timeout(SECONDS_MAX):
-            while not (await connection.execute(text(ALL_DONE))).scalar_one():  # noqa: ASYNC110  (nothing tells it)
+            while not (await connection.execute(text(ALL_DONE))).scalar_one():
+                await check_alerts(api.database)  # the watchman looks at new rules every half a minute
                 await asyncio.sleep(0.05)
     await api.mutate("createApiKey", name=api.unique(BUSINESS), scopes=["admin"], idempotencyKey=a_key())
 

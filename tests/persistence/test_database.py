@@ -137,12 +137,10 @@ async def test_connections_that_died_in_the_pool_are_not_handed_out(database, da
     barrier = asyncio.Barrier(5)
     await asyncio.gather(*(database.run(together) for _ in range(5)))
     other = await asyncpg.connect(database_url)
-    terminated = await other.fetch(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
+    pooled = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dibs'"
+    terminated = await other.fetch(f"SELECT pg_terminate_backend(pid) {pooled}")
     assert len(terminated) == 5
-    while await other.fetchval("SELECT count(*) > 1 FROM pg_stat_activity WHERE datname = current_database()"):
+    while await other.fetchval(f"SELECT EXISTS (SELECT {pooled})"):
         pass
     await other.close()
     script = Script("SELECT 1")

@@ -244,7 +244,8 @@ async def terminate_listeners(url: str) -> int:
         return len(
             await connection.fetch(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                   WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'dibs'"""
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()
+                       AND application_name NOT IN ('dibs', 'dibs tests')"""
             )
         )
     finally:
