@@ -113,7 +113,7 @@ async def test_a_mutation_is_one_trace_from_its_client_through_http_and_the_desk
     (batch,) = [one for one in collector.named("batch") if one.trace_id == http.trace_id]
     assert collector.ancestors(batch) == ["Mutation.receiveStock", "mutation receiveStock"]
     statements = [one for one in collector.spans if one.parent_span_id == batch.span_id]
-    names = [one.name for one in sorted(statements, key=lambda one: one.start_time_unix_nano)]
+    names = [one.name for one in sorted(statements, key=lambda one: one.end_time_unix_nano)]
     assert names[0] == "BEGIN"
     assert names[-1] == "COMMIT"
     assert {"INSERT", "SELECT", "UPDATE"} & set(names)
