@@ -16,6 +16,8 @@ log = logging.getLogger("dibs.feed")
 
 WAIT_SECONDS_MAX = 1.0
 """A lost bell costs this long at most."""
+COUNT_SECONDS = 0.05
+"""Between two looks at where the log ends, while nobody wants to know what it says."""
 READ_ROWS_MAX = 500
 
 Listener = Callable[[Sequence[LoggedEvent]], None]
@@ -49,6 +51,8 @@ class Feed:
                     self._started.set()
                 if not await self._hand_out():
                     heard = await self._bell.wait(WAIT_SECONDS_MAX, heard)
+                elif not self._is_wanted():
+                    await asyncio.sleep(COUNT_SECONDS)
             except CursorExpired as error:
                 log.warning("the feed stood still for too long, and goes on where the log ends")
                 self.position = error.end
