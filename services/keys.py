@@ -37,10 +37,7 @@ async def once(
         await uow.keys.keep([(identity, to_text(outcome))])
         return outcome
 
-    answer = await database.run(work, repeatable=True)
-    if isinstance(answer, DomainError):
-        raise answer
-    done: T = answer
+    done: T = await _told(database, work)
     return done
 
 
@@ -55,6 +52,11 @@ async def recalled(database: Database, identity: IdempotencyKey, command: object
         await uow.keys.forget([identity])
         return None
 
+    return await _told(database, work)
+
+
+async def _told(database: Database, work: Callable[[UnitOfWork], Awaitable[Answer]]) -> Any:
+    """What comes of it. Raises the refusal that is kept under the key."""
     answer = await database.run(work, repeatable=True)
     if isinstance(answer, DomainError):
         raise answer
