@@ -257,6 +257,9 @@ async def test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_noth
         await until(lambda: follower.outbox.waiting[0] >= 1)
         for _ in range(8):
             await placed(served.database, KNOWN, {"CHAIR": 1})
+            await all_numbered(served.database)
+            end = await served.database.read(lambda uow: uow.events.end())
+            await until(lambda end=end: served.feed.position == end)
         (stream,) = served.hub._streams.values()
         (subscriber,) = stream.subscribers
         await until(lambda: subscriber.has_missed)
