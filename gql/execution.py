@@ -244,7 +244,10 @@ class Teller:
         return [_encoded(one if isinstance(one, ExecutionResult) else next(results)) for one in found]
 
     def _execute(self, event: LoggedEvent) -> ExecutionResult | Awaitable[ExecutionResult]:
-        return execute_subscription_event(self._executor.build_per_event_executor(event_of(event)))
+        executor = self._executor.build_per_event_executor(event_of(event))
+        # The copy shares graphql-core's notes on fields: each event adds its own, and nothing is ever taken away.
+        executor._relevant_sub_fields = {}  # noqa: SLF001
+        return execute_subscription_event(executor)
 
 
 def _encoded(result: ExecutionResult) -> bytes:

@@ -1,6 +1,7 @@
 """Events reach every subscriber that asked for them: no gap, nothing twice, whatever happens to its connection."""
 
 import asyncio
+import gc
 import random
 import socket
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from graphql.execution.collect_fields import CollectedFields
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -465,3 +467,23 @@ async def test_a_client_that_asks_on_and_on_has_to_wait(served: Served, monkeypa
                     most = max(most, len(asyncio.all_tasks()))
         assert most < before + 30
         client.connection.transport.abort()
+
+
+async def test_a_stream_keeps_nothing_of_the_events_that_it_has_told(served: Served):
+    await received(served.database, KNOWN, {"CHAIR": 1_000})
+    start = await numbered(served)
+
+    def noted() -> int:
+        gc.collect()
+        return sum(isinstance(one, CollectedFields) for one in gc.get_objects())
+
+    async with served.socket() as client:
+        await client.subscribe("1", ORDERS, after=start)
+        await place(served, "first")
+        await client.next("1")
+        before = noted()
+        for number in range(20):
+            await place(served, f"later {number}")
+            await client.next("1")
+
+        assert noted() <= before
