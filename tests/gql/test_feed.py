@@ -241,6 +241,13 @@ async def test_an_outbox_holds_few_bytes_however_few_messages_they_are(monkeypat
     assert box.waiting == (0, 0)
 
 
+async def at_the_end(served: Served) -> None:
+    """Wait for the feed to have told everything that is committed."""
+    await all_numbered(served.database)
+    end = await served.database.read(lambda uow: uow.events.end())
+    await until(lambda: served.feed.position == end)
+
+
 async def test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_nothing_is_lost(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ):
@@ -249,17 +256,13 @@ async def test_what_is_held_for_a_subscriber_that_catches_up_is_bounded_and_noth
     condition = EventFilter(types=("OrderChanged",))
     await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
     await placed(served.database, KNOWN, {"CHAIR": 1})
-    await all_numbered(served.database)
-    end = await served.database.read(lambda uow: uow.events.end())
-    await until(lambda: served.feed.position == end)
+    await at_the_end(served)
     async with following(served.hub, condition, 0) as follower:
         follower.takes.clear()
         await until(lambda: follower.outbox.waiting[0] >= 1)
         for _ in range(8):
             await placed(served.database, KNOWN, {"CHAIR": 1})
-            await all_numbered(served.database)
-            end = await served.database.read(lambda uow: uow.events.end())
-            await until(lambda end=end: served.feed.position == end)
+            await at_the_end(served)
         (stream,) = served.hub._streams.values()
         (subscriber,) = stream.subscribers
         await until(lambda: subscriber.has_missed)
@@ -280,9 +283,7 @@ async def test_events_that_nobody_watches_are_not_read(served: Served, monkeypat
     monkeypatch.setattr(served.feed, "_page", noted)
 
     await a_catalog(served.database, KNOWN, {("CHAIR", "LEEDS"): 1})
-    await all_numbered(served.database)
-    end = await served.database.read(lambda uow: uow.events.end())
-    await until(lambda: served.feed.position == end)
+    await at_the_end(served)
 
     assert read == []
 
